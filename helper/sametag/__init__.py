@@ -1,0 +1,1 @@
+"""One image, many services, one tag."""
