@@ -1,0 +1,152 @@
+"""The command line, as argparse reads it. Flags are Helm's where Helm has them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EPILOG = """exit codes:
+  0 done                          4 rollout failed, and what became of it was said
+  1 values invalid                6 drift: a pod is not on the tag
+  2 usage                         7 locked: another client is changing the release
+  3 Helm or the cluster refused   70 a bug   130 interrupted
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; the chosen command's name is in `command`."""
+    top = argparse.ArgumentParser(
+        prog="sametag",
+        description="One image, many services, one tag: upgrade moves every service, rollback brings every service back.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, summary, build in _COMMANDS:
+        build(commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + "."))
+    return top
+
+
+def _validate(command: argparse.ArgumentParser) -> None:
+    _values(command)
+    _chart(command)
+    command.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        help="how to write the problems (default: github in GitHub Actions, else text)",
+    )
+
+
+def _render(command: argparse.ArgumentParser) -> None:
+    command.add_argument("release", metavar="RELEASE", nargs="?", default="release-name", help="name of the release")
+    _values(command)
+    _chart(command)
+    _connection(command)
+
+
+def _install(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    _values(command)
+    _chart(command)
+    _deploying(command)
+    command.add_argument("--create-namespace", action="store_true", help="create the namespace if it is not there")
+    command.add_argument("--keep-failed", action="store_true", help="leave a failed install in place, to look at it")
+
+
+def _upgrade(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    _values(command, "given, they replace the release's values; else those are kept")
+    _chart(command)
+    _deploying(command)
+    command.add_argument("--no-rollback", action="store_true", help="leave a failed upgrade in place, to look at it")
+
+
+def _rollback(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    target = command.add_mutually_exclusive_group()
+    target.add_argument("--to-tag", metavar="TAG", help="go back to the newest deployed revision with this tag")
+    target.add_argument("--to-revision", metavar="N", type=int, help="go back to this revision")
+    _deploying(command)
+
+
+def _history(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    _connection(command)
+    _output(command)
+
+
+def _status(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    _connection(command)
+    _output(command)
+
+
+def _uninstall(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    _connection(command)
+    _timeout(command)
+    command.add_argument("--keep-history", action="store_true", help="keep the revisions, as Helm does")
+
+
+_COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...] = (
+    ("validate", "check values against the chart's schema, without a cluster", _validate),
+    ("render", "print the manifests that Helm would send", _render),
+    ("install", "install a release, and wait until every service is ready", _install),
+    ("upgrade", "move every service of a release to a tag", _upgrade),
+    ("rollback", "bring every service of a release back", _rollback),
+    ("history", "list the revisions of a release with their tags", _history),
+    ("status", "show every pod of every service: on the tag or not", _status),
+    ("uninstall", "remove a release", _uninstall),
+)
+
+
+def _release(command: argparse.ArgumentParser) -> None:
+    command.add_argument("release", metavar="RELEASE", help="name of the release")
+
+
+def _values(command: argparse.ArgumentParser, note: str = "a YAML file, or - for standard input") -> None:
+    group = command.add_argument_group("values", "Read and merged as Helm does.")
+    add = group.add_argument
+    add("-f", "--values", metavar="FILE", action="append", default=[], help=f"{note} (may be given again)")
+    add("--set", metavar="K=V", action="append", default=[], help="set a value")
+    add("--set-string", metavar="K=V", action="append", default=[], help="set a value as a string")
+    add("--set-json", metavar="K=JSON", action="append", default=[], help="set a value from JSON")
+    add("--set-file", metavar="K=FILE", action="append", default=[], help="set a value to the content of a file")
+    add("--set-literal", metavar="K=V", action="append", default=[], help="set a string, taken as it is")
+    add("--tag", metavar="TAG", help="image.tag: the one tag of every service, always a string")
+
+
+def _chart(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("chart")
+    group.add_argument("--chart", metavar="CHART", help="a folder, a .tgz or oci://… (default: the one of sametag)")
+    group.add_argument("--chart-version", metavar="VERSION", help="version of a chart in a registry")
+
+
+def _connection(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("cluster")
+    group.add_argument("-n", "--namespace", metavar="NAMESPACE", help="namespace of the release")
+    group.add_argument("--kube-context", metavar="CONTEXT", help="context of the kubeconfig")
+    group.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig (default: KUBECONFIG, ~/.kube/config)")
+
+
+def _deploying(command: argparse.ArgumentParser) -> None:
+    _connection(command)
+    _timeout(command)
+    command.add_argument(
+        "--history-max", metavar="N", type=int, default=30, help="revisions that Helm keeps (default: %(default)s)"
+    )
+    command.add_argument("--dry-run", action="store_true", help="check everything, change nothing, say what would be done")
+
+
+def _timeout(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--timeout", metavar="DURATION", default="5m0s", help="Helm's timeout, such as 90s (default: %(default)s)"
+    )
+
+
+def _output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(default: %(default)s)")

@@ -1,0 +1,185 @@
+"""Reach the cluster that Helm would reach.
+
+The kubeconfig is found and merged as client-go does it (`--kubeconfig`, then every file of `KUBECONFIG`, then
+`~/.kube/config`, then the service account of the pod we run in), so that sametag and Helm never talk to two clusters.
+Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import yaml
+from lightkube import ApiError, AsyncClient, ConfigError, KubeConfig, SingleConfig
+from lightkube.config.models import User
+from msgspec import ValidationError
+
+from sametag.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+# client-go resolves these relative to the file that holds them.
+_PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster and namespace that a command works on; None means what the kubeconfig says."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+
+    @cached_property
+    def resolved_namespace(self) -> str:
+        """The namespace asked for, else the context's, else `default`, as Helm chooses it.
+
+        Raises:
+            ClusterError: No kubeconfig, or no such context.
+        """
+        return self.namespace or _load(self)[0].namespace
+
+
+def _files(target: Target) -> list[Path]:
+    if target.kubeconfig:
+        return [Path(target.kubeconfig).expanduser()]
+    listed = [Path(name) for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+    return listed or [Path("~/.kube/config").expanduser()]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ClusterError(f"cannot read the kubeconfig {path}: {str(error).splitlines()[0]}") from error
+    if document is not None and not isinstance(document, dict):
+        raise ClusterError(f"the kubeconfig {path} is not a map")
+    return _with_absolute_paths(document or {}, path.parent)
+
+
+def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    for kind in ("cluster", "user"):
+        for entry in document.get(f"{kind}s") or ():
+            settings = entry.get(kind) or {}
+            for key in _PATH_KEYS:
+                if settings.get(key):
+                    settings[key] = str(folder / settings[key])
+    return document
+
+
+def _merge(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """Merge as client-go does: the first file that names a thing wins."""
+    merged: dict[str, Any] = {"current-context": None}
+    for document in documents:
+        merged["current-context"] = merged["current-context"] or document.get("current-context")
+    for kind in ("clusters", "contexts", "users"):
+        entries: dict[str, Any] = {}
+        for document in documents:
+            for entry in document.get(kind) or ():
+                entries.setdefault(entry["name"], entry)
+        merged[kind] = list(entries.values())
+    return merged
+
+
+def _load(target: Target) -> tuple[SingleConfig, dict[str, Any]]:
+    """Return the chosen context and its cluster as written, since lightkube drops the keys it does not know."""
+    files = [path for path in _files(target) if path.exists()]
+    if not files:
+        return _in_cluster(target), {}
+    merged = _merge([_read(path) for path in files])
+    chosen = _choose(target, merged)
+    for entry in merged["clusters"]:
+        if entry["name"] == chosen.context.cluster:
+            return chosen, entry["cluster"]
+    raise AssertionError  # _choose found the cluster
+
+
+def _choose(target: Target, merged: dict[str, Any]) -> SingleConfig:
+    try:
+        config: KubeConfig = KubeConfig.from_dict(merged)
+        chosen: SingleConfig | None = config.get(target.context)
+    except (ConfigError, ValidationError, KeyError) as error:
+        names = ", ".join(sorted(entry["name"] for entry in merged["contexts"])) or "none"
+        raise ClusterError(f"the kubeconfig gives no cluster: {error}", f"its contexts: {names}") from error
+    if chosen is None:
+        raise AssertionError  # get() returns None only for a default of None
+    return chosen if chosen.user else chosen._replace(user=User())
+
+
+def _in_cluster(target: Target) -> SingleConfig:
+    wanted = ", ".join(map(str, _files(target)))
+    error = ClusterError(
+        f"no cluster: there is no kubeconfig at {wanted}", "set KUBECONFIG, or name one with --kubeconfig"
+    )
+    if target.kubeconfig or "KUBERNETES_SERVICE_HOST" not in os.environ:
+        raise error
+    try:
+        config: SingleConfig | None = KubeConfig.from_service_account().get()
+    except ConfigError:
+        raise error from None
+    if config is None:
+        raise error
+    return config
+
+
+@asynccontextmanager
+async def connect(target: Target) -> AsyncIterator[AsyncClient]:
+    """Open a client of the target's cluster, with the target's namespace as its default.
+
+    Inside the block, what the API server or the network refuses comes out as a `ClusterError` in plain words.
+
+    Raises:
+        ClusterError: No kubeconfig, no such context, no connection, bad credentials, no rights.
+    """
+    config, cluster = _load(target)
+    if cluster.get("tls-server-name"):
+        raise ClusterError(f"context {config.context_name} uses tls-server-name, which sametag cannot")
+    client = AsyncClient(
+        config=config,
+        namespace=target.namespace or config.namespace,
+        proxy=cluster.get("proxy-url"),
+        timeout=httpx2.Timeout(30, connect=10),
+    )
+    try:
+        with refusals(config.cluster.server):
+            yield client
+    finally:
+        await client.close()
+
+
+@contextmanager
+def refusals(server: str) -> Iterator[None]:
+    """Turn what the API server or the network refuses into a `ClusterError`."""
+    try:
+        yield
+    except ApiError as error:
+        raise _refusal(error) from error
+    except httpx2.TransportError as error:
+        reason = str(error) or type(error).__name__
+        raise ClusterError(
+            f"cannot reach the cluster at {server}: {reason}",
+            "is it running? --kubeconfig and --kube-context choose another",
+        ) from error
+
+
+def _refusal(error: ApiError) -> ClusterError:
+    remedies = {
+        _UNAUTHORIZED: "the credentials in the kubeconfig are not accepted: renew them",
+        _FORBIDDEN: "ask for this right; docs/reference/rights.md lists all that sametag needs",
+    }
+    code = error.status.code or 0
+    return ClusterError(f"the cluster refused: {error.status.message}", remedies.get(code))
+
+
+def is_not_found(error: ApiError) -> bool:
+    """Whether the API server answered that there is no such object."""
+    return error.status.code == _NOT_FOUND

@@ -1,0 +1,136 @@
+"""Install, upgrade and roll back a release, watched from the first change to the last ready pod.
+
+Helm changes the objects and waits; beside it we watch the pods, so that what cannot heal is named within seconds, and
+not when Helm's timeout has passed. A rollout that fails ends with every service back where it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sametag import release as helm_release
+from sametag.cluster import connect
+from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Step
+from sametag.deploy.run import Deployment, StuckError, begin
+from sametag.errors import RolloutError, UsageError
+from sametag.release import HelmCommand
+
+if TYPE_CHECKING:
+    from sametag.chart import Chart
+
+__all__ = [
+    "Event",
+    "Failure",
+    "Options",
+    "Outcome",
+    "Progress",
+    "Request",
+    "Step",
+    "install",
+    "rollback",
+    "uninstall",
+    "upgrade",
+]
+
+
+async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Outcome:
+    """Install a release for the first time.
+
+    Afterwards every pod of every service is ready on the release's image. When that cannot be, the release is removed
+    again (with `options.recover`), so that the next install starts clean.
+
+    Raises:
+        UsageError: The release exists.
+        RolloutError: A service did not become ready.
+        SametagError: The cluster or Helm refused; nothing was changed.
+    """
+    async with begin(request) as deployment:
+        if deployment.history:
+            raise UsageError(f"release {request.release} exists", "sametag upgrade changes it")
+        try:
+            services = await deployment.apply(chart, values)
+        except StuckError as stuck:
+            request.report(Failure(stuck.evidence))
+            raise await _remove_failed(deployment, stuck) from stuck
+        return await deployment.outcome(services)
+
+
+async def _remove_failed(deployment: Deployment, stuck: StuckError) -> RolloutError:
+    message = f"install of {deployment.name} failed: {stuck.reason}"
+    if not deployment.request.options.recover:
+        return RolloutError(message, f"it was left for you to look at; sametag uninstall {deployment.name} removes it")
+    deployment.request.report(Step(f"removing {deployment.name} again"))
+    await deployment.helm.uninstall(deployment.name, namespace=deployment.namespace, wait=True)
+    return RolloutError(message, "nothing of it is left in the cluster; --keep-failed leaves it for you to look at")
+
+
+async def upgrade(request: Request, chart: Chart, values: dict[str, Any]) -> Outcome:
+    """Upgrade a release to exactly these values over the chart's defaults.
+
+    Afterwards every pod of every service is ready on the release's image. When that cannot be, every service is back on
+    the revision that was deployed before (with `options.recover`), and the error says why.
+
+    Raises:
+        RolloutError: A service did not become ready.
+        SametagError: There is no such release, or the cluster or Helm refused; nothing was changed.
+    """
+    async with begin(request) as deployment:
+        helm_release.current(deployment.history, request.release, deployment.namespace)
+        try:
+            services = await deployment.apply(chart, values)
+        except StuckError as stuck:
+            request.report(Failure(stuck.evidence))
+            raise await _go_back(deployment, stuck) from stuck
+        return await deployment.outcome(services)
+
+
+async def _go_back(deployment: Deployment, stuck: StuckError) -> RolloutError:
+    name = deployment.name
+    message = f"upgrade of {name} failed: {stuck.reason}"
+    to = helm_release.last_deployed(deployment.history)
+    if to is None:
+        return RolloutError(message, "no revision of it was ever deployed, so there is nothing to go back to")
+    if not deployment.request.options.recover:
+        return RolloutError(message, f"it was left for you to look at; sametag rollback {name} goes back to {to.tag}")
+    deployment.request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
+    try:
+        await deployment.roll_back(to)
+    except StuckError as again:
+        deployment.request.report(Failure(again.evidence))
+        return RolloutError(f"{message}; going back to {to.tag} failed too: {again.reason}", f"sametag status {name}")
+    return RolloutError(message, f"every service is back on {to.tag}")
+
+
+async def rollback(request: Request, *, to_tag: str | None = None, to_revision: int | None = None) -> Outcome:
+    """Bring every service of a release back; see `release.rollback_target` for which revision it goes to.
+
+    Raises:
+        UsageError: There is no such revision or tag.
+        RolloutError: A service did not become ready.
+        SametagError: There is no such release, or the cluster or Helm refused; nothing was changed.
+    """
+    async with begin(request) as deployment:
+        helm_release.current(deployment.history, request.release, deployment.namespace)
+        to = helm_release.rollback_target(deployment.history, to_tag=to_tag, to_revision=to_revision)
+        request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
+        try:
+            services = await deployment.roll_back(to)
+        except StuckError as stuck:
+            request.report(Failure(stuck.evidence))
+            message = f"rollback of {request.release} to {to.tag} failed: {stuck.reason}"
+            raise RolloutError(message, f"sametag status {request.release}") from stuck
+        return await deployment.outcome(services)
+
+
+async def uninstall(request: Request, *, keep_history: bool = False) -> None:
+    """Remove a release and wait until its objects are gone.
+
+    Raises:
+        HelmError: There is no such release, or Helm refused.
+    """
+    name, namespace = request.release, request.target.resolved_namespace
+    helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
+    async with connect(request.target) as client:
+        helm_release.current(await helm_release.revisions(client, name), name, namespace)
+    timeout = request.options.timeout
+    await helm.uninstall(name, namespace=namespace, keep_history=keep_history, timeout=timeout, wait=True)

@@ -1,0 +1,82 @@
+"""What a deployment is asked to do, and what it says while it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sametag.cluster import Target
+    from sametag.release import Revision
+    from sametag.rollout import Evidence, ServiceState
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to deploy.
+
+    Attributes:
+        timeout: Helm's, a Go duration such as `5m0s`.
+        history_max: How many revisions Helm keeps.
+        create_namespace: Whether Helm creates the namespace of a first install.
+        recover: Whether a failed upgrade is rolled back, and a failed first install removed.
+    """
+
+    timeout: str = "5m0s"
+    history_max: int = 30
+    create_namespace: bool = False
+    recover: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something begins, or a warning: one line for the reader."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The services now, and `seconds` since the rollout began; `before` maps each service to its tags before."""
+
+    states: tuple[ServiceState, ...]
+    before: dict[str, tuple[str, ...]]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a rollout failed, one entry a failed pod."""
+
+    evidence: tuple[Evidence, ...]
+
+
+Event = Step | Progress | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is true after a deployment: the release's newest revision, its services, and `seconds` that it took."""
+
+    revision: Revision
+    services: tuple[ServiceState, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which release to change, where, how, and who is told about it.
+
+    Attributes:
+        target: The cluster and namespace.
+        release: The release's name.
+        report: Called with each event, in the order in which they happen.
+        options: How to deploy.
+    """
+
+    target: Target
+    release: str
+    report: Callable[[Event], None] = print
+    options: Options = field(default_factory=Options)

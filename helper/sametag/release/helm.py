@@ -1,0 +1,213 @@
+"""Run Helm: pyhelm3's Command, with what a deploy tool needs and it lacks.
+
+pyhelm3 runs Helm through a shell, so that a cancelled call ends the shell and leaves Helm at work; it sends values that
+Helm cannot read (surrogate pairs), and its rollback cannot force conflicts. Those parts are replaced here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import semver
+from pyhelm3 import Command
+
+from sametag.errors import HelmError, LockedError, UsageError, ValuesError
+from sametag.values import to_helm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sametag.cluster import Target
+
+#: The oldest Helm that the chart's schema and sametag's flags work with.
+OLDEST = semver.Version(3, 12, 0)
+
+_SERVER_SIDE = 4
+
+_REMEDY_INSTALL = f"install Helm {OLDEST} or newer: https://helm.sh/docs/intro/install/"
+
+# How long Helm gets to write its state down before the next, harder signal. An upgrade handles SIGINT by marking the
+# revision as failed; SIGTERM and SIGKILL leave it pending.
+_LADDER = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What Helm writes when it refuses, and what to tell the user."""
+
+    pattern: str
+    error: type[HelmError | LockedError | UsageError | ValuesError]
+    remedy: str | None
+
+
+_REFUSALS = (
+    _Refusal("another operation .* is in progress", LockedError, "wait for that client to end, then try again"),
+    _Refusal("values don't meet the specifications of the schema", ValuesError, None),
+    _Refusal("execution error at|failed to render|template: ", ValuesError, None),
+    _Refusal(
+        'namespaces? "[^"]*" not found', HelmError, "create the namespace, or let Helm do it with --create-namespace"
+    ),
+    _Refusal("cannot re-use a name|already exists", HelmError, "sametag upgrade changes a release that exists"),
+    _Refusal(
+        "release: not found|release not loaded", HelmError, "helm list -A shows all releases; -n chooses the namespace"
+    ),
+    _Refusal("forbidden", HelmError, "ask for this right; docs/reference/rights.md lists all that sametag needs"),
+    _Refusal("conflicts? with", HelmError, "another client owns these fields: undo its change, or upgrade again"),
+    _Refusal(
+        "kubernetes cluster unreachable|connection refused|no such host|i/o timeout",
+        HelmError,
+        "is the cluster running? --kubeconfig and --kube-context choose another",
+    ),
+    _Refusal(
+        "unauthorized|provide credentials", HelmError, "the credentials in the kubeconfig are not accepted: renew them"
+    ),
+)
+
+
+def refusal(stderr: str) -> HelmError | LockedError | UsageError | ValuesError:
+    """Return Helm's message as an error with a remedy."""
+    lines = [line for line in stderr.splitlines() if line.strip() and not _is_noise(line)]
+    message = _joined(lines) or "helm failed and said nothing"
+    for known in _REFUSALS:
+        if re.search(known.pattern, message, re.IGNORECASE):
+            return known.error(message, known.remedy)
+    return HelmError(message)
+
+
+def _joined(lines: Sequence[str]) -> str:
+    """Join Helm's lines from the one that says Error; what is above it are warnings."""
+    for number, line in enumerate(lines):
+        if line.startswith("Error: "):
+            return "\n".join([line.removeprefix("Error: "), *lines[number + 1 :]])
+    return "\n".join(lines)
+
+
+def _is_noise(line: str) -> bool:
+    return line.startswith(("level=", "time=", "I0", "I1", "W0", "W1", "E0", "E1"))
+
+
+class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
+    """pyhelm3's Command, run without a shell, in its own process group, and ended by a ladder of signals.
+
+    Args:
+        target: The cluster and namespace.
+        warn: Called with each warning that Helm writes.
+        history_max: How many revisions Helm keeps; failed ones count too.
+        timeout: Helm's timeout, such as `5m`.
+    """
+
+    def __init__(
+        self, target: Target, *, warn: Callable[[str], None], history_max: int = 30, timeout: str = "5m0s"
+    ) -> None:
+        executable = shutil.which("helm")
+        if executable is None:
+            raise HelmError("there is no helm on PATH", _REMEDY_INSTALL)
+        super().__init__(
+            executable=executable,
+            kubeconfig=target.kubeconfig,
+            kubecontext=target.context,
+            history_max_revisions=history_max,
+            default_timeout=timeout,
+        )
+        self._warn = warn
+        self.version = self.client_version()
+
+    @property
+    def server_side(self) -> bool:
+        """Whether this Helm uses server-side apply for a new release: from Helm 4 on."""
+        return self.version.major >= _SERVER_SIDE
+
+    async def run(self, command: list[Any], input: bytes | None = None) -> bytes:  # noqa: A002 - pyhelm3's name
+        """Run `helm COMMAND…` and return its standard output.
+
+        A cancelled call ends Helm by the ladder SIGINT, SIGTERM, SIGKILL before it returns.
+
+        Raises:
+            HelmError, LockedError, UsageError, ValuesError: Helm refused; the message is Helm's.
+        """
+        words = [self._executable, *map(str, command), *self._connection()]
+        if input is not None:
+            # json.dumps in pyhelm3 writes surrogate pairs, which Helm refuses.
+            input = to_helm(json.loads(input))  # noqa: A001
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            # A Ctrl-C at the terminal must reach us alone: we decide how Helm ends.
+            process_group=0,
+        )
+        try:
+            stdout, stderr = await process.communicate(input)
+        except asyncio.CancelledError:
+            await _end(process)
+            raise
+        text = stderr.decode(errors="replace")
+        if process.returncode != 0:
+            raise refusal(text)
+        for line in text.splitlines():
+            if line.startswith("WARNING: "):
+                self._warn(line.removeprefix("WARNING: "))
+        return stdout
+
+    def _connection(self) -> list[str]:
+        words = []
+        if self._kubeconfig:
+            words += ["--kubeconfig", str(self._kubeconfig)]
+        if self._kubecontext:
+            words += ["--kube-context", str(self._kubecontext)]
+        return words
+
+    def client_version(self) -> semver.Version:
+        """Return Helm's version.
+
+        Raises:
+            HelmError: It cannot be told, or it is older than `OLDEST`.
+        """
+        ran = subprocess.run(
+            [self._executable, "version", "--template", "{{ .Version }}"], capture_output=True, text=True, check=False
+        )
+        # A helm built without its linker flags calls itself v4.3.
+        found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", ran.stdout)
+        if found is None:
+            raise HelmError(f"{self._executable} does not tell its version", _REMEDY_INSTALL)
+        version = semver.Version(*(int(part or 0) for part in found.groups()))
+        if version < OLDEST:
+            raise HelmError(f"{self._executable} is Helm {version}, which is too old", _REMEDY_INSTALL)
+        return version
+
+    async def rollback(  # type: ignore[override] # adds force_conflicts, and drops what Helm 4 does not know
+        self,
+        release_name: str,
+        revision: int,
+        *,
+        namespace: str,
+        timeout: str,
+        force_conflicts: bool,
+    ) -> None:
+        """Run `helm rollback` to this revision and wait for its pods; pyhelm3's cannot force conflicts."""
+        command = ["rollback", release_name, revision, "--namespace", namespace, "--timeout", timeout]
+        command += ["--history-max", self._history_max_revisions]
+        command += ["--wait", "--wait-for-jobs"]
+        command += ["--force-conflicts"] if force_conflicts else []
+        await self.run(command)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End Helm's process group, and wait until it is gone."""
+    for number, grace in _LADDER:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            # The pipes must be read, or Helm blocks on its last words.
+            await asyncio.wait_for(process.communicate(), grace)
+            return

@@ -1,0 +1,20 @@
+"""Watch the workloads of a release, and say why a pod is stuck."""
+
+from sametag.rollout.state import Image, PodState, ServiceState, pod_runs, split
+from sametag.rollout.trouble import GRACE, Patience, Trouble
+from sametag.rollout.watch import Evidence, evidence, snapshot, watch
+
+__all__ = [
+    "GRACE",
+    "Evidence",
+    "Image",
+    "Patience",
+    "PodState",
+    "ServiceState",
+    "Trouble",
+    "evidence",
+    "pod_runs",
+    "snapshot",
+    "split",
+    "watch",
+]
