@@ -139,7 +139,9 @@ def _deploying(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--history-max", metavar="N", type=int, default=30, help="revisions that Helm keeps (default: %(default)s)"
     )
-    command.add_argument("--dry-run", action="store_true", help="check everything, change nothing, say what would be done")
+    command.add_argument(
+        "--dry-run", action="store_true", help="check everything, change nothing, say what would be done"
+    )
 
 
 def _timeout(command: argparse.ArgumentParser) -> None:

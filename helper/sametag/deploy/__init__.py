@@ -13,10 +13,13 @@ from sametag.cluster import connect
 from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Step
 from sametag.deploy.run import Deployment, StuckError, begin
 from sametag.errors import RolloutError, UsageError
-from sametag.release import HelmCommand
+from sametag.release.helm import HelmCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sametag.chart import Chart
+    from sametag.release import Revision
 
 __all__ = [
     "Event",
@@ -33,11 +36,14 @@ __all__ = [
 ]
 
 
-async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Outcome:
+async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Outcome | None:
     """Install a release for the first time.
 
     Afterwards every pod of every service is ready on the release's image. When that cannot be, the release is removed
     again (with `options.recover`), so that the next install starts clean.
+
+    Returns:
+        What is true now; None after a dry run.
 
     Raises:
         UsageError: The release exists.
@@ -47,6 +53,8 @@ async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Out
     async with begin(request) as deployment:
         if deployment.history:
             raise UsageError(f"release {request.release} exists", "sametag upgrade changes it")
+        if request.options.dry_run:
+            return await deployment.rehearse(chart, values)
         try:
             services = await deployment.apply(chart, values)
         except StuckError as stuck:
@@ -64,18 +72,28 @@ async def _remove_failed(deployment: Deployment, stuck: StuckError) -> RolloutEr
     return RolloutError(message, "nothing of it is left in the cluster; --keep-failed leaves it for you to look at")
 
 
-async def upgrade(request: Request, chart: Chart, values: dict[str, Any]) -> Outcome:
-    """Upgrade a release to exactly these values over the chart's defaults.
+async def upgrade(request: Request, chart: Chart, plan: Callable[[Revision], dict[str, Any]]) -> Outcome | None:
+    """Upgrade a release.
 
     Afterwards every pod of every service is ready on the release's image. When that cannot be, every service is back on
     the revision that was deployed before (with `options.recover`), and the error says why.
+
+    Args:
+        request: What to change, where and how.
+        chart: The chart; its defaults are taken fresh.
+        plan: Given the newest revision, returns the user's values of the next one, all of them.
+
+    Returns:
+        What is true now; None after a dry run.
 
     Raises:
         RolloutError: A service did not become ready.
         SametagError: There is no such release, or the cluster or Helm refused; nothing was changed.
     """
     async with begin(request) as deployment:
-        helm_release.current(deployment.history, request.release, deployment.namespace)
+        values = plan(helm_release.current(deployment.history, request.release, deployment.namespace))
+        if request.options.dry_run:
+            return await deployment.rehearse(chart, values)
         try:
             services = await deployment.apply(chart, values)
         except StuckError as stuck:
@@ -101,8 +119,11 @@ async def _go_back(deployment: Deployment, stuck: StuckError) -> RolloutError:
     return RolloutError(message, f"every service is back on {to.tag}")
 
 
-async def rollback(request: Request, *, to_tag: str | None = None, to_revision: int | None = None) -> Outcome:
+async def rollback(request: Request, *, to_tag: str | None = None, to_revision: int | None = None) -> Outcome | None:
     """Bring every service of a release back; see `release.rollback_target` for which revision it goes to.
+
+    Returns:
+        What is true now; None after a dry run.
 
     Raises:
         UsageError: There is no such revision or tag.
@@ -113,6 +134,8 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         helm_release.current(deployment.history, request.release, deployment.namespace)
         to = helm_release.rollback_target(deployment.history, to_tag=to_tag, to_revision=to_revision)
         request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
+        if request.options.dry_run:
+            return None
         try:
             services = await deployment.roll_back(to)
         except StuckError as stuck:

@@ -22,12 +22,14 @@ class Options:
         history_max: How many revisions Helm keeps.
         create_namespace: Whether Helm creates the namespace of a first install.
         recover: Whether a failed upgrade is rolled back, and a failed first install removed.
+        dry_run: Whether to check everything, with a server-side dry run too, and change nothing.
     """
 
     timeout: str = "5m0s"
     history_max: int = 30
     create_namespace: bool = False
     recover: bool = True
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

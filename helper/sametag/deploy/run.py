@@ -13,7 +13,8 @@ from sametag import release as helm_release
 from sametag.cluster import connect
 from sametag.deploy.events import Outcome, Progress, Request, Step
 from sametag.errors import HelmError, RolloutError
-from sametag.release import HelmCommand, Revision
+from sametag.release import Revision
+from sametag.release.helm import HelmCommand
 from sametag.rollout import Evidence, Image, Patience, ServiceState, evidence, snapshot, watch
 
 if TYPE_CHECKING:
@@ -145,6 +146,10 @@ class Deployment:
                 wait=True,
             )
         )
+
+    async def rehearse(self, chart: Chart, values: dict[str, Any]) -> None:
+        """Let Helm and the API server check everything, and change nothing."""
+        await self.helm.dry_run(self.name, chart.path, values, namespace=self.namespace)
 
     async def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
         """Put together what is true now."""

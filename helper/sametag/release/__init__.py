@@ -1,10 +1,8 @@
-"""Releases and their revisions, and Helm, which changes them."""
+"""The revisions of a release (`storage`), and Helm, which changes them (`helm`; pyhelm3 is slow to import)."""
 
-from sametag.release.helm import HelmCommand
 from sametag.release.storage import Revision, current, last_deployed, refuse_pending, revisions, rollback_target
 
 __all__ = [
-    "HelmCommand",
     "Revision",
     "current",
     "last_deployed",

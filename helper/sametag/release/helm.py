@@ -25,6 +25,7 @@ from sametag.values import to_helm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from sametag.cluster import Target
 
@@ -200,6 +201,11 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         command += ["--wait", "--wait-for-jobs"]
         command += ["--force-conflicts"] if force_conflicts else []
         await self.run(command)
+
+    async def dry_run(self, release_name: str, chart: Path, values: dict[str, Any], *, namespace: str) -> None:
+        """Run `helm upgrade --install` as a server-side dry run; pyhelm3 has only the client's."""
+        command = ["upgrade", release_name, chart, "--install", "--dry-run=server", "--namespace", namespace]
+        await self.run([*command, "--reset-values", "--values", "-"], json.dumps(values).encode())
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

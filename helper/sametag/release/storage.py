@@ -62,7 +62,7 @@ class Revision:
     @property
     def updated(self) -> datetime:
         """When it was last deployed, with a time zone."""
-        return datetime.fromisoformat(_microseconds(str(self.record["info"]["last_deployed"])))
+        return datetime.fromisoformat(self.record["info"]["last_deployed"])
 
     @property
     def description(self) -> str:
@@ -113,17 +113,6 @@ class Revision:
     def server_side(self) -> bool:
         """Whether Helm 4 made it with server-side apply; Helm 3 never does."""
         return self.record.get("apply_method") == "ssa"
-
-
-def _microseconds(timestamp: str) -> str:
-    """Shorten Go's nanoseconds, which `fromisoformat` refuses before Python 3.12 in lengths other than 3 and 6."""
-    head, dot, tail = timestamp.partition(".")
-    if not dot:
-        return timestamp
-    digits = tail.rstrip("Z0123456789")
-    fraction = tail[: len(tail) - len(digits)].rstrip("Z")
-    zone = tail[len(fraction) :]
-    return f"{head}.{fraction[:6]:0<6}{zone}"
 
 
 async def revisions(client: AsyncClient, release: str) -> list[Revision]:

@@ -114,7 +114,7 @@ def _crash(status: ContainerStatus, message: str) -> tuple[str, str] | None:
         return "CrashLoopBackOff", message
     return (
         "CrashLoopBackOff",
-        f"restarted {status.restartCount} times; ended with exit code {ended.exitCode} ({ended.reason})",
+        f"{status.restartCount} restarts; ended with exit code {ended.exitCode} ({ended.reason})",
     )
 
 

@@ -1,0 +1,55 @@
+"""The command line: arguments in, text and an exit code out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sametag.cli import commands
+from sametag.cli.arguments import parser
+from sametag.errors import InterruptedByUserError, SametagError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BUG = 70
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code; the only place where errors become text."""
+    arguments = parser()
+    options = arguments.parse_args(argv)
+    try:
+        if options.version:
+            return commands.version()
+        if options.command is None:
+            arguments.print_help()
+            return 2
+        return commands.COMMANDS[options.command](options)
+    except SametagError as error:
+        return _say(error)
+    except KeyboardInterrupt:
+        return _say(InterruptedByUserError("interrupted", _after_interrupt(options.release)))
+    except BrokenPipeError:
+        # The reader (head, say) has seen enough; Python must not complain again at exit.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 - the outermost frame: a bug gets its own exit code, and its traceback
+        traceback.print_exc()
+        print("sametag: this is a bug; please report it with the lines above", file=sys.stderr)
+        return _BUG
+
+
+def _say(error: SametagError) -> int:
+    print(f"sametag: {error.message}", file=sys.stderr)
+    if error.remedy:
+        print(f"  {error.remedy}", file=sys.stderr)
+    return error.exit_code
+
+
+def _after_interrupt(release: str | None) -> str | None:
+    return f"sametag history {release} says what state it is in" if release else None

@@ -1,0 +1,240 @@
+"""The commands: each takes the parsed arguments, prints, and returns its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sametag import chart as charts
+from sametag import schema, values
+from sametag.errors import UsageError, ValuesError
+from sametag.output import problems as problem_output
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from typing import TypeVar
+
+    from sametag.chart import Chart
+    from sametag.cluster import Target
+    from sametag.deploy import Outcome, Request
+    from sametag.release import Revision
+    from sametag.rollout import ServiceState
+
+    Arguments = argparse.Namespace
+    T = TypeVar("T")
+
+_DONE, _INVALID, _DRIFT = 0, 1, 6
+
+
+def version() -> int:
+    """Print the version, which is the chart's."""
+    print(f"sametag {charts.load(None).version}")
+    return _DONE
+
+
+def validate(arguments: Arguments) -> int:
+    """Check the values; print every problem."""
+    with _chart(arguments) as chart:
+        found = _problems(chart, _user_values(arguments))
+    style = arguments.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+    for line in problem_output.lines(found, style, colour=_colour(sys.stdout)):
+        print(line)
+    return _INVALID if any(problem.severity == "error" for problem in found) else _DONE
+
+
+def render(arguments: Arguments) -> int:
+    """Print the manifests."""
+    from sametag.release.helm import HelmCommand
+
+    with _chart(arguments) as chart:
+        user = _user_values(arguments)
+        _refuse_problems(chart, user)
+        helm = HelmCommand(_target(arguments), warn=_progress)
+        words = ["template", arguments.release, chart.path, "--values", "-"]
+        words += ["--namespace", arguments.namespace] if arguments.namespace else []
+        manifests = _await(helm.run(words, values.to_helm(user.tree)))
+    sys.stdout.write(manifests.decode())
+    return _DONE
+
+
+def install(arguments: Arguments) -> int:
+    """Install a release and wait until every service is ready."""
+    from sametag import deploy
+
+    with _chart(arguments) as chart:
+        user = _user_values(arguments)
+        _refuse_problems(chart, user)
+        request = _request(arguments, recover=not arguments.keep_failed, create_namespace=arguments.create_namespace)
+        outcome = _await(deploy.install(request, chart, user.tree))
+    return _say_outcome("installed", request, outcome)
+
+
+def upgrade(arguments: Arguments) -> int:
+    """Move every service of a release to a tag."""
+    from sametag import deploy
+
+    with _chart(arguments) as chart:
+
+        def plan(now: Revision) -> dict[str, Any]:
+            user = _next_values(arguments, now)
+            _refuse_problems(chart, user)
+            tree: dict[str, Any] = user.tree
+            return tree
+
+        request = _request(arguments, recover=not arguments.no_rollback)
+        outcome = _await(deploy.upgrade(request, chart, plan))
+    return _say_outcome("upgraded", request, outcome)
+
+
+def rollback(arguments: Arguments) -> int:
+    """Bring every service of a release back."""
+    from sametag import deploy
+
+    request = _request(arguments)
+    outcome = _await(deploy.rollback(request, to_tag=arguments.to_tag, to_revision=arguments.to_revision))
+    return _say_outcome("rolled back", request, outcome)
+
+
+def history(arguments: Arguments) -> int:
+    """List the revisions with their tags."""
+    from sametag.output import releases
+
+    found, _ = _await(_read(arguments))
+    lines = [releases.history_json(found)] if arguments.output == "json" else releases.history_table(found)
+    print("\n".join(lines))
+    return _DONE
+
+
+def status(arguments: Arguments) -> int:
+    """Show every pod of every service; exit 6 when one is not on the tag."""
+    from sametag.output import releases
+
+    found, states = _await(_read(arguments))
+    newest, image = found[-1], found[-1].full_image
+    if arguments.output == "json":
+        print(releases.status_json(newest, states, image))
+    else:
+        print("\n".join(releases.status_table(newest, states, image)))
+    return _DONE if all(state.runs(image) for state in states) else _DRIFT
+
+
+def uninstall(arguments: Arguments) -> int:
+    """Remove a release."""
+    from sametag import deploy
+
+    request = _request(arguments)
+    _await(deploy.uninstall(request, keep_history=arguments.keep_history))
+    print(f"uninstalled {arguments.release}")
+    return _DONE
+
+
+COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
+    "validate": validate,
+    "render": render,
+    "install": install,
+    "upgrade": upgrade,
+    "rollback": rollback,
+    "history": history,
+    "status": status,
+    "uninstall": uninstall,
+}
+
+
+async def _read(arguments: Arguments) -> tuple[list[Revision], list[ServiceState]]:
+    from sametag import release
+    from sametag.cluster import connect
+    from sametag.rollout import snapshot
+
+    target = _target(arguments)
+    async with connect(target) as client:
+        found = await release.revisions(client, arguments.release)
+        release.current(found, arguments.release, target.resolved_namespace)
+        return found, await snapshot(client, arguments.release)
+
+
+def _target(arguments: Arguments) -> Target:
+    from sametag.cluster import Target
+
+    return Target(arguments.kubeconfig, arguments.kube_context, arguments.namespace)
+
+
+def _request(arguments: Arguments, **options: bool) -> Request:
+    from sametag.deploy import Options, Request
+    from sametag.output.releases import ProgressLines
+
+    chosen = Options(
+        timeout=arguments.timeout,
+        history_max=getattr(arguments, "history_max", Options.history_max),
+        dry_run=getattr(arguments, "dry_run", False),
+        **options,
+    )
+    return Request(_target(arguments), arguments.release, ProgressLines(_progress), chosen)
+
+
+def _say_outcome(verb: str, request: Request, outcome: Outcome | None) -> int:
+    from sametag.output.releases import outcome_line
+
+    print(outcome_line(verb, request.release, outcome) if outcome else "dry run: nothing was changed")
+    return _DONE
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _colour(stream: Any) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+@contextmanager
+def _chart(arguments: Arguments) -> Iterator[Chart]:
+    """Load the chart; one in a registry is fetched with Helm first, and removed again."""
+    reference = arguments.chart
+    if reference is None or not charts.is_remote(reference):
+        yield charts.load(reference)
+        return
+    import tempfile
+
+    from sametag.cluster import Target
+    from sametag.release.helm import HelmCommand
+
+    with tempfile.TemporaryDirectory(prefix="sametag-") as folder:
+        helm = HelmCommand(Target(), warn=_progress, unpack_directory=folder)
+        pulled = _await(helm.pull(reference, version=arguments.chart_version))
+        yield charts.load(str(next(pulled.glob("*/Chart.yaml")).parent))
+
+
+def _user_values(arguments: Arguments) -> values.Values:
+    return values.load(_sources(arguments))
+
+
+def _sources(arguments: Arguments) -> values.Sources:
+    return values.Sources(
+        files=tuple(arguments.values),
+        set=tuple(arguments.set),
+        set_string=tuple(arguments.set_string),
+        set_json=tuple(arguments.set_json),
+        set_file=tuple(arguments.set_file),
+        set_literal=tuple(arguments.set_literal),
+        tag=arguments.tag,
+    )
+
+
+def _await(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine; SIGTERM ends it as Ctrl-C does, so that Helm is ended cleanly too."""
+    import asyncio
+    import signal
+
+    async def main() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if task is not None:
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        return await coroutine
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -1,0 +1,241 @@
+"""Which pods count, and what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import pytest
+from lightkube.resources.apps_v1 import Deployment, ReplicaSet
+from lightkube.resources.core_v1 import Pod
+
+from sametag.rollout import GRACE, Image, Patience, PodState, ServiceState, Trouble, pod_runs, split
+from sametag.rollout.state import Objects, assess
+
+Made = TypeVar("Made")
+
+REPOSITORY = "registry.example.com:5000/team/app"
+OLD, NEW = f"{REPOSITORY}:0.0.5", f"{REPOSITORY}:0.0.6"
+
+
+def decoded(kind: type[Made], document: dict[str, Any]) -> Made:
+    made = kind.from_dict(document)  # type: ignore[attr-defined] # every lightkube resource has it
+    assert isinstance(made, kind)
+    return made
+
+
+def owned(kind: str, uid: str) -> list[dict[str, Any]]:
+    return [{"apiVersion": "apps/v1", "kind": kind, "name": uid, "uid": uid}]
+
+
+def deployment(**status: Any) -> Deployment:
+    return decoded(
+        Deployment,
+        {
+            "metadata": {
+                "name": "app-web",
+                "uid": "d1",
+                "generation": 2,
+                "labels": {"app.kubernetes.io/component": "web"},
+            },
+            "spec": {"replicas": 1, "selector": {}, "template": {}},
+            "status": {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1, **status},
+        },
+    )
+
+
+def replicaset(uid: str, revision: int) -> ReplicaSet:
+    return decoded(
+        ReplicaSet,
+        {
+            "metadata": {
+                "name": uid,
+                "uid": uid,
+                "annotations": {"deployment.kubernetes.io/revision": str(revision)},
+                "ownerReferences": owned("Deployment", "d1"),
+            },
+            "spec": {"selector": {}},
+        },
+    )
+
+
+def pod(name: str, owner: str, image: str, state: dict[str, Any] | None = None, **status: Any) -> Pod:
+    container = {"name": "web", "image": image, "imageID": "", "ready": False, "restartCount": 0, **status}
+    if state is not None:
+        container["state"] = state
+    return decoded(
+        Pod,
+        {
+            "metadata": {"name": name, "uid": name, "ownerReferences": owned("ReplicaSet", owner)},
+            "spec": {"containers": [{"name": "web", "image": image}]},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "False" if state else "True"}],
+                "containerStatuses": [container],
+            },
+        },
+    )
+
+
+def judge(*pods: Pod, of: Deployment | None = None) -> ServiceState:
+    workload = of or deployment()
+    sets = [replicaset("old", 9), replicaset("new", 10)]
+    (state,) = assess(
+        Objects(
+            {"d1": workload},
+            {s.metadata.uid: s for s in sets if s.metadata and s.metadata.uid},
+            {p.metadata.uid: p for p in pods if p.metadata and p.metadata.uid},
+        )
+    )
+    return state
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def test_the_newest_replicaset_is_the_one_with_the_highest_revision_as_a_number() -> None:
+    """10 comes after 9, although "10" sorts before "9"."""
+    state = judge(pod("a", "old", OLD), pod("b", "new", NEW))
+
+    assert [p.name for p in state.pods] == ["b"]
+    assert [p.name for p in state.others] == ["a"]
+
+
+def test_a_service_is_complete_once_no_older_pod_is_left() -> None:
+    assert judge(pod("b", "new", NEW)).complete
+    assert not judge(pod("a", "old", OLD), pod("b", "new", NEW)).complete
+
+
+def test_a_service_is_not_complete_before_the_controller_has_seen_its_spec() -> None:
+    assert not judge(pod("b", "new", NEW), of=deployment(observedGeneration=1)).complete
+
+
+def test_a_pod_that_is_being_deleted_does_not_count() -> None:
+    leaving = pod("a", "old", OLD)
+    assert leaving.metadata is not None
+    leaving.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"  # type: ignore[assignment] # as it comes over the wire
+
+    assert judge(leaving, pod("b", "new", NEW)).complete
+
+
+def test_the_trouble_of_an_older_pod_is_not_the_rollouts() -> None:
+    state = judge(pod("a", "old", OLD, waiting("ImagePullBackOff", "not found")), pod("b", "new", NEW))
+
+    assert state.troubles == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "reason"),
+    [
+        (waiting("ErrImagePull", 'failed to resolve reference "x": not found'), {}, "ImageNotFound"),
+        (
+            waiting("ImagePullBackOff", "Back-off pulling image: ErrImagePull: NotFound: x: not found"),
+            {},
+            "ImageNotFound",
+        ),
+        (waiting("ErrImagePull", "dial tcp: connection refused"), {}, "ErrImagePull"),
+        (waiting("InvalidImageName"), {}, "InvalidImageName"),
+        (waiting("RunContainerError", 'exec: "/web": no such file'), {}, "StartError"),
+        ({"terminated": {"reason": "StartError", "exitCode": 128}}, {}, "StartError"),
+        (
+            waiting("CrashLoopBackOff"),
+            {"restartCount": 1, "lastState": {"terminated": {"reason": "StartError", "exitCode": 128}}},
+            "StartError",
+        ),
+        (
+            waiting("CrashLoopBackOff"),
+            {"restartCount": 2, "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}},
+            "CrashLoopBackOff",
+        ),
+        (waiting("CreateContainerConfigError", 'secret "x" not found'), {}, "CreateContainerConfigError"),
+    ],
+)
+def test_a_stuck_container_is_named_by_its_reason(state: dict[str, Any], more: dict[str, Any], reason: str) -> None:
+    troubles = judge(pod("b", "new", NEW, state, **more)).troubles
+
+    assert [(trouble.reason, trouble.pod, trouble.container) for trouble in troubles] == [(reason, "b", "web")]
+
+
+@pytest.mark.parametrize(
+    ("state", "more"),
+    [
+        (waiting("ContainerCreating"), {}),
+        (waiting("CrashLoopBackOff"), {"restartCount": 1}),
+        (waiting("CreateContainerConfigError", "failed to sync secret cache"), {}),
+        ({"running": {}}, {"ready": True, "lastState": {"terminated": {"reason": "StartError", "exitCode": 128}}}),
+    ],
+)
+def test_what_may_heal_by_itself_is_no_trouble(state: dict[str, Any], more: dict[str, Any]) -> None:
+    assert judge(pod("b", "new", NEW, state, **more)).troubles == ()
+
+
+def test_an_exit_code_says_more_than_back_off() -> None:
+    ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    (trouble,) = judge(pod("b", "new", NEW, waiting("CrashLoopBackOff"), restartCount=2, lastState=ended)).troubles
+
+    assert trouble.summary == "CrashLoopBackOff: 2 restarts; ended with exit code 137 (OOMKilled)"
+
+
+def test_a_workload_that_gets_no_pods_is_named() -> None:
+    """A quota or an admission refuses the pods: there is none to look at."""
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: q"}
+    (trouble,) = judge(of=deployment(conditions=[refused])).troubles
+
+    assert (trouble.reason, trouble.message, trouble.pod) == ("FailedCreate", "exceeded quota: q", "")
+
+
+def test_every_grace_is_named_by_a_reason_that_a_person_can_look_up() -> None:
+    assert all(reason.isalpha() and seconds >= 0 for reason, seconds in GRACE.items())
+
+
+def test_patience_ends_when_a_trouble_outlasts_its_grace() -> None:
+    now = 0.0
+    patience = Patience(lambda: now)
+    slow, hopeless = Trouble("Unschedulable", "", "a"), Trouble("ImageNotFound", "", "b")
+
+    assert patience.exhausted([("web", slow)]) == []
+    assert patience.exhausted([("web", slow), ("api", hopeless)]) == [("api", hopeless)]
+    now = GRACE["Unschedulable"]
+    assert patience.exhausted([("web", slow)]) == [("web", slow)]
+
+
+def test_patience_starts_anew_when_a_trouble_went_away() -> None:
+    now = 0.0
+    patience = Patience(lambda: now)
+    slow = Trouble("Unschedulable", "", "a")
+    patience.exhausted([("web", slow)])
+    patience.exhausted([])
+    now = GRACE["Unschedulable"]
+
+    assert patience.exhausted([("web", slow)]) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "parts"),
+    [
+        ("app", ("app", "", "")),
+        ("app:1", ("app", "1", "")),
+        ("localhost:5000/app", ("localhost:5000/app", "", "")),
+        ("localhost:5000/app:1.10", ("localhost:5000/app", "1.10", "")),
+        ("app@sha256:ab", ("app", "", "sha256:ab")),
+        ("localhost:5000/app:1@sha256:ab", ("localhost:5000/app", "1", "sha256:ab")),
+    ],
+)
+def test_an_image_reference_splits_into_repository_tag_and_digest(reference: str, parts: tuple[str, str, str]) -> None:
+    assert parts == split(reference)
+
+
+@pytest.mark.parametrize(
+    ("images", "runs"),
+    [
+        ((NEW,), True),
+        ((OLD,), False),
+        ((NEW, "docker.io/envoy:1"), True),  # a sidecar has an image of its own
+        ((NEW, OLD), False),
+        (("docker.io/envoy:1",), False),
+        ((f"{NEW}@sha256:ab",), False),
+    ],
+)
+def test_a_pod_is_on_the_tag_when_all_its_containers_of_the_repository_are(
+    images: tuple[str, ...], *, runs: bool
+) -> None:
+    assert runs == pod_runs(PodState("a", images, ready=True, restarts=0), Image(REPOSITORY, "0.0.6"))
