@@ -6,17 +6,63 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The embedded cluster and the demo are folders of scripts, not packages to install.
+export PYTHONPATH := $(CURDIR)/tests/cluster
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
-# Debian's python3 comes without venv.
-$(VENV)/.installed: requirements.txt pyproject.toml chart/Chart.yaml
-	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); apt-get update -qq; apt-get install -qqy python3-venv; $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+.PHONY: demo
+demo: setup ## The main job, before your eyes (KEEP=1 leaves it running; KUBECONFIG uses your cluster)
+	@$(BIN)/python tests/cluster/demo.py
+
+.PHONY: test
+test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes
+	@$(BIN)/python -m embedded run -- $(BIN)/pytest $(PYTEST)
+
+.PHONY: check
+check: setup ## Lint, types, layers, drift of generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py --check
+
+.PHONY: generate
+generate: setup ## Write the schema, the chart's README, the CLI reference, the goldens
+	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py
+
+.PHONY: bench
+bench: setup ## Ratios to Helm and to the floor, taken in one run
+	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/bench.py
+
+.PHONY: cluster
+cluster: setup ## Start the embedded Kubernetes and registry, and leave them running
+	@$(BIN)/python -m embedded start
+
+.PHONY: cluster-stop
+cluster-stop: setup ## Stop them
+	@$(BIN)/python -m embedded stop
+
+.PHONY: lock
+lock: ## Renew requirements.txt from pyproject.toml
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools==7.6.2
+	@build/lock/bin/pip-compile --quiet --extra dev --generate-hashes --strip-extras --allow-unsafe --no-header \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --output-file requirements.txt pyproject.toml
+
+.PHONY: clean
+clean: ## Remove what builds and tests left in this folder
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .PHONY: setup
 setup: $(VENV)/.installed
+
+# Debian's python3 comes without venv. Compiling every module of every dependency takes longer than all else together.
+$(VENV)/.installed: requirements.txt pyproject.toml chart/Chart.yaml
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+	  { apt-get update -qq && apt-get install -qqy python3-venv >/dev/null && $(PYTHON) -m venv --clear $(VENV); }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

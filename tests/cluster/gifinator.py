@@ -1,0 +1,106 @@
+"""What the demo and the tests do with the sample application: build it, ask it for a GIF, look at its pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "examples/gifinator"
+VALUES = ROOT / "values.example.yaml"
+SERVICES = ("frontend", "gifcreator-server", "gifcreator-worker", "render")
+OLD, NEW, MISSING = "0.0.5", "0.0.6", "0.0.7"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl against one cluster.
+
+    Attributes:
+        words: How it is called.
+        kubeconfig: The cluster's.
+    """
+
+    words: tuple[str, ...]
+    kubeconfig: Path
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return its output; its own words are the error."""
+        ran = subprocess.run(
+            [*self.words, *arguments], env=self.environment, input=stdin, capture_output=True, text=True, check=False
+        )
+        if ran.returncode != 0:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {ran.stderr.strip()}")
+        return ran.stdout
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that names the cluster."""
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
+    def create_restricted_namespace(self, name: str) -> None:
+        """Create a namespace that enforces the Pod Security Standard "restricted"."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        self("apply", "-f", "-", stdin=json.dumps(namespace))
+
+    def images(self, namespace: str) -> dict[str, set[str]]:
+        """Return the images that each service's live pods run, as the pods say."""
+        found: dict[str, set[str]] = {}
+        for pod in json.loads(self("get", "pods", "--namespace", namespace, "--output", "json"))["items"]:
+            metadata = pod["metadata"]
+            service = metadata.get("labels", {}).get("app.kubernetes.io/component")
+            if service and "deletionTimestamp" not in metadata:
+                found.setdefault(service, set()).update(c["image"] for c in pod["spec"]["containers"])
+        return found
+
+    def tags(self, namespace: str) -> dict[str, set[str]]:
+        """Return the tags that each service's live pods run."""
+        return {
+            service: {image.rpartition(":")[2] for image in images}
+            for service, images in self.images(namespace).items()
+        }
+
+    @contextmanager
+    def forwarded(self, namespace: str, service: str, port: int) -> Iterator[str]:
+        """Forward a free port of 127.0.0.1 to a Service, and give its URL."""
+        command = [*self.words, "port-forward", "--namespace", namespace, f"service/{service}", f":{port}"]
+        process = subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            if found is None:
+                raise RuntimeError(f"kubectl port-forward: {line.strip()}")
+            yield f"http://127.0.0.1:{found[1]}"
+        finally:
+            process.terminate()
+            process.wait(10)
+            if process.stdout:
+                process.stdout.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Gif:
+    """A GIF as frontend answered it, and the version of `render` that drew it."""
+
+    content: bytes
+    version: str
+
+
+def fetch_gif(url: str, text: str = "sametag") -> Gif:
+    """Ask frontend for a GIF; it asks gifcreator, whose worker asks render for every frame."""
+    request = urllib.request.Request(f"{url}/gif?text={text}", headers={"Accept": "image/gif"})  # noqa: S310 - 127.0.0.1
+    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        return Gif(response.read(), response.headers["X-Render-Version"])
