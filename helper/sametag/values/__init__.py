@@ -1,0 +1,21 @@
+"""Read values exactly as Helm does, and remember where each of them was written."""
+
+from sametag.values.helm import to_helm
+from sametag.values.layers import Values, coalesce
+from sametag.values.loading import Sources, from_text, from_tree, load
+from sametag.values.problem import Location, Path, Problem, has_errors, path_text
+
+__all__ = [
+    "Location",
+    "Path",
+    "Problem",
+    "Sources",
+    "Values",
+    "coalesce",
+    "from_text",
+    "from_tree",
+    "has_errors",
+    "load",
+    "path_text",
+    "to_helm",
+]

@@ -1,0 +1,74 @@
+"""One values file: its tree as Helm reads it, and where every key and value of it was written."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import yaml
+
+from sametag.values.builder import Broken, Builder, Marks
+from sametag.values.problem import Location, Path, Problem
+from sametag.values.syntax import explain, not_utf8
+
+
+class Document(NamedTuple):
+    """What one file says.
+
+    Attributes:
+        source: As in `Location`.
+        tree: The values as Helm sees them; empty when the file has none, or cannot be read.
+        marks: As in `Builder`.
+        problems: What is wrong with the file itself.
+    """
+
+    source: str
+    tree: dict[str, Any]
+    marks: Marks
+    problems: tuple[Problem, ...]
+
+    def locate(self, path: Path) -> Location | None:
+        """Return where the value at this path was written; through an alias, that is where the anchor is."""
+        if not path:
+            return Location(self.source, 1, 1)
+        entry = self._entry(path)
+        return self._location(entry[1]) if entry else None
+
+    def locate_key(self, path: Path) -> Location | None:
+        """Return where the last key of this path was written; for an entry of a list, where the entry begins."""
+        entry = self._entry(path)
+        return self._location(entry[0]) if entry else None
+
+    def written(self, path: Path) -> str | None:
+        """Return the source text of a plain scalar that Helm does not read as text."""
+        entry = self._entry(path)
+        return entry[2] if entry else None
+
+    def _location(self, mark: Any) -> Location:
+        return Location(self.source, mark.line + 1, mark.column + 1)
+
+    def _entry(self, path: Path) -> Any:
+        value: Any = self.tree
+        entry = None
+        for part in path:
+            entry = self.marks.get(id(value), {}).get(part)
+            if entry is None:
+                return None
+            value = value[part]
+        return entry
+
+
+def parse(data: bytes, source: str) -> Document:
+    """Read one file; whatever the bytes are, what is wrong with them is a problem and no exception."""
+    builder = Builder(source)
+    try:
+        data.decode()
+        builder.run(yaml.CSafeLoader(data) if yaml.__with_libyaml__ else yaml.SafeLoader(data))
+    except UnicodeDecodeError as error:
+        builder.problems.append(not_utf8(error, source))
+    except Broken as broken:
+        builder.problems.append(broken.problem)
+    except yaml.YAMLError as error:
+        builder.problems.append(explain(error, data.decode(), source))
+    else:
+        return Document(source, builder.root(), builder.marks, tuple(builder.problems))
+    return Document(source, {}, {}, tuple(builder.problems))

@@ -1,0 +1,93 @@
+"""The values after merging, which know where each of them was written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from sametag.values import merging
+from sametag.values.problem import Location, Path, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Layer(Protocol):
+    """One source of values: a file, an expression, or what Helm stored."""
+
+    def locate(self, path: Path) -> Location | None:
+        """Return where the value at this path was written; None where this source has none."""
+
+    def locate_key(self, path: Path) -> Location | None:
+        """Return where the last key of this path was written; None where this source has none."""
+
+    def written(self, path: Path) -> str | None:
+        """Return the source text of a value that is no text there; None where there is none."""
+
+
+class Values(NamedTuple):
+    """Merged values, and what is wrong with the sources they come from.
+
+    Attributes:
+        tree: Plain maps, lists and scalars, as Helm sees them; whole numbers are ints. Never changed in place.
+        problems: What was found while reading. With an error among them the tree is incomplete.
+        layers: The user's sources, in the order of merging.
+        defaults: The chart's, if they were merged in.
+    """
+
+    tree: dict[str, Any]
+    problems: tuple[Problem, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    defaults: tuple[Layer, ...] = ()
+
+    def locate(self, path: Path) -> Location | None:
+        """Return where the value at this path was written: in the source that was merged last."""
+        return _first(layer.locate(path) for layer in self._newest_first())
+
+    def locate_key(self, path: Path) -> Location | None:
+        """Return where the last key of this path was written: in the first source of the user that has it.
+
+        Later sources change what is in it. For the root it is the beginning of that source.
+        """
+        return _first(
+            layer.locate_key(path) if path else layer.locate(path) for layer in (*self.layers, *self.defaults)
+        )
+
+    def written(self, path: Path) -> str | None:
+        """Return the source text, such as `1.10`, of a value that is no text; None where that cannot be told."""
+        return next((layer.written(path) for layer in self._newest_first() if layer.locate(path)), None)
+
+    def _newest_first(self) -> Iterable[Layer]:
+        return (*reversed(self.layers), *reversed(self.defaults))
+
+
+class Stored(NamedTuple):
+    """Values that come without a text, such as those of a revision."""
+
+    source: str
+    tree: dict[str, Any]
+
+    def locate(self, path: Path) -> Location | None:
+        """Return the source, if it has this path."""
+        value: Any = self.tree
+        for part in path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return Location(self.source)
+
+    locate_key = locate
+
+    def written(self, path: Path) -> str | None:  # noqa: ARG002 - the protocol's
+        """Return None: there is no text."""
+        return None
+
+
+def coalesce(defaults: Values, user: Values) -> Values:
+    """Return what Helm validates and renders: the user's values over the chart's defaults, null removing a default."""
+    tree = merging.coalesce(defaults.tree, user.tree)
+    return Values(tree, (*defaults.problems, *user.problems), user.layers, (*defaults.defaults, *defaults.layers))
+
+
+def _first(locations: Iterable[Location | None]) -> Location | None:
+    return next((location for location in locations if location), None)

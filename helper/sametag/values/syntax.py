@@ -1,0 +1,121 @@
+"""Say in the user's words why a file is no YAML, and where."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from yaml import MarkedYAMLError
+from yaml.reader import ReaderError
+
+from sametag.values.problem import Location, Problem
+
+if TYPE_CHECKING:
+    from yaml import YAMLError
+
+# What YAML 1.1 lets a file contain, as libyaml checks it.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# The parser's words, and ours with a remedy. It names what it was about to find, which is seldom what is wrong.
+_KNOWN = (
+    (
+        "mapping values are not allowed",
+        "a key cannot begin here",
+        "put quotes around text with ': ' in it, and check the indentation of this line and of the one above",
+    ),
+    (
+        "did not find expected key|could not find expected ':'|expected <block end>",
+        "this line fits neither the map nor the list above",
+        "check its indentation, its ':' and the quotes above it",
+    ),
+    (
+        "did not find expected '-' indicator",
+        "this line is no entry of the list above",
+        "begin it with '- ', or indent it as the key that it belongs to",
+    ),
+    (
+        r"did not find expected ',' or|expected ',' or",
+        "a bracket that was opened is not closed",
+        "close it, or put quotes around text with brackets, braces or commas in it",
+    ),
+    (
+        "did not find expected node content|expected the node content",
+        "there is no value where one must be",
+        "put quotes around text that begins with a special character",
+    ),
+    ("unexpected end of stream", "a quoted text is not closed", "add the closing quote"),
+    (
+        "found unknown escape character",
+        "YAML does not know this escape",
+        r"write \\ for a backslash, or use single quotes",
+    ),
+    (
+        "cannot start any token",
+        "text cannot begin with this character",
+        "put quotes around it",
+    ),
+    ("block sequence entries are not allowed", "a list cannot begin here", "put it on the next line, indented"),
+    ("did not find expected <document start>", "the document has ended, and something follows it", None),
+)
+
+
+def explain(error: YAMLError, text: str, source: str) -> Problem:
+    """Return the problem behind PyYAML's error."""
+    if isinstance(error, ReaderError):
+        return _unprintable(text, source)
+    if not isinstance(error, MarkedYAMLError) or (mark := error.problem_mark or error.context_mark) is None:
+        return Problem("yaml-syntax", "error", "", Location(source, 1, 1), f"this is no YAML: {error}")
+    if tab := _tab(text, mark.line, mark.column):
+        location = Location(source, mark.line + 1, tab)
+        return Problem(
+            "tab", "error", "", location, f"a tab in column {tab}; YAML is indented with spaces", "use spaces"
+        )
+    message, remedy = _words(error)
+    location = Location(source, mark.line + 1, mark.column + 1)
+    return Problem("yaml-syntax", "error", "", location, message + _context(error), remedy)
+
+
+def not_utf8(error: UnicodeDecodeError, source: str) -> Problem:
+    """Return the problem of a file in another encoding."""
+    before = error.object[: error.start]
+    column = len(before.rpartition(b"\n")[2].decode()) + 1
+    location = Location(source, before.count(b"\n") + 1, column)
+    message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
+    return Problem("not-utf-8", "error", "", location, message, "save the file as UTF-8")
+
+
+def _unprintable(text: str, source: str) -> Problem:
+    found = _UNPRINTABLE.search(text)
+    before = text[: found.start()] if found else ""
+    location = Location(source, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
+    what = f"the control character U+{ord(found[0]):04X}" if found else "a control character"
+    return Problem("control-character", "error", "", location, f"YAML cannot hold {what}", "remove it")
+
+
+def _tab(text: str, line: int, column: int) -> int | None:
+    """Return the column, from 1, of a tab in the indentation of this line; None where there is none.
+
+    Tabs elsewhere are white space, and seldom why a file is broken.
+    """
+    lines = text.splitlines()
+    if line >= len(lines):
+        return None
+    indentation = lines[line][: len(lines[line]) - len(lines[line].lstrip(" \t-"))]
+    found = indentation.find("\t")
+    return found + 1 if 0 <= found <= column else None
+
+
+def _words(error: MarkedYAMLError) -> tuple[str, str | None]:
+    said = error.problem or error.context or "unreadable"
+    for pattern, message, remedy in _KNOWN:
+        if re.search(pattern, said):
+            return message, remedy
+    return f"this is no YAML: {said}", None
+
+
+def _context(error: MarkedYAMLError) -> str:
+    """Name the line where the broken map, list or quoted text began, when that is another."""
+    begin, end = error.context_mark, error.problem_mark
+    if begin is None or end is None or begin.line == end.line:
+        return ""
+    return f" (it began on line {begin.line + 1})"
