@@ -1,0 +1,175 @@
+"""Bring what the cluster, the registry and the tests need: Debian's packages, two Helms, one Kubernetes binary.
+
+What was brought is kept in `~/.cache/sametag` (XDG_CACHE_HOME) and used again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Say = Callable[[str], None]
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sametag"
+BIN = CACHE / "bin"
+
+HELM4, HELM3 = "4.3.1", "3.22.0"
+
+# The module's go.mod holds the version of every k8s.io/* too.
+KUBERNETES = "1.36.3"
+
+# Debian's package for each program; versions are Debian's, and fixed for a release of Debian.
+_PACKAGES = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "buildah": "buildah",
+    "docker-registry": "docker-registry",
+    "/bin/busybox": "busybox-static",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+}
+
+
+class ToolError(Exception):
+    """A tool cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where the built programs are."""
+
+    helm4: Path
+    helm3: Path
+    kubernetes: Path
+
+
+def ensure(say: Say) -> Tools:
+    """Bring everything; what is there already takes no time.
+
+    Raises:
+        ToolError: No root, no apt, no Go, or a build failed twice.
+    """
+    with ThreadPoolExecutor() as pool:
+        # Debian's packages come from the network while Go compiles.
+        packages = pool.submit(_ensure_packages, say)
+        kubernetes = ensure_kubernetes(say)
+        helm4, helm3 = ensure_helm(say)
+        packages.result()
+    return Tools(helm4, helm3, kubernetes)
+
+
+def ensure_helm(say: Say) -> tuple[Path, Path]:
+    """Build both Helms: the newest of each line that users run."""
+    return _helm(HELM4, say), _helm(HELM3, say)
+
+
+def _helm(version: str, say: Say) -> Path:
+    target = BIN / f"helm-{version}"
+    module = f"helm.sh/helm/v{version[0]}"
+    # Without its version Helm calls itself v4.3, which pyhelm3 cannot read; without that of Kubernetes Helm 3 takes charts
+    # to be rendered for 1.20. Helm's own builds set both.
+    _, minor, _ = KUBERNETES.split(".")
+    settings = [f"{module}/internal/version.version=v{version}"]
+    if version == HELM3:
+        for package in ("chartutil", "lint/rules"):
+            settings += [f"{module}/pkg/{package}.k8sVersionMajor=1", f"{module}/pkg/{package}.k8sVersionMinor={minor}"]
+    flags = " ".join(["-s", "-w", *(f"-X {setting}" for setting in settings)])
+    if not target.exists():
+        with _building(target, f"Helm {version}", say) as folder:
+            environment = {**os.environ, "GOBIN": str(folder)}
+            command = ["go", "install", "-trimpath", "-ldflags", flags, f"{module}/cmd/helm@v{version}"]
+            _run(command, folder / "log", environment=environment)
+            (folder / "helm").rename(folder / target.name)
+    return target
+
+
+def ensure_kubernetes(say: Say) -> Path:
+    """Build the one binary that is every component of Kubernetes, etcd and CoreDNS; anew when its source changed."""
+    source = Path(__file__).parent
+    files = sorted([*source.glob("*.go"), source / "go.mod", source / "go.sum"])
+    # Helm refuses charts for a cluster that does not say its version.
+    package, minor = "k8s.io/component-base/version", KUBERNETES.split(".")[1]
+    flags = f"-s -w -X {package}.gitVersion=v{KUBERNETES} -X {package}.gitMajor=1 -X {package}.gitMinor={minor}"
+    digest = hashlib.sha256(b"".join([flags.encode(), *(file.read_bytes() for file in files)])).hexdigest()[:12]
+    target = BIN / f"kubernetes-{digest}"
+    if not target.exists():
+        with _building(target, f"Kubernetes {KUBERNETES}, etcd and CoreDNS (one binary)", say) as folder:
+            command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(folder / target.name), "."]
+            _run(command, folder / "log", cwd=source)
+    return target
+
+
+@contextmanager
+def _building(target: Path, what: str, say: Say) -> Iterator[Path]:
+    """Give a folder to build in; what was built there is put in its place at once and whole."""
+    if shutil.which("go") is None:
+        raise ToolError(f"{what} is built with Go, and there is no go on PATH: install Go 1.26 or newer")
+    folder = CACHE / "build" / target.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    say(f"building {what} …")
+    began = time.monotonic()
+    yield folder
+    BIN.mkdir(parents=True, exist_ok=True)
+    (folder / target.name).rename(target)
+    shutil.rmtree(folder)
+    say(f"built {what} in {time.monotonic() - began:.0f} s")
+
+
+def _run(command: list[str], log: Path, *, environment: dict[str, str] | None = None, cwd: Path | None = None) -> None:
+    """Run a command that may fail for a passing reason (the network), so twice."""
+    for _attempt in range(2):
+        with log.open("w") as output:
+            ran = subprocess.run(
+                command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            )
+        if ran.returncode == 0:
+            return
+    lines = log.read_text(errors="replace").strip().splitlines()
+    raise ToolError(f"{' '.join(command[:3])} failed: {lines[-1] if lines else 'no output'} (all of it: {log})")
+
+
+def _ensure_packages(say: Say) -> None:
+    missing = [package for program, package in _PACKAGES.items() if shutil.which(program) is None]
+    if not missing:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise ToolError(f"these Debian packages are missing: {' '.join(missing)}; install them, or set KUBECONFIG")
+    say(f"installing {' '.join(missing)} …")
+    began = time.monotonic()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with _no_daemons():
+        log = CACHE / "apt.log"
+        _run(["apt-get", "update", "-qq"], log, environment=environment)
+        command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
+        _run(command, log, environment=environment)
+    say(f"installed them in {time.monotonic() - began:.0f} s")
+
+
+@contextmanager
+def _no_daemons() -> Iterator[None]:
+    """Keep Debian from starting containerd and the registry as services: ours are our own."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
