@@ -1,0 +1,3 @@
+module gifinator
+
+go 1.24
