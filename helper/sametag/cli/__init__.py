@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from sametag.cli import commands
 from sametag.cli.arguments import parser
-from sametag.errors import InterruptedByUserError, SametagError
+from sametag.errors import InterruptedByUserError, SametagError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 _BUG = 70
@@ -23,16 +24,11 @@ def run(argv: Sequence[str]) -> int:
     arguments = parser()
     options = arguments.parse_args(argv)
     try:
-        if options.version:
-            return commands.version()
-        if options.command is None:
-            arguments.print_help()
-            return 2
-        return commands.COMMANDS[options.command](options)
+        return _command(arguments, options)
     except SametagError as error:
         return _say(error)
     except KeyboardInterrupt:
-        return _say(InterruptedByUserError("interrupted", _after_interrupt(options.release)))
+        return _say(InterruptedByUserError("interrupted", _after_interrupt(options)))
     except BrokenPipeError:
         # The reader (head, say) has seen enough; Python must not complain again at exit.
         with suppress(OSError):
@@ -44,6 +40,15 @@ def run(argv: Sequence[str]) -> int:
         return _BUG
 
 
+def _command(arguments: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    if options.version:
+        return commands.version()
+    if options.command is None:
+        arguments.print_help(sys.stderr)
+        return UsageError.exit_code
+    return commands.COMMANDS[options.command](options)
+
+
 def _say(error: SametagError) -> int:
     print(f"sametag: {error.message}", file=sys.stderr)
     if error.remedy:
@@ -51,5 +56,6 @@ def _say(error: SametagError) -> int:
     return error.exit_code
 
 
-def _after_interrupt(release: str | None) -> str | None:
+def _after_interrupt(options: argparse.Namespace) -> str | None:
+    release = getattr(options, "release", None)
     return f"sametag history {release} says what state it is in" if release else None

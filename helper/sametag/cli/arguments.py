@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser; the chosen command's name is in `command`."""
     top = argparse.ArgumentParser(
         prog="sametag",
-        description="One image, many services, one tag: upgrade moves every service, rollback brings every service back.",
+        description="One image, many services, one tag: upgrade moves every service, rollback brings every one back.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

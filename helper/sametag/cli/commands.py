@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
 from sametag import schema, values
-from sametag.errors import UsageError, ValuesError
+from sametag.errors import ValuesError
 from sametag.output import problems as problem_output
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sametag.deploy import Outcome, Request
     from sametag.release import Revision
     from sametag.rollout import ServiceState
+    from sametag.values import Problem, Values
 
     Arguments = argparse.Namespace
     T = TypeVar("T")
@@ -42,7 +43,7 @@ def validate(arguments: Arguments) -> int:
     style = arguments.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     for line in problem_output.lines(found, style, colour=_colour(sys.stdout)):
         print(line)
-    return _INVALID if any(problem.severity == "error" for problem in found) else _DONE
+    return _INVALID if values.has_errors(found) else _DONE
 
 
 def render(arguments: Arguments) -> int:
@@ -81,8 +82,7 @@ def upgrade(arguments: Arguments) -> int:
         def plan(now: Revision) -> dict[str, Any]:
             user = _next_values(arguments, now)
             _refuse_problems(chart, user)
-            tree: dict[str, Any] = user.tree
-            return tree
+            return user.tree
 
         request = _request(arguments, recover=not arguments.no_rollback)
         outcome = _await(deploy.upgrade(request, chart, plan))
@@ -110,10 +110,11 @@ def history(arguments: Arguments) -> int:
 
 def status(arguments: Arguments) -> int:
     """Show every pod of every service; exit 6 when one is not on the tag."""
+    from sametag.deploy import image_of
     from sametag.output import releases
 
     found, states = _await(_read(arguments))
-    newest, image = found[-1], found[-1].full_image
+    newest, image = found[-1], image_of(found[-1])
     if arguments.output == "json":
         print(releases.status_json(newest, states, image))
     else:
@@ -167,7 +168,7 @@ def _request(arguments: Arguments, **options: bool) -> Request:
 
     chosen = Options(
         timeout=arguments.timeout,
-        history_max=getattr(arguments, "history_max", Options.history_max),
+        history_max=getattr(arguments, "history_max", 30),
         dry_run=getattr(arguments, "dry_run", False),
         **options,
     )
@@ -207,8 +208,39 @@ def _chart(arguments: Arguments) -> Iterator[Chart]:
         yield charts.load(str(next(pulled.glob("*/Chart.yaml")).parent))
 
 
-def _user_values(arguments: Arguments) -> values.Values:
+def _user_values(arguments: Arguments) -> Values:
     return values.load(_sources(arguments))
+
+
+def _next_values(arguments: Arguments, now: Revision) -> Values:
+    """Return the values of the next revision.
+
+    Files replace the values of the release, as with Helm. Without files those are kept, and what is set goes over
+    them, as with Helm's --reset-then-reuse-values: that is what a new tag means. A file that names no version of the
+    image says nothing about it, so the tag that runs stays.
+    """
+    given = _user_values(arguments)
+    if not arguments.values:
+        kept = values.from_tree(now.values, f"values of revision {now.number}")
+        merged = values.coalesce(kept, given)
+        return merged._replace(layers=(*kept.layers, *given.layers), defaults=())
+    image = given.tree.get("image")
+    if isinstance(image, dict) and not (image.get("tag") or image.get("digest")) and now.tag:
+        return values.load(_sources(arguments)._replace(tag=now.tag))
+    return given
+
+
+def _problems(chart: Chart, user: Values) -> list[Problem]:
+    return schema.validate(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), user, chart.schema or {})
+
+
+def _refuse_problems(chart: Chart, user: Values) -> None:
+    """Print what is wrong with the values, and go no further when it is an error."""
+    found = _problems(chart, user)
+    for line in problem_output.text(found, colour=_colour(sys.stderr)):
+        _progress(line)
+    if values.has_errors(found):
+        raise ValuesError("the values are invalid; nothing was changed")
 
 
 def _sources(arguments: Arguments) -> values.Sources:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sametag import release as helm_release
 from sametag.cluster import connect
 from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Step
-from sametag.deploy.run import Deployment, StuckError, begin
+from sametag.deploy.run import Deployment, StuckError, begin, image_of
 from sametag.errors import RolloutError, UsageError
 from sametag.release.helm import HelmCommand
 
@@ -29,6 +29,7 @@ __all__ = [
     "Progress",
     "Request",
     "Step",
+    "image_of",
     "install",
     "rollback",
     "uninstall",
@@ -54,7 +55,8 @@ async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Out
         if deployment.history:
             raise UsageError(f"release {request.release} exists", "sametag upgrade changes it")
         if request.options.dry_run:
-            return await deployment.rehearse(chart, values)
+            await deployment.rehearse(chart, values)
+            return None
         try:
             services = await deployment.apply(chart, values)
         except StuckError as stuck:
@@ -93,7 +95,8 @@ async def upgrade(request: Request, chart: Chart, plan: Callable[[Revision], dic
     async with begin(request) as deployment:
         values = plan(helm_release.current(deployment.history, request.release, deployment.namespace))
         if request.options.dry_run:
-            return await deployment.rehearse(chart, values)
+            await deployment.rehearse(chart, values)
+            return None
         try:
             services = await deployment.apply(chart, values)
         except StuckError as stuck:

@@ -41,10 +41,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The services now, and `seconds` since the rollout began; `before` maps each service to its tags before."""
+    """The services now and, by name, before; and the `seconds` since the rollout began."""
 
     states: tuple[ServiceState, ...]
-    before: dict[str, tuple[str, ...]]
+    before: dict[str, ServiceState]
     seconds: float
 
 

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sametag import release as helm_release
 from sametag.cluster import connect
 from sametag.deploy.events import Outcome, Progress, Request, Step
 from sametag.errors import HelmError, RolloutError
-from sametag.release import Revision
 from sametag.release.helm import HelmCommand
 from sametag.rollout import Evidence, Image, Patience, ServiceState, evidence, snapshot, watch
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.chart import Chart
+    from sametag.release import Revision
     from sametag.rollout import Trouble
 
 # Helm has seen every pod ready; the old ones may need a moment to be marked as ending.
@@ -47,8 +47,9 @@ class Deployment:
     client: AsyncClient
     helm: HelmCommand
     history: list[Revision]
-    before: dict[str, ServiceState]
     began: float
+    #: What ran when the newest action began: what was in trouble then is not this action's doing.
+    before: dict[str, ServiceState] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -62,6 +63,7 @@ class Deployment:
             StuckError: Something cannot heal, or Helm gave up after it had begun.
             SametagError: Helm refused before it changed anything.
         """
+        self.before = {state.name: state for state in await snapshot(self.client, self.name)}
         view = _View(self)
         helm = asyncio.create_task(action)
         watching = asyncio.create_task(watch(self.client, self.name, view.look))
@@ -171,8 +173,8 @@ class _View:
     def look(self, states: Sequence[ServiceState]) -> None:
         """Take in a new state of the services."""
         self.latest = tuple(states)
-        tags = {name: state.tags for name, state in self._deployment.before.items()}
-        self._deployment.request.report(Progress(self.latest, tags, time.monotonic() - self._began))
+        event = Progress(self.latest, self._deployment.before, time.monotonic() - self._began)
+        self._deployment.request.report(event)
         exhausted = self._patience.exhausted(self.troubles())
         if exhausted and not self.stuck.done():
             self.stuck.set_result(exhausted)
@@ -230,5 +232,4 @@ async def begin(request: Request) -> AsyncIterator[Deployment]:
     async with connect(target) as client:
         history = await helm_release.revisions(client, name)
         helm_release.refuse_pending(history, name)
-        before = {state.name: state for state in await snapshot(client, name)}
-        yield Deployment(request, target.resolved_namespace, client, helm, history, before, began)
+        yield Deployment(request, target.resolved_namespace, client, helm, history, began)

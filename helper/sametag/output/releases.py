@@ -134,7 +134,10 @@ class ProgressLines:
     def _progress(self, event: Progress) -> None:
         width = max((len(state.name) for state in event.states), default=0)
         for state in event.states:
-            line = f"{state.name:<{width}}  {_in_words(state, event.before.get(state.name, ()))}"
+            before = event.before.get(state.name)
+            if state.name not in self._last and (state == before or not _has_begun(state)):
+                continue
+            line = f"{state.name:<{width}}  {_in_words(state, before)}"
             if self._last.get(state.name) != line:
                 self._last[state.name] = line
                 self._write(f"{event.seconds:6.1f} s  {line}")
@@ -145,13 +148,19 @@ class ProgressLines:
                 self._write(line)
 
 
-def _in_words(state: ServiceState, before: tuple[str, ...]) -> str:
-    now = ", ".join(state.tags) or "-"
-    old = ", ".join(before)
-    tags = f"{old} -> {now}" if old and old != now else now
+def _has_begun(state: ServiceState) -> bool:
+    """Whether there is something to say: a new pod, or a reason why there is none."""
+    return state.observed and bool(state.pods or state.troubles or not state.desired)
+
+
+def _in_words(state: ServiceState, before: ServiceState | None) -> str:
+    new = ", ".join(sorted({tag_of(image) for pod in state.pods for image in pod.images})) or "-"
+    old = ", ".join(before.tags) if before else ""
+    tags = f"{old} -> {new}" if old and old != new else new
+    ready = sum(pod.ready for pod in state.pods)
+    leaving = f", {len(state.others)} old left" if state.others and ready == state.desired else ""
     trouble = f"  {state.troubles[0].reason}" if state.troubles else ""
-    done = "  done" if state.complete else ""
-    return f"{state.ready}/{state.desired} ready  {tags}{done}{trouble}"
+    return f"{tags}  {ready}/{state.desired} ready{leaving}{trouble}"
 
 
 def evidence_lines(found: Evidence) -> Iterator[str]:

@@ -104,10 +104,17 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         warn: Called with each warning that Helm writes.
         history_max: How many revisions Helm keeps; failed ones count too.
         timeout: Helm's timeout, such as `5m`.
+        unpack_directory: Where `pull` unpacks charts.
     """
 
     def __init__(
-        self, target: Target, *, warn: Callable[[str], None], history_max: int = 30, timeout: str = "5m0s"
+        self,
+        target: Target,
+        *,
+        warn: Callable[[str], None],
+        history_max: int = 30,
+        timeout: str = "5m0s",
+        unpack_directory: str | None = None,
     ) -> None:
         executable = shutil.which("helm")
         if executable is None:
@@ -118,6 +125,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             kubecontext=target.context,
             history_max_revisions=history_max,
             default_timeout=timeout,
+            unpack_directory=unpack_directory,
         )
         self._warn = warn
         self.version = self.client_version()
@@ -186,7 +194,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             raise HelmError(f"{self._executable} is Helm {version}, which is too old", _REMEDY_INSTALL)
         return version
 
-    async def rollback(  # type: ignore[override] # adds force_conflicts, and drops what Helm 4 does not know
+    async def rollback(
         self,
         release_name: str,
         revision: int,

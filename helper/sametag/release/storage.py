@@ -88,11 +88,15 @@ class Revision:
 
     @property
     def repository(self) -> str:
-        """The image's repository as pods name it, with `global.imageRegistry` where that is set."""
+        """The image's repository as pods name it: on `global.imageRegistry`, where that is set (chart: _image.tpl)."""
         defaults = (self.record["chart"].get("values") or {}).get("global") or {}
         registry = {**defaults, **(self.values.get("global") or {})}.get("imageRegistry")
         repository = str(self.image.get("repository") or "")
-        return f"{registry}/{repository}" if registry else repository
+        if not registry:
+            return repository
+        host, slash, path = repository.partition("/")
+        names_a_registry = slash and ("." in host or ":" in host or host == "localhost")
+        return f"{registry}/{path if names_a_registry else repository}"
 
     @property
     def tag(self) -> str:

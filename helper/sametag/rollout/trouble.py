@@ -83,7 +83,7 @@ def _pod_troubles(pod: Pod) -> Iterator[Trouble]:
 
 
 def _container_trouble(status: ContainerStatus) -> tuple[str, str] | None:
-    """Return reason and message; the kubelet's pairs (ErrImagePull, ImagePullBackOff) are one, so that a grace holds."""
+    """Return reason and message; the kubelet's ErrImagePull and ImagePullBackOff are one, so that a grace holds."""
     for state in (status.state, status.lastState):
         ended = state.terminated if state else None
         if ended and ended.reason in ("StartError", "ContainerCannotRun") and not status.ready:
@@ -93,12 +93,14 @@ def _container_trouble(status: ContainerStatus) -> tuple[str, str] | None:
         return None
     if waiting.reason == "CrashLoopBackOff":
         return _crash(status, waiting.message or "")
-    return _waiting(waiting.reason or "", waiting.message or "")
+    return _waiting(waiting.reason or "", waiting.message or "", status.image)
 
 
-def _waiting(reason: str, message: str) -> tuple[str, str] | None:
+def _waiting(reason: str, message: str, image: str) -> tuple[str, str] | None:
     if reason in ("ErrImagePull", "ImagePullBackOff"):
-        return ("ImageNotFound" if "not found" in message.lower() else "ErrImagePull"), message
+        if "not found" in message.lower():
+            return "ImageNotFound", f"there is no {image}"
+        return "ErrImagePull", message
     if reason == "RunContainerError":
         return "StartError", message
     if reason == "CreateContainerConfigError" and "failed to sync" in message:

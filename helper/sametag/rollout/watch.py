@@ -119,13 +119,14 @@ class Evidence:
 async def evidence(client: AsyncClient, failed: Iterable[tuple[str, Trouble]]) -> list[Evidence]:
     """Collect the events and the last 50 log lines of every failed pod."""
     return [
-        Evidence(service, trouble, await _events(client, trouble.pod), await _log(client, trouble))
+        Evidence(service, trouble, await _events(client, trouble), await _log(client, trouble))
         for service, trouble in failed
     ]
 
 
-async def _events(client: AsyncClient, pod: str) -> tuple[str, ...]:
-    if not pod:
+async def _events(client: AsyncClient, trouble: Trouble) -> tuple[str, ...]:
+    pod = trouble.pod
+    if not pod or trouble.reason == "ImageNotFound":  # its message says all
         return ()
     fields: FieldSelector = {"involvedObject.name": pod, "type": "Warning"}
     try:

@@ -1,0 +1,90 @@
+"""What the cluster tests share: the cluster, the application's images in a registry, both Helms, the command.
+
+`make test` provides all of it through the environment (`python -m embedded run`). What is missing fails the tests: a
+skipped cluster test would prove nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from embedded import images
+from gifinator import NEW, OLD, ROOT, SOURCE, Kubectl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_helm_charts.clusters import Cluster
+
+
+def needed(variable: str) -> str:
+    """Return an environment variable that `python -m embedded run` sets."""
+    value = os.environ.get(variable)
+    assert value, f"{variable} is not set: run the cluster tests with make test"
+    return value
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Kubectl:
+    return Kubectl(tuple(shlex.split(needed("SAMETAG_KUBECTL"))), Path(needed("KUBECONFIG")))
+
+
+@pytest.fixture(scope="session")
+def repository() -> str:
+    """The repository that holds the application's two versions."""
+    name = f"{needed('SAMETAG_REGISTRY')}/gifinator"
+    for version in (OLD, NEW):
+        images.build_and_push(SOURCE, name, version, print)
+    return name
+
+
+@pytest.fixture(params=["HELM4", "HELM3"])
+def helm(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The helm that is first on PATH: each test runs on both."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "helm").symlink_to(needed(f"SAMETAG_{request.param}"))
+    monkeypatch.setenv("PATH", f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    return folder / "helm"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended: its exit code, and what it wrote."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(helm: Path) -> Callable[..., Ran]:  # noqa: ARG001 - puts the helm on PATH
+    """Run a command as a user does, at the top of the project."""
+
+    def command(*words: str) -> Ran:
+        ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+        print(f"$ {shlex.join(words)}\n{ran.stdout}{ran.stderr}(exit {ran.returncode})")
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    return command
+
+
+@pytest.fixture
+def namespace(
+    kube_cluster: Cluster, kubectl: Kubectl, request: pytest.FixtureRequest, run: Callable[..., Ran]
+) -> Iterator[str]:
+    """A namespace of the test's own that enforces Pod Security "restricted"; gone afterwards, with its releases."""
+    assert kube_cluster.kube_client is not None
+    name = f"t{abs(hash(request.node.nodeid)) % 10**8}"
+    kubectl.create_restricted_namespace(name)
+    yield name
+    for release in run("helm", "list", "--namespace", name, "--all", "--short").stdout.split():
+        run("helm", "uninstall", release, "--namespace", name, "--wait")
+    kubectl("delete", "namespace", name, "--wait=false")

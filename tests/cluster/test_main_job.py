@@ -1,0 +1,258 @@
+"""One image, four services, one tag: what the pods say, not what Helm says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, VALUES, Kubectl, fetch_gif
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Ran
+
+    Run = Callable[..., Ran]
+
+NAME = "gifinator"
+
+
+def all_run(tag: str) -> dict[str, set[str]]:
+    return {service: {tag} for service in SERVICES}
+
+
+@pytest.fixture
+def installed(run: Run, namespace: str, repository: str) -> str:
+    """A namespace with the application on the old tag."""
+    ran = run(
+        "sametag",
+        "install",
+        NAME,
+        "-n",
+        namespace,
+        "-f",
+        str(VALUES),
+        "--set",
+        f"image.repository={repository}",
+        "--tag",
+        OLD,
+    )
+    assert ran.code == 0
+    return namespace
+
+
+def test_upgrade_and_rollback_move_every_service_and_the_application_works(
+    run: Run, installed: str, kubectl: Kubectl
+) -> None:
+    """Steps 3 to 6 of the demo, with the GIF fetched through frontend, gifcreator and render after each."""
+    assert kubectl.tags(installed) == all_run(OLD)
+    gifs = [gif_of(kubectl, installed)]
+
+    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW).code == 0
+    assert kubectl.tags(installed) == all_run(NEW)
+    gifs.append(gif_of(kubectl, installed))
+
+    history = json.loads(run("sametag", "history", NAME, "-n", installed, "-o", "json").stdout)["revisions"]
+    assert [(entry["revision"], entry["tag"], entry["status"]) for entry in history] == [
+        (1, OLD, "superseded"),
+        (2, NEW, "deployed"),
+    ]
+
+    assert run("sametag", "rollback", NAME, "-n", installed, "--to-tag", OLD).code == 0
+    assert kubectl.tags(installed) == all_run(OLD)
+    gifs.append(gif_of(kubectl, installed))
+
+    assert [version for version, _ in gifs] == [OLD, NEW, OLD]
+    assert gifs[0] == gifs[2] != gifs[1]
+
+
+def gif_of(kubectl: Kubectl, namespace: str) -> tuple[str, bytes]:
+    with kubectl.forwarded(namespace, "frontend", 80) as url:
+        gif = fetch_gif(url)
+    return gif.version, gif.content
+
+
+def test_plain_helm_does_the_same(run: Run, installed: str, kubectl: Kubectl) -> None:
+    """The chart is enough: one value, and helm rollback."""
+    chart = str(ROOT / "chart")
+    new_tag = ("--reset-then-reuse-values", "--set", f"image.tag={NEW}", "--wait")
+    assert run("helm", "upgrade", NAME, chart, "-n", installed, *new_tag).code == 0
+    assert kubectl.tags(installed) == all_run(NEW)
+
+    assert run("helm", "rollback", NAME, "1", "-n", installed, "--wait").code == 0
+    assert kubectl.tags(installed) == all_run(OLD)
+
+
+def test_a_tag_that_does_not_exist_is_named_and_every_service_goes_back(
+    run: Run, installed: str, kubectl: Kubectl
+) -> None:
+    ran = run("sametag", "upgrade", NAME, "-n", installed, "--tag", MISSING)
+
+    assert ran.code == 4
+    assert f"ImageNotFound: there is no {repository_of(kubectl, installed)}:{MISSING}" in ran.stderr
+    assert f"every service is back on {OLD}" in ran.stderr
+    assert kubectl.tags(installed) == all_run(OLD)
+    assert run("sametag", "status", NAME, "-n", installed).code == 0
+
+
+def repository_of(kubectl: Kubectl, namespace: str) -> str:
+    (image,) = kubectl.images(namespace)["render"]
+    return image.rpartition(":")[0]
+
+
+def test_after_an_automatic_rollback_rollback_does_not_redeploy_the_failure(
+    run: Run, installed: str, kubectl: Kubectl
+) -> None:
+    """Plain `helm rollback` would: it goes to the revision before, which is the failed one."""
+    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW).code == 0
+    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", MISSING).code == 4
+
+    assert run("sametag", "rollback", NAME, "-n", installed).code == 0
+    assert kubectl.tags(installed) == all_run(OLD)
+
+
+def test_a_command_that_is_not_in_the_image_fails_the_install_and_nothing_is_left(
+    run: Run, namespace: str, repository: str, kubectl: Kubectl
+) -> None:
+    values = ("-f", str(VALUES), "--set", f"image.repository={repository}")
+    wrong = ("--set-json", 'services.render.command=["/usr/local/bin/rendr"]')
+    ran = run("sametag", "install", NAME, "-n", namespace, *values, *wrong, "--tag", OLD)
+
+    assert ran.code == 4
+    assert "render: StartError" in ran.stderr
+    assert "/usr/local/bin/rendr" in ran.stderr
+    assert kubectl.tags(namespace) == {}
+    assert run("sametag", "history", NAME, "-n", namespace).code == 3
+
+
+def test_an_upgrade_with_a_bare_tag_keeps_the_users_values(run: Run, installed: str, kubectl: Kubectl) -> None:
+    keep = ("-f", str(VALUES), "--set", f"image.repository={repository_of(kubectl, installed)}")
+    assert run("sametag", "upgrade", NAME, "-n", installed, *keep, "--set", "services.render.replicas=2").code == 0
+    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW).code == 0
+
+    assert kubectl.tags(installed) == all_run(NEW)
+    replicas = kubectl("get", "deployment", "render", "-n", installed, "-o", "jsonpath={.spec.replicas}")
+    assert replicas == "2"
+
+
+def test_drift_is_found_and_the_next_upgrade_ends_it(run: Run, installed: str, kubectl: Kubectl) -> None:
+    """With server-side apply the fields of `kubectl set image` conflict: a plain upgrade would end with two tags."""
+    image = f"{repository_of(kubectl, installed)}:{NEW}"
+    kubectl("set", "image", "deployment/render", f"render={image}", "-n", installed)
+    kubectl("rollout", "status", "deployment/render", "-n", installed)
+
+    assert run("sametag", "status", NAME, "-n", installed).code == 6
+    assert run("sametag", "rollback", NAME, "-n", installed, "--to-revision", "1").code == 0
+    assert kubectl.tags(installed) == all_run(OLD)
+    assert run("sametag", "status", NAME, "-n", installed).code == 0
+
+
+def test_a_release_of_helm_3_is_upgraded_and_rolled_back(
+    run: Run, namespace: str, repository: str, kubectl: Kubectl
+) -> None:
+    helm3 = os.environ["SAMETAG_HELM3"]
+    values = ("-f", str(VALUES), "--set", f"image.repository={repository}", "--set-string", f"image.tag={OLD}")
+    assert run(helm3, "install", NAME, str(ROOT / "chart"), "-n", namespace, *values, "--wait").code == 0
+
+    assert run("sametag", "upgrade", NAME, "-n", namespace, "--tag", NEW).code == 0
+    assert kubectl.tags(namespace) == all_run(NEW)
+    assert run("sametag", "rollback", NAME, "-n", namespace).code == 0
+    assert kubectl.tags(namespace) == all_run(OLD)
+
+
+def test_an_interrupted_upgrade_leaves_a_release_that_can_be_rolled_back(
+    installed: str, run: Run, kubectl: Kubectl
+) -> None:
+    """Ctrl-C reaches Helm as SIGINT, once, so that it writes down that the revision failed."""
+    never = ("--set-json", 'services.render.probes={"port": "http", "readinessPath": "/never", "path": "/healthz"}')
+    process = subprocess.Popen(
+        ["sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, *never], stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: NEW in kubectl.tags(installed).get("render", set()))
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 130, stderr
+    history = json.loads(run("sametag", "history", NAME, "-n", installed, "-o", "json").stdout)["revisions"]
+    assert [entry["status"] for entry in history] == ["deployed", "failed"]
+    assert run("sametag", "rollback", NAME, "-n", installed).code == 0
+    assert kubectl.tags(installed) == all_run(OLD)
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.1)
+
+
+def test_what_cannot_be_done_is_said_in_one_line_with_a_remedy(run: Run, installed: str, tmp_path: Path) -> None:
+    """One release, and every way to ask for the wrong thing."""
+    old_kubeconfig = tmp_path / "kubeconfig"
+    old_kubeconfig.write_text(
+        json.dumps(
+            {
+                "current-context": "gone",
+                "contexts": [{"name": "gone", "context": {"cluster": "gone", "user": "gone"}}],
+                "clusters": [{"name": "gone", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [{"name": "gone", "user": {"token": "x"}}],
+            }
+        )
+    )
+    cases = {
+        ("upgrade", "nothere", "--tag", NEW): (3, "there is no release nothere"),
+        ("install", NAME, "-f", str(VALUES), "--tag", NEW): (2, f"release {NAME} exists"),
+        ("rollback", NAME, "--to-tag", "9.9.9"): (2, "no deployed revision has the tag 9.9.9"),
+        ("rollback", NAME, "--to-revision", "7"): (2, "there is no revision 7"),
+        ("rollback", NAME): (2, "there is nothing to go back to"),
+        ("history", NAME, "--kube-context", "nothere"): (3, "nothere"),
+        ("history", NAME, "--kubeconfig", str(old_kubeconfig)): (3, "cannot reach the cluster"),
+        ("upgrade", NAME, "--tag", NEW, "--chart", "nothere"): (2, "no chart at nothere"),
+        ("upgrade", NAME, "--tag", "not a tag"): (1, "image.tag"),
+    }
+    for words, (code, message) in cases.items():
+        ran = run("sametag", *words, "-n", installed)
+        assert (ran.code, message in ran.stderr) == (code, True), words
+        assert len(ran.stderr.splitlines()) > 1, f"no remedy: {words}"
+        assert "Traceback" not in ran.stderr
+
+
+def test_a_user_without_rights_is_told_which_one_is_missing(
+    run: Run, installed: str, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    kubectl("create", "serviceaccount", "nobody", "-n", installed)
+    token = kubectl("create", "token", "nobody", "-n", installed).strip()
+    config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    kubeconfig = tmp_path / "nobody"
+    kubeconfig.write_text(json.dumps(config))
+
+    ran = run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, "--kubeconfig", str(kubeconfig))
+
+    assert ran.code == 3
+    assert 'cannot list resource "secrets"' in ran.stderr
+    assert kubectl.tags(installed) == all_run(OLD)
+
+
+def test_a_release_in_progress_is_not_touched(run: Run, installed: str, kubectl: Kubectl, helm: Path) -> None:
+    """Helm was killed in the middle; the release is pending until somebody clears it."""
+    command = [str(helm), "upgrade", NAME, "chart", "-n", installed, "--reset-then-reuse-values", "--wait"]
+    command += ["--set", f"image.tag={NEW}", "--set", "services.render.probes.readinessPath=/never"]
+    process = subprocess.Popen(command, cwd=ROOT)
+    wait_until(lambda: NEW in kubectl.tags(installed).get("render", set()))
+    process.kill()
+    process.wait()
+
+    ran = run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW)
+
+    assert ran.code == 7
+    assert "revision 2 (tag 0.0.6) is pending-upgrade" in ran.stderr
+    (remedy,) = [line for line in ran.stderr.splitlines() if "helm rollback" in line]
+    assert run(*remedy[remedy.index("helm rollback") :].split(), "-n", installed, "--wait").code == 0
+    assert kubectl.tags(installed) == all_run(OLD)
