@@ -1,0 +1,207 @@
+"""Make the schema of the values: what is ours from values.yaml, Kubernetes' types from its own definitions.
+
+tools/schema/values.yaml is a draft-07 schema with these conventions:
+    kubernetes: Probe            the Kubernetes type; its definition comes along
+    kubernetes: PodSpec.affinity a field of a Kubernetes type, with its description where ours is missing
+    optional properties          may be null, which removes what `defaults` or the chart's own values say
+tools/schema/overlay.yaml says what Kubernetes' validation knows and its OpenAPI does not, type by type:
+    drop: [field, …]             fields that are deprecated, or not the user's to set
+    properties: {field: schema}  in the place of the field's schema
+    anything else                set on the type
+
+Why the output looks as it does: draft-07 with local references is all that every Helm from 3.12 on enforces alike; a
+$ref must stand alone in it. Lists hold no null: their items are wrapped. Every object is closed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KUBERNETES = "1.36.3"
+_FOLDER = Path(__file__).parent / "schema"
+SNAPSHOT = _FOLDER / "kubernetes.json"
+
+# Types that the OpenAPI document calls strings and Kubernetes reads from strings and numbers.
+_SCALARS = {"quantity", "percentOrCount", "portReference"}
+_SPECIAL = {"Quantity": "quantity", "IntOrString": "percentOrCount"}
+_OPAQUE = {"Time": {"type": ["string", "null"]}, "FieldsV1": {"type": ["object", "null"]}}
+# Helm reads numbers as 64-bit floats.
+_LARGEST_WHOLE = 2**53
+# Below these a schema asks what is there, and must not be made to accept null.
+_CONDITIONS = {"if", "then", "else", "not"}
+
+Schema = dict[str, Any]
+
+
+def source() -> Schema:
+    """Return the schema as it is written by hand."""
+    return _yaml("values.yaml")
+
+
+def _yaml(name: str) -> Schema:
+    loaded: Schema = yaml.safe_load((_FOLDER / name).read_text(encoding="utf-8"))
+    return loaded
+
+
+def wanted_types() -> set[str]:
+    """Return the Kubernetes types that the hand-written schema and the overlay name."""
+    return {name.partition(".")[0] for tree in (source(), _yaml("overlay.yaml")) for name in _named(tree)}
+
+
+def _named(tree: Any) -> list[str]:
+    if isinstance(tree, list):
+        return [name for item in tree for name in _named(item)]
+    if not isinstance(tree, dict):
+        return []
+    own = [tree["kubernetes"]] if isinstance(tree.get("kubernetes"), str) else []
+    return own + [name for child in tree.values() for name in _named(child)]
+
+
+def full() -> Schema:
+    """Return the schema with every description: for editors and for the reference."""
+    return _Builder().build()
+
+
+def compact() -> Schema:
+    """Return the schema that travels in every release: without descriptions of what is Kubernetes'."""
+    schema = full()
+    ours = source()["definitions"].keys()
+    stripped = {
+        name: definition if name in ours else _without_descriptions(definition)
+        for name, definition in schema["definitions"].items()
+    }
+    return schema | {"definitions": stripped}
+
+
+def minified(schema: Schema) -> str:
+    """Return the schema on one line: it is stored in every revision, and a revision's size is limited."""
+    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def _without_descriptions(tree: Any, *, names: bool = False) -> Any:
+    # Below `properties` the keys are names of settings, and one may be called "description".
+    if isinstance(tree, list):
+        return [_without_descriptions(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    kept = ((key, child) for key, child in tree.items() if names or key != "description")
+    return {key: _without_descriptions(child, names=key == "properties" and not names) for key, child in kept}
+
+
+class _Builder:
+    """Collects the definitions of Kubernetes that are in use while it resolves what is ours."""
+
+    def __init__(self) -> None:
+        self._types: Schema = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["definitions"]
+        self._overlay = _yaml("overlay.yaml")
+        self._definitions: Schema = {}
+
+    def build(self) -> Schema:
+        written = source()
+        ours = {name: _nullable(self._ours(definition)) for name, definition in written.pop("definitions").items()}
+        root = {"$schema": "http://json-schema.org/draft-07/schema#"} | self._ours(written)
+        return root | {"definitions": ours | dict(sorted(self._definitions.items()))}
+
+    def _ours(self, tree: Any) -> Any:
+        """Resolve the conventions of values.yaml, everywhere below."""
+        if isinstance(tree, list):
+            return [self._ours(item) for item in tree]
+        if not isinstance(tree, dict):
+            return tree
+        if isinstance(tree.get("kubernetes"), str):
+            return self._reference(tree)
+        done = {
+            key: child if key in _CONDITIONS else self._ours(child)
+            for key, child in tree.items()
+            if key not in {"properties", "items"}
+        }
+        if "properties" in tree:
+            required = tree.get("required", [])
+            done["properties"] = {
+                name: self._ours(child) if name in required else _nullable(self._ours(child))
+                for name, child in tree["properties"].items()
+            }
+            if tree.get("type") == "object":
+                done.setdefault("additionalProperties", False)
+        if "items" in tree:
+            done["items"] = _item(self._ours(tree["items"]))
+        return _alone(done)
+
+    def _reference(self, tree: Schema) -> Schema:
+        kind, _, field = tree["kubernetes"].partition(".")
+        extra = {key: self._ours(child) for key, child in tree.items() if key != "kubernetes"}
+        schema = self._overlaid(kind)["properties"][field] if field else self._type(kind)
+        return _alone(schema | extra)
+
+    def _type(self, kind: str) -> Schema:
+        """Return a reference to a type of Kubernetes, whose definition is made on the first use."""
+        if kind in _SPECIAL:
+            return {"$ref": f"#/definitions/{_SPECIAL[kind]}"}
+        if kind in _OPAQUE:
+            return dict(_OPAQUE[kind])
+        if kind not in self._definitions:
+            self._definitions[kind] = {}  # types may contain themselves
+            self._definitions[kind] = self._overlaid(kind)
+        return {"$ref": f"#/definitions/{kind}"}
+
+    def _overlaid(self, kind: str) -> Schema:
+        definition, overlay = self._types[kind], dict(self._overlay.get(kind) or {})
+        dropped = overlay.pop("drop", [])
+        replaced = overlay.pop("properties", {})
+        required = overlay.pop("required", [n for n in definition.get("required", []) if n not in dropped])
+        properties = {
+            name: self._field(prop, replaced.get(name), required=name in required)
+            for name, prop in definition["properties"].items()
+            if name not in dropped
+        }
+        made: Schema = {"type": ["object", "null"]}
+        made |= {"description": definition["description"]} if "description" in definition else {}
+        made |= {"properties": properties, "additionalProperties": False}
+        return made | ({"required": required} if required else {}) | self._ours(overlay)
+
+    def _field(self, written: Schema, replacement: Schema | None, *, required: bool) -> Schema:
+        schema = self._ours(replacement) if replacement else self._kubernetes(written)
+        if "description" in written and "$ref" not in schema:
+            schema = {"description": written["description"]} | schema
+        return _item(schema) if required else _nullable(schema)
+
+    def _kubernetes(self, written: Schema) -> Schema:
+        """Turn a field's schema of the OpenAPI document into draft-07."""
+        if "$ref" in written:
+            return self._type(written["$ref"])
+        schema: Schema = {"type": written.get("type", "object")}
+        if "enum" in written:
+            schema["enum"] = written["enum"]
+        if schema["type"] == "integer":
+            schema |= {"minimum": 0, "maximum": _LARGEST_WHOLE if written.get("format") == "int64" else 2**31 - 1}
+        if "items" in written:
+            schema["items"] = _item(self._kubernetes(written["items"]))
+        if "additionalProperties" in written:
+            schema["additionalProperties"] = self._kubernetes(written["additionalProperties"])
+        return schema
+
+
+def _nullable(schema: Schema) -> Schema:
+    """Let a property be null as well, which says that it is not set."""
+    kind = schema.get("type")
+    if kind is None or "null" in kind or "not" in schema:
+        return schema
+    schema = schema | {"type": [kind, "null"] if isinstance(kind, str) else [*kind, "null"]}
+    return schema | {"enum": [*schema["enum"], None]} if "enum" in schema else schema
+
+
+def _alone(schema: Schema) -> Schema:
+    """Wrap a reference that has words beside it: draft-07 ignores what stands beside $ref."""
+    if "$ref" not in schema or len(schema) == 1:
+        return schema
+    return {"allOf": [{"$ref": schema["$ref"]}]} | {key: child for key, child in schema.items() if key != "$ref"}
+
+
+def _item(schema: Schema) -> Schema:
+    """Forbid null where a value must be there: in a list, or for a required property."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return {"type": "object", "allOf": [schema]} if name and name not in _SCALARS else schema
