@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from embedded import images
 from gifinator import NEW, OLD, ROOT, SOURCE, Kubectl
 

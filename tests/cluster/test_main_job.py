@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, VALUES, Kubectl, fetch_gif
 
 if TYPE_CHECKING:
@@ -227,11 +228,7 @@ def test_a_user_without_rights_is_told_which_one_is_missing(
     run: Run, installed: str, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     kubectl("create", "serviceaccount", "nobody", "-n", installed)
-    token = kubectl("create", "token", "nobody", "-n", installed).strip()
-    config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
-    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-    kubeconfig = tmp_path / "nobody"
-    kubeconfig.write_text(json.dumps(config))
+    kubeconfig = kubeconfig_of(kubectl, installed, "nobody", tmp_path)
 
     ran = run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, "--kubeconfig", str(kubeconfig))
 
@@ -256,3 +253,32 @@ def test_a_release_in_progress_is_not_touched(run: Run, installed: str, kubectl:
     (remedy,) = [line for line in ran.stderr.splitlines() if "helm rollback" in line]
     assert run(*remedy[remedy.index("helm rollback") :].split(), "-n", installed, "--wait").code == 0
     assert kubectl.tags(installed) == all_run(OLD)
+
+
+def test_the_documented_role_is_enough(
+    run: Run, namespace: str, repository: str, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    kubectl("apply", "-n", namespace, "-f", str(ROOT / "docs/reference/role.yaml"))
+    kubectl("create", "serviceaccount", "deployer", "-n", namespace)
+    account = f"--serviceaccount={namespace}:deployer"
+    kubectl("create", "rolebinding", "sametag", "-n", namespace, "--role=sametag", account)
+    where = ("-n", namespace, "--kubeconfig", str(kubeconfig_of(kubectl, namespace, "deployer", tmp_path)))
+
+    values = ("-f", str(VALUES), "--set", f"image.repository={repository}")
+    assert run("sametag", "install", NAME, *where, *values, "--tag", OLD).code == 0
+    assert run("sametag", "upgrade", NAME, *where, "--tag", MISSING).code == 4
+    assert run("sametag", "upgrade", NAME, *where, "--tag", NEW).code == 0
+    assert run("sametag", "rollback", NAME, *where).code == 0
+    assert kubectl.tags(namespace) == all_run(OLD)
+    assert run("sametag", "status", NAME, *where).code == 0
+    assert run("sametag", "uninstall", NAME, *where).code == 0
+
+
+def kubeconfig_of(kubectl: Kubectl, namespace: str, account: str, folder: Path) -> Path:
+    """Write a kubeconfig with which a service account of the namespace logs in."""
+    token = kubectl("create", "token", account, "-n", namespace).strip()
+    config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    path = folder / account
+    path.write_text(json.dumps(config))
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -239,3 +240,10 @@ def test_a_pod_is_on_the_tag_when_all_its_containers_of_the_repository_are(
     images: tuple[str, ...], *, runs: bool
 ) -> None:
     assert runs == pod_runs(PodState("a", images, ready=True, restarts=0), Image(REPOSITORY, "0.0.6"))
+
+
+def test_every_reason_is_documented_with_its_grace() -> None:
+    lines = (Path(__file__).parents[2] / "docs/reference/rollout.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("| `")]
+
+    assert {row[1].strip("`"): float(row[2]) for row in rows} == dict(GRACE)

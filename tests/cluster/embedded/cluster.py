@@ -443,7 +443,10 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
 
 
 def _write_image(archive: Path, reference: str, program: Path, entrypoint: list[str]) -> None:
-    """Write a one-program image as `docker save` does. Source: https://github.com/moby/docker-image-spec"""
+    """Write a one-program image as `docker save` does.
+
+    Source: https://github.com/moby/docker-image-spec
+    """
     layer = BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         tar.add(program, program.name)
@@ -482,7 +485,7 @@ def running() -> Cluster | None:
 
 
 def stop_running(say: Callable[[str], None]) -> bool:
-    """Stop whatever cluster this machine's user has running, and remove what a killed one left; whether there was one."""
+    """Stop the cluster that runs, and remove what a killed one left; say whether there was one."""
     state = _read_state()
     if state is None:
         return False

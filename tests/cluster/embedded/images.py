@@ -24,7 +24,7 @@ _STORE = tools.CACHE / "images"
 
 
 def build_and_push(context: Path, repository: str, version: str, say: Callable[[str], None]) -> None:
-    """Build the Dockerfile in `context` for a version, and push it as `repository:version` over http where that is local.
+    """Build the Dockerfile in `context` for a version, and push it as `repository:version` (to localhost over http).
 
     Raises:
         ToolError: The build or the push failed; the message ends with buildah's last lines.

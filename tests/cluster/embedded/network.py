@@ -1,4 +1,4 @@
-"""What a node leaves in the kernel (interfaces, network namespaces, firewall rules, mounts, cgroups), and its removal."""
+"""What a node leaves in the kernel (interfaces, namespaces, firewall rules, mounts, cgroups), and its removal."""
 
 from __future__ import annotations
 

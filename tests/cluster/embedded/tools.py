@@ -79,8 +79,8 @@ def ensure_helm(say: Say) -> tuple[Path, Path]:
 def _helm(version: str, say: Say) -> Path:
     target = BIN / f"helm-{version}"
     module = f"helm.sh/helm/v{version[0]}"
-    # Without its version Helm calls itself v4.3, which pyhelm3 cannot read; without that of Kubernetes Helm 3 takes charts
-    # to be rendered for 1.20. Helm's own builds set both.
+    # Without its version Helm calls itself v4.3, which pyhelm3 cannot read; without that of Kubernetes Helm 3 renders
+    # charts for 1.20. Helm's own builds set both.
     _, minor, _ = KUBERNETES.split(".")
     settings = [f"{module}/internal/version.version=v{version}"]
     if version == HELM3:
