@@ -1,8 +1,9 @@
 """Turn YAML events into values, as Helm reads them, with the place of every key and value.
 
-PyYAML's scanner and parser (libyaml where it is there) give the events; what they mean is decided here, without recursion,
-so that no depth of nesting can exhaust a stack. Merge keys (`<<`) and the limit on aliases follow go.yaml.in/yaml v2,
-Helm's parser. What Helm accepts and people regret is a problem: duplicate keys, several documents, infinite numbers.
+PyYAML's scanner and parser (libyaml where it is there) give the events; what they mean is decided here, without
+recursion, so that no depth of nesting can exhaust a stack. Merge keys (`<<`) and the limit on aliases follow
+go.yaml.in/yaml v2, Helm's parser. What Helm accepts and people regret is a problem: duplicate keys, several documents,
+infinite numbers.
 """
 
 from __future__ import annotations
@@ -136,7 +137,8 @@ class Builder:
         # Two thirds of all events: what is common is done here, without another call.
         self._nodes += 1
         top, text, mark = self._top, event.value, event.start_mark
-        is_plain = event.implicit[0]
+        # A scalar with the tag `!` is implicit too, and text.
+        is_plain = event.tag is None and event.implicit[0]
         if is_plain:
             value, key, written = self._plain.get(text) or self._read_plain(text)
         elif event.tag is None:

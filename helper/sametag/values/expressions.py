@@ -47,7 +47,9 @@ class Expression(NamedTuple):
                 return Location(self.source, None, column)
         return None
 
-    locate_key = locate
+    def locate_key(self, path: Path) -> Location | None:
+        """Return where the name was written."""
+        return self.locate(path)
 
     def written(self, path: Path) -> str | None:
         """Return the text of the value that was set at this path."""
@@ -172,6 +174,8 @@ class _Parser:
 
     def _value(self, path: Path) -> Any:
         begin = self._at
+        if not (self._is_literal or self._is_json) and begin == len(self._text) and _dropped_when_empty(path):
+            raise ExpressionError("Helm drops an empty value at the end of this expression", "put a comma after the =")
         value = self._json_value() if self._is_json else self._text_value()
         self.settings.append((path, self.start + 1, self._text[begin : self._at].removesuffix(",")))
         return value
@@ -216,7 +220,7 @@ class _Parser:
 
     def _until(self, stops: str) -> tuple[str, str]:
         """Return the text up to one of these characters, and that character; `""` at the end of the expression."""
-        read = []
+        read: list[str] = []
         while self._at < len(self._text):
             character = self._text[self._at]
             self._at += 1
@@ -227,6 +231,11 @@ class _Parser:
                 self._at += 1
             read.append(character)
         return "".join(read), ""
+
+
+def _dropped_when_empty(path: Path) -> bool:
+    """Whether it is a name inside of a list: strvals takes the expression's end there for an error, and goes on."""
+    return isinstance(path[-1], str) and any(isinstance(part, int) for part in path)
 
 
 def _list(value: Any, path: Path) -> list[Any]:
@@ -247,7 +256,9 @@ def typed(text: str) -> Any:
     if text.casefold() in words:
         return words[text.casefold()]
     found = re.fullmatch("([+-]?)0*([0-9]{1,19})", text)
-    whole = int(found[1] + found[2]) if found and text[0] != "0" else None
+    if found is None or text[0] == "0":
+        return text
+    whole = int(found[1] + found[2])
     return whole if whole in _INT64 else text
 
 

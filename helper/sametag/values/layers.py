@@ -76,7 +76,9 @@ class Stored(NamedTuple):
                 return None
         return Location(self.source)
 
-    locate_key = locate
+    def locate_key(self, path: Path) -> Location | None:
+        """Return the source, if it has this path."""
+        return self.locate(path)
 
     def written(self, path: Path) -> str | None:  # noqa: ARG002 - the protocol's
         """Return None: there is no text."""

@@ -1,8 +1,8 @@
 """Plain YAML scalars as Helm reads them.
 
-Helm's parser is go.yaml.in/yaml v2: YAML 1.1 with turns of its own, after which every number is a float64. PyYAML reads
-`y`, `1e3`, `0o17` and others differently. The rules here are those of resolve.go there, and of the conversion to JSON in
-sigs.k8s.io/yaml.
+Helm's parser is go.yaml.in/yaml v2: YAML 1.1 with turns of its own, after which every number is a float64. PyYAML
+reads `y`, `1e3`, `0o17` and others differently. The rules here are those of resolve.go there, and of the conversion to
+JSON in sigs.k8s.io/yaml.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _number(text: str) -> Scalar:
         return whole
     if _FLOAT.fullmatch(plain):
         return _finite_or_text(plain, text)
-    if _SIGNED_BINARY.fullmatch(plain) and -_INT64 <= (whole := int(plain[2:], 2)) < _INT64:
+    if _SIGNED_BINARY.fullmatch(plain) and -_INT64 <= (whole := int(plain[2] + plain[3:], 2)) < _INT64:
         return whole
     return text
 
@@ -131,8 +131,8 @@ def _finite_or_text(plain: str, text: str) -> float | str:
 
 
 def _as_float64(value: Scalar) -> Scalar:
-    if value.__class__ is float or (value.__class__ is int and abs(value) > _EXACT):  # type: ignore[arg-type] # an int
-        return number(float(value))  # type: ignore[arg-type] # a number
+    if value.__class__ is float or (value.__class__ is int and abs(value) > _EXACT):
+        return number(float(value))
     return value
 
 
