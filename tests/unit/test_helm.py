@@ -1,0 +1,191 @@
+"""How Helm is run: a program on PATH plays it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sametag.cluster import Target
+from sametag.errors import HelmError, LockedError, SametagError, ValuesError
+from sametag.release.helm import HelmCommand, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Install = Callable[[str], Path]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a helm on PATH whose `version` is 4.3.1, and whose every other command is the given Python."""
+
+    def write(body: str) -> Path:
+        program = tmp_path / "helm"
+        program.write_text(
+            f"#!{sys.executable}\nimport json, os, signal, sys, time\n"
+            f"if sys.argv[1] == 'version':\n    print('v4.3.1', end='')\n    sys.exit()\n{textwrap.dedent(body)}"
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        return program
+
+    return write
+
+
+def helm(warnings: list[str] | None = None, **target: str) -> HelmCommand:
+    return HelmCommand(Target(**target), warn=(warnings if warnings is not None else []).append)
+
+
+def test_without_helm_the_remedy_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(HelmError, match="no helm on PATH") as caught:
+        helm()
+    assert caught.value.remedy is not None
+    assert "https://helm.sh/docs/intro/install/" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("says", "version"),
+    [("v4.3.1", "4.3.1"), ("v4.3", "4.3.0"), ("v3.12.0+g123", "3.12.0"), ("v3.22.0-rc.1", "3.22.0")],
+)
+def test_the_version_is_read_however_helm_was_built(install: Install, says: str, version: str) -> None:
+    program = install("")
+    program.write_text(program.read_text().replace("v4.3.1", says))
+
+    assert version == str(helm().version)
+
+
+@pytest.mark.parametrize(("says", "message"), [("v3.11.3", "which is too old"), ("", "does not tell its version")])
+def test_a_helm_that_cannot_do_the_job_is_refused(install: Install, says: str, message: str) -> None:
+    program = install("")
+    program.write_text(program.read_text().replace("v4.3.1", says))
+
+    with pytest.raises(HelmError, match=message):
+        helm()
+
+
+def test_the_target_is_handed_to_helm_and_values_are_utf_8(install: Install) -> None:
+    install("print(json.dumps([sys.argv[1:], sys.stdin.read()]))")
+
+    out = asyncio.run(helm(kubeconfig="/k", context="c").run(["upgrade", "app"], json.dumps({"k": "😀"}).encode()))
+
+    assert json.loads(out) == [["upgrade", "app", "--kubeconfig", "/k", "--kube-context", "c"], '{"k":"😀"}']
+
+
+def test_words_reach_helm_without_a_shell(install: Install) -> None:
+    install("print(json.dumps(sys.argv[1:]))")
+
+    assert json.loads(asyncio.run(helm().run(["get", "$(reboot); '\""]))) == ["get", "$(reboot); '\""]
+
+
+def test_warnings_are_passed_on(install: Install) -> None:
+    install("print('WARNING: Kubernetes configuration file is group-readable', file=sys.stderr)")
+    warnings: list[str] = []
+
+    asyncio.run(helm(warnings).run(["list"]))
+
+    assert warnings == ["Kubernetes configuration file is group-readable"]
+
+
+def test_a_cancelled_call_ends_helm_with_sigint_and_waits_for_it(install: Install, tmp_path: Path) -> None:
+    """Helm marks the revision as failed on SIGINT; on anything else it leaves it pending."""
+    install(
+        f"""
+        def interrupted(*_):
+            time.sleep(0.3)
+            open({str(tmp_path / "ended")!r}, "w").write("SIGINT")
+            sys.exit(1)
+        signal.signal(signal.SIGINT, interrupted)
+        open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
+        time.sleep(60)
+        """
+    )
+
+    async def main() -> None:
+        task = asyncio.create_task(helm().run(["upgrade", "app"]))
+        while not (tmp_path / "pid").exists():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+    assert (tmp_path / "ended").read_text() == "SIGINT"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_ctrl_c_at_the_terminal_does_not_reach_helm(install: Install) -> None:
+    """The terminal signals the whole foreground group; Helm is in a group of its own."""
+    install("print(os.getpgid(0))")
+
+    assert int(asyncio.run(helm().run(["list"]))) != os.getpgid(0)
+
+
+def test_a_helm_that_ignores_sigint_is_ended_all_the_same(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "sametag.release.helm._LADDER", ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.1), (signal.SIGKILL, 5.0))
+    )
+    install(
+        f"""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
+        time.sleep(60)
+        """
+    )
+
+    async def main() -> None:
+        task = asyncio.create_task(helm().run(["upgrade", "app"]))
+        while not (tmp_path / "pid").exists():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    began = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - began < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "error", "message"),
+    [
+        (
+            "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+            LockedError,
+            "UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+        ),
+        (
+            "level=INFO msg=x\nWARNING: y\nError: values don't meet the specifications of the schema(s):\napp:\n- at '/x'",
+            ValuesError,
+            "values don't meet the specifications of the schema(s):\napp:\n- at '/x'",
+        ),
+        ("Error: execution error at (sametag/templates/x.yaml:1:2): no tag", ValuesError, "execution error at"),
+        ("Error: Kubernetes cluster unreachable: dial tcp: connection refused", HelmError, "Kubernetes cluster"),
+        ('Error: create: failed to create: namespaces "x" not found', HelmError, "create: failed"),
+        ('Error: secrets is forbidden: User "x" cannot list', HelmError, "secrets is forbidden"),
+        ("", HelmError, "helm failed and said nothing"),
+    ],
+)
+def test_what_helm_refuses_becomes_an_error_with_its_exit_code(
+    stderr: str, error: type[SametagError], message: str
+) -> None:
+    found = refusal(stderr)
+
+    assert type(found) is error
+    assert message in found.message
