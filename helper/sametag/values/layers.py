@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 class Layer(Protocol):
     """One source of values: a file, an expression, or what Helm stored."""
 
+    @property
+    def source(self) -> str:
+        """Its name, as in `Location`."""
+
     def locate(self, path: Path) -> Location | None:
         """Return where the value at this path was written; None where this source has none."""
 
@@ -52,9 +56,18 @@ class Values(NamedTuple):
             layer.locate_key(path) if path else layer.locate(path) for layer in (*self.layers, *self.defaults)
         )
 
+    def locate_nearest(self, path: Path) -> Location | None:
+        """Return where something is missing: at the key of its map, or else of the nearest map that the user wrote."""
+        user = self._replace(defaults=()) if self.layers else self
+        return _first(user.locate_key(path[:depth]) for depth in range(len(path), -1, -1))
+
     def written(self, path: Path) -> str | None:
         """Return the source text, such as `1.10`, of a value that is no text; None where that cannot be told."""
         return next((layer.written(path) for layer in self._newest_first() if layer.locate(path)), None)
+
+    def sources(self) -> list[str]:
+        """Name the sources as `Location` does, those of the user first."""
+        return [layer.source for layer in (*self.layers, *self.defaults)]
 
     def _newest_first(self) -> Iterable[Layer]:
         return (*reversed(self.layers), *reversed(self.defaults))

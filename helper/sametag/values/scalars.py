@@ -32,7 +32,8 @@ _INTEGER = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][
 # Go's ParseInt(plain[2:], 2): a sign after the prefix.
 _SIGNED_BINARY = re.compile(r"0b[+-][01]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_POINT_FIRST = re.compile(r"\.[0-9]+([eE][-+]?[0-9]+)?")
+# Go's ParseFloat: an underscore between two digits.
+_POINT_FIRST = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]")
 
 _INT64 = 2**63
@@ -96,7 +97,7 @@ def _resolve(text: str) -> Scalar:
         return _WORDS[text]
     first = text[0]
     if first == ".":
-        return _finite_or_text(text, text) if _POINT_FIRST.fullmatch(text) else text
+        return _finite_or_text(text.replace("_", ""), text) if _POINT_FIRST.fullmatch(text) else text
     return _number(text) if first in "+-0123456789" else text
 
 
@@ -150,17 +151,30 @@ def _binary(text: str) -> str:
         raise WrongTagError("!!binary must be base64 of UTF-8 text") from error
 
 
+def go_text(value: float) -> str:
+    """Write a number as a template of Helm prints it, a float64: Go's strconv.FormatFloat(value, 'g', -1, 64)."""
+    return _go_format(repr(float(value))) if math.isfinite(value) else str(value)
+
+
 def _go_float32(value: float) -> str:
-    """Format as Go's strconv.FormatFloat(value, 'g', -1, 32): the shortest digits that give the same float32."""
+    """Write a number as sigs.k8s.io/yaml writes it in a key: the shortest digits that give the same float32."""
     narrow = _float32(value)
     if not math.isfinite(narrow):
         return ".nan" if math.isnan(narrow) else (".inf" if narrow > 0 else "-.inf")
-    shortest = next(t for n in range(_FLOAT32_DIGITS) if _float32(float(t := f"{narrow:.{n}e}")) == narrow)
-    mantissa, _, exponent = shortest.partition("e")
-    if int(exponent) not in _PLAIN_EXPONENTS:
-        return f"{mantissa}e{int(exponent):+03d}"
-    decimals = max(0, len(mantissa.lstrip("-").replace(".", "")) - 1 - int(exponent))
-    return f"{float(shortest):.{decimals}f}"
+    return _go_format(next(t for n in range(_FLOAT32_DIGITS) if _float32(float(t := f"{narrow:.{n}e}")) == narrow))
+
+
+def _go_format(shortest: str) -> str:
+    """Write digits as Go's 'g' with the shortest precision: an exponent below -4 and from 6 on."""
+    from decimal import Decimal
+
+    number = Decimal(shortest).normalize()
+    sign, digits, exponent = number.as_tuple()
+    power = len(digits) - 1 + int(exponent)
+    if power in _PLAIN_EXPONENTS:
+        return f"{number:f}"
+    mantissa = "".join(map(str, digits))
+    return f"{'-' * sign}{mantissa[0]}{'.' * (len(digits) > 1)}{mantissa[1:]}e{power:+03d}"
 
 
 def _float32(value: float) -> float:

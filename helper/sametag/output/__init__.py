@@ -1,0 +1,1 @@
+"""What the commands print: everything that becomes text or JSON for somebody outside."""

@@ -1,0 +1,114 @@
+"""From values and a schema to problems: one for each cause, the first in the sources first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sametag.schema import engines, semantics
+from sametag.schema.findings import Context, explain
+from sametag.schema.shape import Shape
+from sametag.values import Problem, coalesce, has_errors, path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sametag.schema.engines import Failure, Schema
+    from sametag.schema.findings import Finding
+    from sametag.values import Location, Path, Values
+
+# How many places are named that one mistake breaks, such as the services that share an anchor.
+_PLACES = 3
+
+
+def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Problem]:
+    """Return everything that is wrong with the user's values of a chart.
+
+    Values that cannot be read are not checked further: what is missing in them would be reported as missing.
+
+    Args:
+        defaults: The chart's values.yaml.
+        user: What the user gave.
+        schema: The chart's values.schema.json; None where it has none.
+    """
+    values = coalesce(defaults, user)
+    if has_errors(values.problems) or schema is None:
+        return _sorted(values, values.problems)
+    return _sorted(values, [*values.problems, *check(values, schema)])
+
+
+def check(
+    values: Values, schema: Schema, engine: Callable[[Schema, Any], Iterator[Failure]] | None = None
+) -> list[Problem]:
+    """Return what a schema rejects in merged values, and what it cannot say.
+
+    Args:
+        values: The chart's defaults and the user's values, coalesced.
+        schema: draft-07, with no references to other documents.
+        engine: One of `engines`; the fastest that is installed when None.
+    """
+    engine = engine or engines.best()
+    failures = list(engine(schema, values.tree))
+    problems: list[Problem] = []
+    if failures:
+        context = Context(values, Shape(schema), engine)
+        found = [finding for failure in failures for finding in explain(context, failure)]
+        problems = _problems(values, _causes(found))
+    return _sorted(values, [*problems, *semantics.check(values)])
+
+
+def _causes(found: list[Finding]) -> list[Finding]:
+    """Keep one finding for each cause."""
+    meant = {path for finding in found for path in finding.meant}
+    causes: dict[object, Finding] = {}
+    for finding in sorted(found, key=lambda one: (one.rank, len(one.message), one.message)):
+        if not any(_is_along(need, place) for need in finding.needs for place in meant):
+            causes.setdefault(finding.path, finding)
+    return list(causes.values())
+
+
+def _is_along(path: Path, other: Path) -> bool:
+    """Whether one of the paths leads through the other."""
+    shorter = min(len(path), len(other))
+    return path[:shorter] == other[:shorter]
+
+
+def _problems(values: Values, findings: list[Finding]) -> list[Problem]:
+    """Locate findings; those that one piece of text causes in several places, through an alias, become one."""
+    groups: dict[object, list[Finding]] = {}
+    for finding in findings:
+        message = finding.message.replace(path_text(finding.path), "")
+        groups.setdefault((finding.rule, _cause(values, finding), message), []).append(finding)
+    return [_problem(values, group) for group in groups.values()]
+
+
+def _cause(values: Values, finding: Finding) -> Location | None:
+    """Locate the text that is to be changed, without the alias that leads to it."""
+    if finding.key_at == finding.path:
+        return values.locate_key(finding.path)
+    return values.locate(finding.path if finding.key_at is None else finding.key_at)
+
+
+def _problem(values: Values, group: list[Finding]) -> Problem:
+    first = min(group, key=lambda finding: path_text(finding.path))
+    others = sorted(path_text(finding.path) for finding in group if finding is not first)
+    message = first.message
+    if others:
+        more = f" and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
+        message += f" (also {', '.join(others[:_PLACES])}{more})"
+    if first.needs:
+        location = values.locate_nearest(first.key_at or ())
+    else:
+        location = values.locate(first.path) if first.key_at is None else values.locate_key(first.key_at)
+    return Problem(first.rule, "error", path_text(first.path), location, message, first.remedy)
+
+
+def _sorted(values: Values, problems: Iterable[Problem]) -> list[Problem]:
+    """Errors first, then in the order of the sources and their lines."""
+    order = {source: number for number, source in reversed(list(enumerate(values.sources())))}
+
+    def place(problem: Problem) -> tuple[object, ...]:
+        location = problem.location
+        where = (order.get(location.source, 0), location.line or 0, location.column or 0) if location else (-1, 0, 0)
+        return (problem.severity != "error", *where, problem.path, problem.rule, problem.message)
+
+    return sorted(problems, key=place)

@@ -1,0 +1,103 @@
+"""Schema jargon in the user's words."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sametag.values import Path, path_text
+from sametag.values.scalars import go_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a map",
+    "array": "a list",
+    "null": "nothing",
+}
+_FORMATS = {
+    "ipv4": "an IPv4 address",
+    "ipv6": "an IPv6 address",
+    "date": "a date, such as 2024-12-31",
+    "date-time": "a time, such as 2024-12-31T23:59:59Z",
+    "email": "an email address",
+    "hostname": "a host name",
+    "regex": "a regular expression",
+    "uri": "a URI",
+}
+_SHOWN_TEXT = 60
+_SHOWN_OPTIONS = 8
+
+
+def named(path: Path, title: str | None) -> str:
+    """Name a place: its path, and the root by its title."""
+    return path_text(path) or title or "the values"
+
+
+def kinds(types: Sequence[str] | str) -> str:
+    """Name the types of a schema; null, which stands for leaving a setting out, goes unsaid beside others."""
+    wanted = [types] if isinstance(types, str) else [kind for kind in types if kind != "null"]
+    return either([_TYPES[kind] for kind in _TYPES if kind in wanted] or [_TYPES["null"]])
+
+
+def got(value: Any, written: str | None = None) -> str:
+    """Name a value: what it is, and the source text where Helm makes something else of it."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, str):
+        return f"the text {quoted(value)}"
+    if isinstance(value, bool):
+        return _with_source("the boolean " + ("true" if value else "false"), written)
+    if isinstance(value, int | float):
+        return _with_source(f"the number {go_text(value)}", written)
+    return "a map" if isinstance(value, dict) else "a list"
+
+
+def _with_source(what: str, written: str | None) -> str:
+    return what if written is None or what.endswith(f" {written}") else f"{what}, which Helm makes of {written}"
+
+
+def plain(value: Any) -> str:
+    """Write a boolean or a number as YAML has it."""
+    return json.dumps(value)
+
+
+def quoted(text: str) -> str:
+    """Quote a text, on one line and not too long."""
+    return json.dumps(text if len(text) <= _SHOWN_TEXT else text[: _SHOWN_TEXT - 1] + "…", ensure_ascii=False)
+
+
+def options(values: Sequence[Any]) -> str:
+    """List the values of an enum."""
+    shown = [
+        str(value) if isinstance(value, str) and value else json.dumps(value) for value in values if value is not None
+    ]
+    if len(shown) > _SHOWN_OPTIONS:
+        return f"one of {', '.join(shown[:_SHOWN_OPTIONS])}, … ({len(shown)} in all)"
+    return either(shown)
+
+
+def known(keys: Iterable[str]) -> str | None:
+    """List the keys that are valid, when they are few."""
+    names = sorted(keys)
+    return f"known here: {either(names)}" if 0 < len(names) <= _SHOWN_OPTIONS else None
+
+
+def format_name(name: str) -> str:
+    """Name a format of JSON Schema."""
+    return _FORMATS.get(name, f"of the format {name}")
+
+
+def either(words: Sequence[str]) -> str:
+    """Join words as alternatives."""
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number with its unit."""
+    return f"{number} {what}" if number != 1 else f"1 {what.removesuffix('s').replace('entrie', 'entry')}"
