@@ -86,6 +86,5 @@ def namespace(
     name = f"t{abs(hash(request.node.nodeid)) % 10**8}"
     kubectl.create_restricted_namespace(name)
     yield name
-    for release in run("helm", "list", "--namespace", name, "--all", "--short").stdout.split():
-        run("helm", "uninstall", release, "--namespace", name, "--wait")
+    run("helm", "uninstall", "gifinator", "--namespace", name, "--ignore-not-found")
     kubectl("delete", "namespace", name, "--wait=false")

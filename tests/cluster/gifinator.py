@@ -102,5 +102,5 @@ class Gif:
 def fetch_gif(url: str, text: str = "sametag") -> Gif:
     """Ask frontend for a GIF; it asks gifcreator, whose worker asks render for every frame."""
     request = urllib.request.Request(f"{url}/gif?text={text}", headers={"Accept": "image/gif"})  # noqa: S310 - 127.0.0.1
-    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=70) as response:  # noqa: S310
         return Gif(response.read(), response.headers["X-Render-Version"])

@@ -65,9 +65,25 @@ def test_every_revision_is_read_with_its_tag_in_one_call(api: ApiServer) -> None
 
 
 def test_the_image_is_the_users_over_the_charts() -> None:
-    revision = Revision(record(1, "1.0", "deployed", **{"global": {"imageRegistry": "mirror.example.com"}}))
+    revision = Revision(record(1, "1.0"))
 
-    assert (revision.repository, revision.tag) == ("mirror.example.com/registry.example.com/app", "1.0")
+    assert (revision.repository, revision.tag) == ("registry.example.com/app", "1.0")
+
+
+@pytest.mark.parametrize(
+    ("repository", "expected"),
+    [
+        ("registry.example.com/team/app", "mirror.example.com/team/app"),
+        ("localhost:5000/app", "mirror.example.com/app"),
+        ("team/app", "mirror.example.com/team/app"),
+        ("app", "mirror.example.com/app"),
+    ],
+)
+def test_a_global_registry_takes_the_place_of_the_repositorys(repository: str, expected: str) -> None:
+    given = record(1, "1.0")
+    given["config"] = {"image": {"repository": repository}, "global": {"imageRegistry": "mirror.example.com"}}
+
+    assert expected == Revision(given).repository
 
 
 def test_gos_nanoseconds_are_read() -> None:

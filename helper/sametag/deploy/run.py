@@ -205,13 +205,17 @@ def image_of(revision: Revision) -> Image:
 
 
 def _in_short(troubles: Sequence[tuple[str, Trouble]]) -> str:
-    """Say each cause once, with the services it stops."""
+    """Say the first cause with the services that it stops, and how many more there are: the evidence has them all."""
     causes: dict[str, list[str]] = {}
     for service, trouble in troubles:
         services = causes.setdefault(trouble.summary, [])
         if service not in services:
             services.append(service)
-    return "; ".join(f"{', '.join(services)}: {cause}" for cause, services in causes.items())
+    if not causes:
+        return ""
+    cause, services = next(iter(causes.items()))
+    more = len({service for service, _ in troubles}) - len(services)
+    return f"{', '.join(services)}: {cause}" + (f" (and {more} more)" if more > 0 else "")
 
 
 @asynccontextmanager

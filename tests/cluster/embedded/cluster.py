@@ -210,6 +210,8 @@ class Cluster:
             f"--client-ca-file={self._pki('ca.crt')}",
             f"--tls-cert-file={self._pki('server.crt')}",
             f"--tls-private-key-file={self._pki('server.key')}",
+            # The node's name is known to nobody's DNS.
+            "--kubelet-preferred-address-types=InternalIP",
             f"--kubelet-client-certificate={self._pki('apiserver-kubelet.crt')}",
             f"--kubelet-client-key={self._pki('apiserver-kubelet.key')}",
             f"--service-account-issuer=https://kubernetes.default.svc.{_DOMAIN}",

@@ -57,15 +57,16 @@ def _ensure_bases(say: Callable[[str], None]) -> None:
     found = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
     if RUN_BASE not in found:
         say("making the base image with busybox …")
-        _make_base(RUN_BASE, {})
+        _make_base(RUN_BASE, [], {})
     if GO_BASE not in found:
         say("making the base image with Go …")
         root = subprocess.run(["go", "env", "GOROOT"], capture_output=True, text=True, check=True).stdout.strip()
-        _make_base(GO_BASE, {root: "/usr/local/go"})
+        path = "/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        _make_base(GO_BASE, [f"--env=PATH={path}", "--env=GOTOOLCHAIN=local"], {root: "/usr/local/go"})
 
 
-def _make_base(name: str, folders: dict[str, str]) -> None:
-    """Make an image of busybox and these folders, with what a shell and a build expect."""
+def _make_base(name: str, settings: list[str], folders: dict[str, str]) -> None:
+    """Make an image of busybox and these folders, with the settings of `buildah config`."""
     container = _buildah("from", "scratch").strip()
     root = Path(_buildah("mount", container).strip())
     for folder in ("bin", "tmp", "root", "etc"):
@@ -76,10 +77,12 @@ def _make_base(name: str, folders: dict[str, str]) -> None:
     for applet in subprocess.run(["/bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout.split():
         (root / "bin" / applet).symlink_to("busybox") if applet != "busybox" else None
     for source, target in folders.items():
-        shutil.copytree(source, root / target.lstrip("/"), symlinks=True)
+        # Go's own tests are half of its files, and no build reads them.
+        ignore = shutil.ignore_patterns("testdata", "test", "*_test.go")
+        shutil.copytree(source, root / target.lstrip("/"), symlinks=True, ignore=ignore)
     _buildah("umount", container)
-    path = "/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    _buildah("config", f"--env=PATH={path}", "--env=GOTOOLCHAIN=local", container)
+    if settings:
+        _buildah("config", *settings, container)
     _buildah("commit", "--quiet", "--rm", container, name)
 
 
