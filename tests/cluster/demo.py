@@ -4,8 +4,8 @@ Everything is real: the image is built and pushed, the pods run, the GIFs are fe
 says ends the demo with an error.
 
 Environment:
-    KUBECONFIG: Use this cluster, and start none. It must be able to pull from REPOSITORY.
-    REPOSITORY: Where to push the image (default: the registry that the demo starts).
+    KUBECONFIG: Use this cluster, and start none.
+    REGISTRY: Where to push the image, with KUBECONFIG; the cluster's nodes must be able to pull from it.
     KEEP=1: Leave everything running, and say how to use and stop it.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedded import Cluster, Registry, images, tools
+from embedded import Provided, StartError, images, provide, tools
 from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, SOURCE, VALUES, Gif, Kubectl, fetch_gif
 
 if TYPE_CHECKING:
@@ -105,35 +104,24 @@ def main() -> None:
 
 
 def set_up(cleanup: ExitStack) -> Stage:
-    """Install what is missing, build and push the image twice, start a cluster where none is given."""
-    with step("Tools: Helm, Kubernetes, containers, a registry"):
-        ready = tools.ensure(say)
-    repository = os.environ.get("REPOSITORY")
-    with step(f"Build {NAME} {OLD} and {NEW}: three binaries, one image; push it"):
-        if repository is None:
-            registry = Registry()
-            registry.start()
-            cleanup.callback(registry.stop)
-            repository = f"{registry.address}/{NAME}"
-        for version in (OLD, NEW):
-            images.build_and_push(SOURCE, repository, version, say)
-    with step("A real Kubernetes"):
-        kubeconfig = os.environ.get("KUBECONFIG")
-        kubectl = Kubectl((shutil.which("kubectl") or "kubectl",), Path(kubeconfig or ""))
-        if not kubeconfig:
-            cluster = Cluster(say=say)
-            cleanup.callback(cluster.stop)
-            kubectl = Kubectl((str(ready.kubernetes), "kubectl"), cluster.start())
+    """Bring the tools and a cluster, build the image twice and push it."""
+    with step("A real Kubernetes, a real registry, two Helms"):
+        provided = provide(cleanup, say)
+        kubectl = Kubectl(provided.kubectl, provided.kubeconfig)
         kubectl.create_restricted_namespace(NAME)
         print(kubectl("get", "nodes"), end="")
+    repository = f"{provided.registry}/{NAME}"
+    with step(f"Build {NAME} {OLD} and {NEW}: three binaries, one image; push it"):
+        for version in (OLD, NEW):
+            images.build_and_push(SOURCE, repository, version, say)
     overrides = () if repository == f"localhost:5000/{NAME}" else ("--set", f"image.repository={repository}")
-    return Stage(kubectl, {**kubectl.environment, "PATH": path_with(ready)}, overrides)
+    return Stage(kubectl, {**kubectl.environment, "PATH": path_with(provided)}, overrides)
 
 
-def path_with(ready: tools.Tools) -> str:
+def path_with(provided: Provided) -> str:
     """Return a PATH with helm4, helm3, and `helm` (Helm 4) for sametag."""
     folder = Path(tempfile.mkdtemp(prefix="helm-"))
-    for name, target in (("helm", ready.helm4), ("helm4", ready.helm4), ("helm3", ready.helm3)):
+    for name, target in (("helm", provided.helm4), ("helm4", provided.helm4), ("helm3", provided.helm3)):
         (folder / name).symlink_to(target)
     return f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -181,12 +169,14 @@ It is left running. To use it:
   export KUBECONFIG={kubeconfig}
   {shlex.join(stage.kubectl.words)} port-forward -n {NAME} service/frontend 8080:80    # then open http://127.0.0.1:8080
   sametag status {NAME} -n {NAME}
-To stop it:
+To remove it:
+  sametag uninstall {NAME} -n {NAME}
+To stop the cluster and the registry that were started:
   make cluster-stop""")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (DemoError, tools.ToolError) as error:
+    except (DemoError, StartError, tools.ToolError) as error:
         sys.exit(f"demo: {error}")

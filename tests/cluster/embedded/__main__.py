@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from embedded import cluster as clusters
 from embedded import tools
-from embedded.cluster import Cluster
 from embedded.process import StartError
+from embedded.provide import provide
 from embedded.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def say(line: str) -> None:
@@ -27,14 +26,13 @@ def say(line: str) -> None:
 
 def start(_: argparse.Namespace) -> int:
     """Start a cluster and a registry, and leave them running."""
-    ready = tools.ensure(say)
-    registry = Registry()
-    registry.start()
-    running = clusters.running() or Cluster(say=say, keep=True)
-    kubeconfig = running.kubeconfig if running.folder.name else running.start()
-    print(f"""export KUBECONFIG={kubeconfig}
-alias kubectl='{ready.kubernetes} kubectl'
-# images pushed to {registry.address} can be pulled; make cluster-stop ends both""")
+    os.environ["KEEP"] = "1"
+    with ExitStack() as cleanup:
+        provided = provide(cleanup, say)
+        cleanup.pop_all()
+    print(f"""export KUBECONFIG={provided.kubeconfig}
+alias kubectl='{" ".join(provided.kubectl)}'
+# images pushed to {provided.registry} can be pulled; make cluster-stop ends both""")
     return 0
 
 
@@ -47,38 +45,17 @@ def stop(_: argparse.Namespace) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a command with a cluster (KUBECONFIG's, or one that is stopped again), a registry, and both Helms."""
+    """Run a command with a cluster, a registry and both Helms; what was started for it is stopped again."""
     with ExitStack() as cleanup:
-        ready = tools.ensure(say)
-        environment = _environment(ready.helm4, ready.helm3)
-        if not os.environ.get("KUBECONFIG"):
-            environment["KUBECONFIG"] = str(_kubeconfig(cleanup))
-        registry = Registry()
-        if not registry.running():
-            registry.start()
-            cleanup.callback(registry.stop)
-        environment["SAMETAG_KUBECTL"] = f"{ready.kubernetes} kubectl"
-        environment["SAMETAG_REGISTRY"] = registry.address
+        environment = {**os.environ, **provide(cleanup, say).environment}
         return subprocess.run(arguments.words, env=environment, check=False).returncode
-
-
-def _kubeconfig(cleanup: ExitStack) -> Path:
-    running = clusters.running()
-    if running is not None:
-        return running.kubeconfig
-    cluster = Cluster(say=say)
-    kubeconfig = cluster.start()
-    cleanup.callback(cluster.stop)
-    return kubeconfig
 
 
 def helm(arguments: argparse.Namespace) -> int:
     """Run a command with both Helms."""
-    return subprocess.run(arguments.words, env=_environment(*tools.ensure_helm(say)), check=False).returncode
-
-
-def _environment(helm4: Path, helm3: Path) -> dict[str, str]:
-    return {**os.environ, "SAMETAG_HELM4": str(helm4), "SAMETAG_HELM3": str(helm3)}
+    helm4, helm3 = tools.ensure_helm(say)
+    environment = {**os.environ, "SAMETAG_HELM4": str(helm4), "SAMETAG_HELM3": str(helm3)}
+    return subprocess.run(arguments.words, env=environment, check=False).returncode
 
 
 def main() -> int:

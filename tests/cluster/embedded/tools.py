@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     Say = Callable[[str], None]
 
@@ -142,8 +142,13 @@ def _run(command: list[str], log: Path, *, environment: dict[str, str] | None = 
     raise ToolError(f"{' '.join(command[:3])} failed: {lines[-1] if lines else 'no output'} (all of it: {log})")
 
 
-def _ensure_packages(say: Say) -> None:
-    missing = [package for program, package in _PACKAGES.items() if shutil.which(program) is None]
+def ensure_image_builder(say: Say) -> None:
+    """Bring what builds and pushes images, and no more."""
+    _ensure_packages(say, only=("buildah", "/bin/busybox"))
+
+
+def _ensure_packages(say: Say, only: Iterable[str] = tuple(_PACKAGES)) -> None:
+    missing = [_PACKAGES[program] for program in only if shutil.which(program) is None]
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
