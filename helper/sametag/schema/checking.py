@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sametag.schema import engines, semantics
-from sametag.schema.findings import Context, explain
-from sametag.schema.shape import Shape
-from sametag.values import Problem, coalesce, has_errors, path_text
+from sametag.values import Problem, has_errors, on_defaults, path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
-    from sametag.schema.engines import Failure, Schema
+    from sametag.schema.engines import Engine, Failure, Schema
     from sametag.schema.findings import Finding
     from sametag.values import Location, Path, Values
 
@@ -30,15 +28,13 @@ def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Prob
         user: What the user gave.
         schema: The chart's values.schema.json; None where it has none.
     """
-    values = coalesce(defaults, user)
+    values = on_defaults(defaults, user)
     if has_errors(values.problems) or schema is None:
         return _sorted(values, values.problems)
     return _sorted(values, [*values.problems, *check(values, schema)])
 
 
-def check(
-    values: Values, schema: Schema, engine: Callable[[Schema, Any], Iterator[Failure]] | None = None
-) -> list[Problem]:
+def check(values: Values, schema: Schema, engine: Engine | None = None) -> list[Problem]:
     """Return what a schema rejects in merged values, and what it cannot say.
 
     Args:
@@ -48,12 +44,18 @@ def check(
     """
     engine = engine or engines.best()
     failures = list(engine(schema, values.tree))
-    problems: list[Problem] = []
-    if failures:
-        context = Context(values, Shape(schema), engine)
-        found = [finding for failure in failures for finding in explain(context, failure)]
-        problems = _problems(values, _causes(found))
+    problems = _explained(values, schema, engine, failures) if failures else []
     return _sorted(values, [*problems, *semantics.check(values)])
+
+
+def _explained(values: Values, schema: Schema, engine: Engine, failures: list[Failure]) -> list[Problem]:
+    # Valid values, which are most, do without these imports.
+    from sametag.schema.findings import Context, explain
+    from sametag.schema.shape import Shape
+
+    context = Context(values, Shape(schema), engine)
+    found = [finding for failure in failures for finding in explain(context, failure)]
+    return _problems(values, _causes(found))
 
 
 def _causes(found: list[Finding]) -> list[Finding]:

@@ -33,10 +33,11 @@ class Failure(NamedTuple):
 
 
 #: Finds every failure of an instance; all that a nested `anyOf` or `oneOf` hides is one failure of that keyword.
-Engine = "Callable[[Schema, Any], Iterator[Failure]]"
+if TYPE_CHECKING:
+    Engine = Callable[[Schema, Any], Iterator[Failure]]
 
 
-def best() -> Callable[[Schema, Any], Iterator[Failure]]:
+def best() -> Engine:
     """Return the fastest engine that is installed."""
     try:
         import jsonschema_rs  # noqa: F401 - whether it is there is the question

@@ -19,10 +19,8 @@ from sametag.values import Path, path_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sametag.schema.engines import Failure, Schema
+    from sametag.schema.engines import Engine, Failure, Schema
     from sametag.values import Values
-
-    Engine = Callable[[Schema, Any], Iterator[Failure]]
 
 
 class Finding(NamedTuple):

@@ -1,7 +1,7 @@
 """Read values exactly as Helm does, and remember where each of them was written."""
 
 from sametag.values.helm import to_helm
-from sametag.values.layers import Values, coalesce
+from sametag.values.layers import Values, coalesce, on_defaults
 from sametag.values.loading import Sources, from_text, from_tree, load
 from sametag.values.problem import Location, Path, Problem, has_errors, path_text
 
@@ -16,6 +16,7 @@ __all__ = [
     "from_tree",
     "has_errors",
     "load",
+    "on_defaults",
     "path_text",
     "to_helm",
 ]

@@ -8,7 +8,6 @@ import yaml
 
 from sametag.values.builder import Broken, Builder, Marks
 from sametag.values.problem import Location, Path, Problem
-from sametag.values.syntax import explain, not_utf8
 
 
 class Document(NamedTuple):
@@ -64,10 +63,14 @@ def parse(data: bytes, source: str) -> Document:
         data.decode()
         builder.run(yaml.CSafeLoader(data) if yaml.__with_libyaml__ else yaml.SafeLoader(data))
     except UnicodeDecodeError as error:
+        from sametag.values.syntax import not_utf8
+
         builder.problems.append(not_utf8(error, source))
     except Broken as broken:
         builder.problems.append(broken.problem)
     except yaml.YAMLError as error:
+        from sametag.values.syntax import explain
+
         builder.problems.append(explain(error, data.decode(), source))
     else:
         return Document(source, builder.root(), builder.marks, tuple(builder.problems))

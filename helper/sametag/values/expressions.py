@@ -80,6 +80,11 @@ def apply(
         return tree, Expression(source, (), (problem,))
 
 
+def tagged(tag: str, tree: dict[str, Any]) -> tuple[dict[str, Any], Expression]:
+    """Return the tree with this image.tag, which is text whatever it looks like."""
+    return merge(tree, {"image": {"tag": tag}}), Expression(f"--tag {tag}", ((("image", "tag"), 1, tag),))
+
+
 class ExpressionError(ValueError):
     """An expression cannot be read or applied."""
 

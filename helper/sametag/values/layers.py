@@ -98,10 +98,21 @@ class Stored(NamedTuple):
         return None
 
 
-def coalesce(defaults: Values, user: Values) -> Values:
-    """Return what Helm validates and renders: the user's values over the chart's defaults, null removing a default."""
-    tree = merging.coalesce(defaults.tree, user.tree)
-    return Values(tree, (*defaults.problems, *user.problems), user.layers, (*defaults.defaults, *defaults.layers))
+def coalesce(under: Values, over: Values) -> Values:
+    """Return values over those that lie under them, as Helm does: maps merge, and null removes a key from under.
+
+    So Helm puts the user's values over the chart's defaults, and new values over those of a release.
+    """
+    tree = merging.coalesce(under.tree, over.tree)
+    return Values(tree, (*under.problems, *over.problems), (*under.layers, *over.layers))
+
+
+def on_defaults(defaults: Values, user: Values) -> Values:
+    """Return the user's values over the chart's defaults: what Helm validates and renders.
+
+    It knows which of both wrote a value: what is missing is shown where the user could write it.
+    """
+    return coalesce(defaults, user)._replace(layers=user.layers, defaults=defaults.layers)
 
 
 def _first(locations: Iterable[Location | None]) -> Location | None:

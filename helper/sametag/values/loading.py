@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag.values import merging
 from sametag.values.document import Document, parse
-from sametag.values.expressions import Expression, ExpressionError, apply
 from sametag.values.layers import Stored, Values
 from sametag.values.problem import Location, Problem
 
@@ -55,15 +54,26 @@ def load(sources: Sources) -> Values:
         tree = documents[0].tree if documents else {}
         for document in documents[1:]:
             tree = merging.merge(tree, document.tree)
-        layers: list[Document | Expression] = list(documents)
-        for option, expression in sources.expressions():
-            tree, layer = apply(option, expression, tree, _read_text)
-            layers.append(layer)
-        if sources.tag is not None:
-            tree = merging.merge(tree, {"image": {"tag": sources.tag}})
-            layers.append(Expression(f"--tag {sources.tag}", ((("image", "tag"), 1, sources.tag),)))
-    problems = tuple(problem for layer in layers for problem in layer.problems)
-    return Values(tree, problems, tuple(layers))
+    problems = tuple(problem for document in documents for problem in document.problems)
+    return _apply_expressions(Values(tree, problems, tuple(documents)), sources)
+
+
+def _apply_expressions(values: Values, sources: Sources) -> Values:
+    expressions = list(sources.expressions())
+    if not expressions and sources.tag is None:
+        return values
+    # Only now: it is one import less for the others.
+    from sametag.values.expressions import apply, tagged
+
+    tree, layers, problems = values.tree, list(values.layers), list(values.problems)
+    for option, expression in expressions:
+        tree, layer = apply(option, expression, tree, _read_text)
+        layers.append(layer)
+        problems += layer.problems
+    if sources.tag is not None:
+        tree, layer = tagged(sources.tag, tree)
+        layers.append(layer)
+    return Values(tree, tuple(problems), tuple(layers))
 
 
 def from_text(text: str | bytes, source: str) -> Values:
@@ -104,6 +114,8 @@ def _read_document(file: str) -> Document:
 
 
 def _read_text(file: str) -> str:
+    from sametag.values.expressions import ExpressionError
+
     try:
         return _read(file).decode()
     except _UnreadableError as error:
