@@ -88,9 +88,9 @@ def _sorted(tree: Any) -> Any:
     )
 
 
-def _load(files: tuple[Path, ...] = (), **options: tuple[str, ...]) -> values.Values:
+def _load(options: dict[str, Any], files: tuple[Path, ...] = ()) -> values.Values:
     """Load these sources; an option is named as a field of `Sources`."""
-    return values.load(values.Sources(files=tuple(map(str, files)))._replace(**options))
+    return values.load(values.Sources(files=tuple(map(str, files)), **options))
 
 
 def _read(text: str) -> values.Values:
@@ -189,7 +189,7 @@ class _RandomDocument:
             if self.maps and self.dice.random() < 0.15:
                 lines += f"{pad}<<: *{self.dice.choice(self.maps)}\n"
             key = self.dice.choice(
-                [f"k{index}", f'"q{index}"', f"'s {index}'", f"{index}", "on", "1.0", "~x", "a b", "é", "0x1f"]
+                [f"k{index}", f'"q{index}"', f"'s {index}'", f"{index}", "on", "1.5", "~x", "a b", "é", "0x1f"]
             )
             lines += f"{pad}{key}:" + self._value(depth)
         return lines
@@ -239,7 +239,7 @@ def _numbered(expression: str, number: int) -> str:
 @pytest.mark.parametrize("option", ["set", "set-string", "set-literal", "set-json"])
 def test_expressions_are_read_as_helm_reads_them(oracle: Oracle, option: str) -> None:
     accepted = tuple(_numbered(case["expression"], n) for n, case in enumerate(EXPRESSIONS) if case[option] != "error")
-    loaded = _load(**{option.replace("-", "_"): accepted})
+    loaded = _load({option.replace("-", "_"): accepted})
     assert loaded.problems == ()
     assert _same(loaded.tree, oracle.ask(*(word for e in accepted for word in (f"--{option}", e))))
 
@@ -249,9 +249,9 @@ def test_random_expressions_are_read_as_helm_reads_them(oracle: Oracle) -> None:
     for option in ("set", "set-string", "set-literal", "set-json"):
         expressions = [_random_expression(dice, number, option) for number in range(150)]
         field = option.replace("-", "_")
-        accepted = [e for e in expressions if not _load(**{field: (e,)}).problems]
+        accepted = [e for e in expressions if not _load({field: (e,)}).problems]
         assert len(accepted) > len(expressions) / 4
-        loaded = _load(**{field: tuple(accepted)})
+        loaded = _load({field: tuple(accepted)})
         theirs = oracle.ask(*(word for e in accepted for word in (f"--{option}", e)))
         assert theirs is not None
         assert _differences(loaded.tree, theirs) == {}
@@ -285,7 +285,7 @@ def test_sources_are_merged_and_coalesced_as_helm_does(oracle: Oracle) -> None:
     }
     options = {option[2:].replace("-", "_"): tuple(expressions) for option, expressions in sets.items()}
     options = {key: tuple(e for e in some if not _fails(files, key, e)) for key, some in options.items()}
-    user = _load(files, **options)
+    user = _load(options, files)
     assert user.problems == ()
     words = [word for key, some in options.items() for e in some for word in ("--" + key.replace("_", "-"), e)]
     theirs = oracle.ask("-f", files[0], "-f", files[1], *words, defaults=json.dumps(defaults))
@@ -300,7 +300,7 @@ def _differences(ours: Tree, theirs: Tree) -> Tree:
 
 
 def _fails(files: tuple[Path, ...], field: str, expression: str) -> bool:
-    return bool(_load(files, **{field: (expression,)}).problems)
+    return bool(_load({field: (expression,)}, files).problems)
 
 
 def _random_tree(dice: random.Random, depth: int, *, nulls: bool) -> Any:

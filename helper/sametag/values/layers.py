@@ -83,10 +83,10 @@ class Stored(NamedTuple):
         """Return the source, if it has this path."""
         value: Any = self.tree
         for part in path:
-            try:
-                value = value[part]
-            except (KeyError, IndexError, TypeError):
+            there = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+            if part not in there:
                 return None
+            value = value[part]
         return Location(self.source)
 
     def locate_key(self, path: Path) -> Location | None:

@@ -11,12 +11,23 @@ from yaml.reader import ReaderError
 from sametag.values.problem import Location, Problem
 
 if TYPE_CHECKING:
-    from yaml import YAMLError
+    from collections.abc import Iterable
+
+    from yaml import Mark, YAMLError
 
 # What YAML 1.1 lets a file contain, as libyaml checks it.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# The parser's words, and ours with a remedy. It names what it was about to find, which is seldom what is wrong.
+# The parser's words, and ours with a remedy. It names what it was about to find, which is seldom what is wrong. In the
+# first ones what is wrong is where it began, not where the parser gave up.
+_UNCLOSED = (
+    (
+        r"did not find expected ',' or|expected ',' or",
+        "this bracket is not closed",
+        "close it, or put quotes around text with brackets, braces or commas in it",
+    ),
+    ("unexpected end of stream", "this quote is not closed", "add the closing quote"),
+)
 _KNOWN = (
     (
         "mapping values are not allowed",
@@ -34,16 +45,10 @@ _KNOWN = (
         "begin it with '- ', or indent it as the key that it belongs to",
     ),
     (
-        r"did not find expected ',' or|expected ',' or",
-        "a bracket that was opened is not closed",
-        "close it, or put quotes around text with brackets, braces or commas in it",
-    ),
-    (
         "did not find expected node content|expected the node content",
         "there is no value where one must be",
         "put quotes around text that begins with a special character",
     ),
-    ("unexpected end of stream", "a quoted text is not closed", "add the closing quote"),
     (
         "found unknown escape character",
         "YAML does not know this escape",
@@ -70,9 +75,16 @@ def explain(error: YAMLError, text: str, source: str) -> Problem:
         return Problem(
             "tab", "error", "", location, f"a tab in column {tab}; YAML is indented with spaces", "use spaces"
         )
-    message, remedy = _words(error)
+    said = error.problem or error.context or "unreadable"
+    if error.context_mark and (words := _find(_UNCLOSED, said)):
+        return _problem(source, error.context_mark, *words)
+    message, remedy = _find(_KNOWN, said) or (f"this is no YAML: {said}", None)
+    return _problem(source, mark, message + _context(error), remedy)
+
+
+def _problem(source: str, mark: Mark, message: str, remedy: str | None) -> Problem:
     location = Location(source, mark.line + 1, mark.column + 1)
-    return Problem("yaml-syntax", "error", "", location, message + _context(error), remedy)
+    return Problem("yaml-syntax", "error", "", location, message, remedy)
 
 
 def not_utf8(error: UnicodeDecodeError, source: str) -> Problem:
@@ -105,12 +117,8 @@ def _tab(text: str, line: int, column: int) -> int | None:
     return found + 1 if 0 <= found <= column else None
 
 
-def _words(error: MarkedYAMLError) -> tuple[str, str | None]:
-    said = error.problem or error.context or "unreadable"
-    for pattern, message, remedy in _KNOWN:
-        if re.search(pattern, said):
-            return message, remedy
-    return f"this is no YAML: {said}", None
+def _find(known: Iterable[tuple[str, str, str | None]], said: str) -> tuple[str, str | None] | None:
+    return next(((message, remedy) for pattern, message, remedy in known if re.search(pattern, said)), None)
 
 
 def _context(error: MarkedYAMLError) -> str:
