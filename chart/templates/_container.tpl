@@ -1,100 +1,163 @@
-{{/* The main container of a service at indent 0, its keys in the order of the Kubernetes type. The service's context */}}
-{{- define "sametag.container" -}}
-{{- $service := .service -}}
-name: {{ .name }}
-image: {{ .image | quote }}
-imagePullPolicy: {{ .root.Values.image.pullPolicy | default "Always" }}
-{{- with $service.command }}
-command:
-  {{- toYaml . | nindent 2 }}
+{{/*
+The main container of a service as a list item at indent 8, its keys in the order of the Kubernetes type.
+The service's context
+*/}}
+{{- define "sametag.container" }}
+{{- $service := .service }}
+{{- $shared := .root.Sametag }}
+        - name: {{ .name }}
+          image: {{ $shared.reference | quote }}
+          imagePullPolicy: {{ $shared.image.pullPolicy | default "Always" }}
+          {{- with $service.command }}
+          command:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with $service.args }}
+          args:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with $service.workingDir }}
+          workingDir: {{ . | quote }}
+          {{- end }}
+          {{- with $service.ports }}
+          ports:
+            {{- range $name, $port := . }}
+            - name: {{ $name }}
+              containerPort: {{ int $port.containerPort }}
+              {{- with $port.hostPort }}
+              hostPort: {{ int . }}
+              {{- end }}
+              protocol: {{ $port.protocol | default "TCP" }}
+            {{- end }}
+          {{- end }}
+          {{- if or $service.envFrom $service.config $service.secrets }}
+          {{- template "sametag.envFrom" . }}
+          {{- end }}
+          {{- if $service.env }}
+          env:
+            {{- include "sametag.env" (dict "of" . "env" $service.env) | indent 12 }}
+          {{- end }}
+          {{- with $service.resources }}
+          resources:
+            {{- template "sametag.yaml" (dict "root" $.root "value" . "indent" 12) }}
+          {{- end }}
+          {{- if or $service.writablePaths $service.volumes $service.config $service.secrets }}
+          {{- with include "sametag.mounts" $service }}
+          volumeMounts:
+            {{- indent 12 . }}
+          {{- end }}
+          {{- end }}
+          {{- if $service.probes }}
+          {{- include "sametag.probes" $service.probes | indent 10 }}
+          {{- end }}
+          {{- if or $service.lifecycle $service.ports }}
+          {{- template "sametag.lifecycle" . }}
+          {{- end }}
+          {{- with $service.securityContext }}
+          securityContext:
+            {{- template "sametag.yaml" (dict "root" $.root "value" . "indent" 12) }}
+          {{- end }}
 {{- end }}
-{{- with $service.args }}
-args:
-  {{- toYaml . | nindent 2 }}
+
+{{/*
+An init container or a sidecar as a list item at indent 8: Kubernetes' container, but for env, which is a map here too.
+Without an image it runs the one image. dict "of" the service's context "container" map
+*/}}
+{{- define "sametag.helper" }}
+{{- $container := .container }}
+{{- $shared := .of.root.Sametag }}
+        - name: {{ $container.name }}
+          image: {{ $container.image | default $shared.reference | quote }}
+          {{- if not (or $container.image $container.imagePullPolicy) }}
+          imagePullPolicy: {{ $shared.image.pullPolicy | default "Always" }}
+          {{- end }}
+          {{- with omit $container "name" "image" "env" "resources" "securityContext" }}
+          {{- toYaml . | nindent 10 }}
+          {{- end }}
+          {{- if $container.env }}
+          env:
+            {{- include "sametag.env" (dict "of" .of "env" $container.env) | indent 12 }}
+          {{- end }}
+          {{- with $container.resources | default $shared.defaults.resources }}
+          resources:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- $security := omit ($shared.defaults.securityContext | default dict) "" }}
+          {{- template "sametag.merge" (dict "into" $security "over" $container.securityContext) }}
+          {{- with $security }}
+          securityContext:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
 {{- end }}
-{{- with $service.workingDir }}
-workingDir: {{ . | quote }}
+
+{{/* envFrom at indent 10: the config and secrets that are to be variables, then the user's own. The service's context */}}
+{{- define "sametag.envFrom" }}
+{{- $sources := list }}
+{{- range $key, $field := dict "config" "configMapRef" "secrets" "secretRef" }}
+{{- range $entry, $files := get $.service $key | default dict }}
+{{- if $files.env }}
+{{- $name := include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) }}
+{{- $sources = append $sources (dict $field (dict "name" $name)) }}
 {{- end }}
-{{- with $service.ports }}
-ports:
-  {{- range $name, $port := . }}
-  - name: {{ $name }}
-    containerPort: {{ int $port.containerPort }}
-    {{- with $port.hostPort }}
-    hostPort: {{ int . }}
-    {{- end }}
-    protocol: {{ $port.protocol | default "TCP" }}
-  {{- end }}
 {{- end }}
-{{- with $service.envFrom }}
-envFrom:
-  {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $service.env }}
-env:
-  {{- include "sametag.env" . | trim | nindent 2 }}
-{{- end }}
-{{- with $service.resources }}
-resources:
-  {{- include "sametag.yaml" (dict "root" $.root "value" .) | nindent 2 }}
-{{- end }}
-{{- if $service.writablePaths }}
-volumeMounts:
-  {{- include "sametag.mounts" . | trim | nindent 2 }}
-{{- end }}
-{{- with $service.probes }}
-{{- include "sametag.probes" . }}
-{{- end }}
-{{- include "sametag.lifecycle" $service }}
-{{- with $service.securityContext }}
-securityContext:
-  {{- include "sametag.yaml" (dict "root" $.root "value" .) | nindent 2 }}
+{{- with concat $sources (.service.envFrom | default list) }}
+          envFrom:
+            {{- toYaml . | nindent 12 }}
 {{- end }}
 {{- end }}
 
 {{/*
-Environment variables as a list at indent 0. A variable may use those before it as $(NAME), and a map has no order:
-those that contain $( come last. A map of name -> scalar, {secret, key}, {configMap, key}, {field} or {valueFrom}
+Environment variables as a list, each on a new line. A variable may use those before it as $(NAME), and a map has no
+order: those that contain $( come last. dict "of" the service's context "env" map
 */}}
 {{- define "sametag.env" -}}
 {{- $last := dict }}
-{{- range $name, $value := . }}
-{{- if and (kindIs "string" $value) (contains "$(" $value) }}{{ $_ := set $last $name $value }}
+{{- range $name, $value := .env }}
+{{- if kindIs "map" $value }}
+{{- template "sametag.reference" (dict "of" $.of "name" $name "value" $value) }}
+{{- else if not (kindIs "string" $value) }}
+- name: {{ $name }}
+  value: {{ toJson $value | quote }}
+{{- else if contains "$(" $value }}
+{{- $_ := set $last $name $value }}
 {{- else }}
-{{ include "sametag.variable" (dict "name" $name "value" $value) }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := $last }}
-{{ include "sametag.variable" (dict "name" $name "value" $value) }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 
-{{/* One environment variable. dict "name" "X" "value" scalar or map */}}
-{{- define "sametag.variable" -}}
-- name: {{ .name | quote }}
-{{- if not (kindIs "map" .value) }}
-  value: {{ include "sametag.string" .value }}
-{{- else if .value.valueFrom }}
+{{/*
+An environment variable that takes its value from elsewhere. A name that is one of the service's config or secrets
+means that one. dict "of" the service's context "name" "X" "value" map
+*/}}
+{{- define "sametag.reference" }}
+- name: {{ .name }}
   valueFrom:
+  {{- if .value.valueFrom }}
     {{- toYaml .value.valueFrom | nindent 4 }}
-{{- else if .value.field }}
-  valueFrom:
+  {{- else if .value.field }}
     fieldRef:
       fieldPath: {{ .value.field | quote }}
-{{- else }}
-  valueFrom:
-    {{- if .value.secret }}
-    secretKeyRef:
-      name: {{ .value.secret | quote }}
-    {{- else }}
-    configMapKeyRef:
-      name: {{ .value.configMap | quote }}
-    {{- end }}
+  {{- else }}
+    {{- $entry := .value.secret | default .value.configMap }}
+    {{- $files := get (get .of.service (ternary "secrets" "config" (hasKey .value "secret")) | default dict) $entry }}
+    {{ ternary "secretKeyRef" "configMapKeyRef" (hasKey .value "secret") }}:
+      {{- if $files }}
+      name: {{ include "sametag.filesName" (dict "of" .of "entry" $entry "files" $files) }}
+      {{- else }}
+      name: {{ $entry | quote }}
+      {{- end }}
       key: {{ .value.key | quote }}
       {{- if hasKey .value "optional" }}
       optional: {{ .value.optional }}
       {{- end }}
-{{- end }}
+  {{- end }}
 {{- end }}
 
 {{/*
@@ -106,7 +169,7 @@ Kubernetes in liveness, readiness or startup stands in the place of the one that
 livenessProbe:
   {{- if .liveness }}{{ toYaml .liveness | nindent 2 }}
   {{- else }}
-  {{- include "sametag.handler" (dict "port" .port "path" .path) | nindent 2 }}
+  {{- template "sametag.handler" (dict "port" .port "path" .path) }}
   timeoutSeconds: 3
   periodSeconds: 10
   failureThreshold: 3
@@ -116,7 +179,7 @@ livenessProbe:
 readinessProbe:
   {{- if .readiness }}{{ toYaml .readiness | nindent 2 }}
   {{- else }}
-  {{- include "sametag.handler" (dict "port" .port "path" (.readinessPath | default .path)) | nindent 2 }}
+  {{- template "sametag.handler" (dict "port" .port "path" (.readinessPath | default .path)) }}
   timeoutSeconds: 3
   periodSeconds: 5
   failureThreshold: 3
@@ -126,7 +189,7 @@ readinessProbe:
 startupProbe:
   {{- if .startup }}{{ toYaml .startup | nindent 2 }}
   {{- else }}
-  {{- include "sametag.handler" (dict "port" .port "path" .path) | nindent 2 }}
+  {{- template "sametag.handler" (dict "port" .port "path" .path) }}
   timeoutSeconds: 3
   periodSeconds: 1
   failureThreshold: 120
@@ -134,31 +197,31 @@ startupProbe:
 {{- end }}
 {{- end }}
 
-{{/* What a probe asks. dict "port" name or number "path" "/x" or nothing */}}
-{{- define "sametag.handler" -}}
-{{- if .path -}}
-httpGet:
-  path: {{ .path | quote }}
-  port: {{ .port }}
-{{- else -}}
-tcpSocket:
-  port: {{ .port }}
-{{- end }}
+{{/* What a probe asks, at indent 2. dict "port" name or number "path" "/x" or nothing */}}
+{{- define "sametag.handler" }}
+  {{- if .path }}
+  httpGet:
+    path: {{ .path | quote }}
+    port: {{ .port }}
+  {{- else }}
+  tcpSocket:
+    port: {{ .port }}
+  {{- end }}
 {{- end }}
 
 {{/*
-lifecycle: the user's, with a preStop delay where the service has ports: a pod that stops at once is still sent requests
-by those who have not heard of it yet. The merged service
+lifecycle at indent 10: the user's, and a delay before the stop where a pod has ports: one that stops at once is still sent requests
+by those who have not heard of it. The service's context
 */}}
-{{- define "sametag.lifecycle" -}}
-{{- $hooks := .lifecycle | default dict }}
-{{- $delay := int .preStopDelaySeconds }}
-{{- if and .ports (gt $delay 0) (not $hooks.preStop) }}
+{{- define "sametag.lifecycle" }}
+{{- $hooks := .service.lifecycle | default dict }}
+{{- $delay := int .service.preStopDelaySeconds }}
+{{- if and .serves .service.ports (gt $delay 0) (not $hooks.preStop) }}
 {{- $hooks = omit $hooks "preStop" }}
 {{- $_ := set $hooks "preStop" (dict "sleep" (dict "seconds" $delay)) }}
 {{- end }}
 {{- with $hooks }}
-lifecycle:
-  {{- toYaml . | nindent 2 }}
+          lifecycle:
+            {{- template "sametag.yaml" (dict "root" $.root "value" . "indent" 12) }}
 {{- end }}
 {{- end }}

@@ -1,26 +1,28 @@
 {{/* The one image of every service: repository:tag, with @digest where there is one. $ */}}
 {{- define "sametag.image" -}}
-{{- $image := .Values.image }}
+{{- $image := .Sametag.image }}
 {{- if not $image.repository }}{{ fail "image.repository is needed: the image that holds every service" }}{{ end }}
-{{- if not (or $image.tag $image.digest) }}{{ fail "image.tag is needed: the one tag that every service runs (--set-string image.tag=…)" }}{{ end }}
-{{- if and $image.tag (not (kindIs "string" $image.tag)) }}
+{{- if not (or $image.tag $image.digest) }}
+{{- fail "image.tag is needed: the one tag that every service runs (--set-string image.tag=…)" }}
+{{- end }}
+{{- if not (kindIs "string" ($image.tag | default "")) }}
 {{- fail (printf "image.tag must be a text, got the number %s: quote it, or use --set-string" (toJson $image.tag)) }}
 {{- end }}
-{{- include "sametag.repository" (dict "root" . "repository" $image.repository) }}
+{{- template "sametag.repository" (dict "root" . "repository" $image.repository) }}
 {{- with $image.tag }}:{{ . }}{{ end }}
 {{- with $image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
-{{/* A repository, on global.imageRegistry where that is set: it replaces the registry, if the repository names one. */}}
+{{/*
+A repository on global.imageRegistry, where that is set: it stands in the place of the registry that the repository
+names, if it names one. dict "root" $ "repository" "registry.example.com/app"
+*/}}
 {{- define "sametag.repository" -}}
 {{- $registry := (.root.Values.global | default dict).imageRegistry }}
 {{- if not $registry }}{{ .repository }}
 {{- else }}
 {{- $host := splitList "/" .repository | first }}
-{{- if and (contains "/" .repository) (or (contains "." $host) (contains ":" $host) (eq $host "localhost")) }}
-{{- $registry }}/{{ .repository | trimPrefix (print $host "/") }}
-{{- else }}
-{{- $registry }}/{{ .repository }}
-{{- end }}
+{{- $named := and (contains "/" .repository) (or (contains "." $host) (contains ":" $host) (eq $host "localhost")) }}
+{{- $registry }}/{{ ternary (trimPrefix (print $host "/") .repository) .repository $named }}
 {{- end }}
 {{- end }}

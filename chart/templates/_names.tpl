@@ -4,49 +4,69 @@
 {{- end }}
 
 {{/*
-The labels of every object, but for the selector's: name (the application: the image's last word), version (the tag),
-managed-by, chart, and the user's own. Tags may end in a way that labels may not. $
+The labels of every object, but for the selector's: chart, managed-by, and those of pods. $
 */}}
 {{- define "sametag.labels" -}}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{ include "sametag.podlabels" . }}
+{{ .Sametag.podlabels }}
 {{- end }}
 
-{{/* The labels of pods, but for the selector's: none that changes when only the chart does, so that no pod restarts. $ */}}
+{{/*
+The labels of pods, but for the selector's: name (the application: the image's last word) and version (the tag, which
+may begin and end in ways that labels may not). None that changes when only the chart does: pods would restart. $
+*/}}
 {{- define "sametag.podlabels" -}}
-{{- $image := .Values.image | default dict -}}
+{{- $image := .Sametag.image -}}
 app.kubernetes.io/name: {{ (base (default .Chart.Name $image.repository)) | trunc 63 | trimAll "-_." | quote }}
 {{- with $image.tag | default "" | toString | trunc 63 | trimAll "-_." }}
 app.kubernetes.io/version: {{ . | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The metadata of an object at indent 0. dict "of" context "kind" "Service" "name" "x" "annotations" map */}}
-{{- define "sametag.metadata" -}}
+{{/*
+The metadata of an object at indent 2. Two services that make one object are an error that names both: helm would
+let the last one win. What a hook needs comes and goes with it, a step ahead of it.
+dict "of" context "kind" "Service" "name" "x" "annotations" map, which may be missing
+*/}}
+{{- define "sametag.metadata" }}
+{{- $of := .of }}
+{{- $owners := $of.root.Sametag.owners }}
 {{- $id := print .kind "/" .name }}
-{{- with get .of.root.Sametag.owners $id }}
-{{- fail (printf "services.%s and services.%s both make the %s %s: rename one" . $.of.name $.kind $.name) }}
+{{- with get $owners $id }}
+{{- fail (printf "services.%s and services.%s both make the %s %s: rename one" . $of.name $.kind $.name) }}
 {{- end }}
-{{- $_ := set .of.root.Sametag.owners $id .of.name -}}
-name: {{ .name }}
-namespace: {{ .of.root.Release.Namespace }}
-labels:
-  {{- .of.labels | nindent 2 }}
-{{- with .annotations }}
-annotations:
-  {{- include "sametag.strings" . | trim | nindent 2 }}
+{{- $_ := set $owners $id $of.name }}
+{{- if gt (len .name) 63 }}
+{{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it, or namePrefix" $of.name .kind .name) }}
 {{- end }}
+  name: {{ .name }}
+  namespace: {{ $of.root.Release.Namespace }}
+  labels:
+    {{- $of.root.Sametag.labels4 }}
+    {{- $of.selector | nindent 4 }}
+    {{- with $of.labels }}
+    {{- indent 4 . }}
+    {{- end }}
+  {{- if or .annotations $of.service.annotations $of.service.hook }}
+  annotations:
+    {{- with $of.service.hook }}
+    helm.sh/hook: {{ join "," (.on | default (list "pre-install" "pre-upgrade")) | quote }}
+    helm.sh/hook-weight: {{ sub (int .weight) (ternary 0 1 (eq $.kind "Job")) | quote }}
+    helm.sh/hook-delete-policy: {{ join "," (.deletePolicy | default (list "before-hook-creation" "hook-succeeded")) | quote }}
+    {{- end }}
+    {{- with $of.service.annotations }}
+    {{- include "sametag.strings" . | indent 4 }}
+    {{- end }}
+    {{- with .annotations }}
+    {{- include "sametag.strings" . | indent 4 }}
+    {{- end }}
+  {{- end }}
 {{- end }}
 
-{{/* A map whose values Kubernetes wants to be strings: numbers and booleans are quoted. The map */}}
+{{/* A map whose values Kubernetes wants to be strings, each on a new line. The map */}}
 {{- define "sametag.strings" -}}
 {{- range $key, $value := . }}
-{{ $key | quote }}: {{ include "sametag.string" $value }}
+{{ $key }}: {{ if kindIs "string" $value }}{{ quote $value }}{{ else }}{{ toJson $value | quote }}{{ end }}
 {{- end }}
-{{- end }}
-
-{{/* A scalar as a quoted string. JSON keeps a whole number whole: 1000000, not 1e+06. */}}
-{{- define "sametag.string" -}}
-{{- if kindIs "string" . }}{{ quote . }}{{ else }}{{ toJson . | quote }}{{ end }}
 {{- end }}

@@ -3,15 +3,44 @@
 writable-{{ sha256sum . | trunc 8 }}
 {{- end }}
 
-{{/* What the main container mounts, as a list at indent 0. The service's context */}}
+{{/* The ConfigMap or Secret behind an entry of config or secrets. dict "of" context "entry" its name "files" its map */}}
+{{- define "sametag.filesName" -}}
+{{ .files.existing | default (print .of.fullname "-" .entry) }}
+{{- end }}
+
+{{/* What the main container mounts, as a list, each on a new line. The merged service */}}
 {{- define "sametag.mounts" -}}
-{{- range $path, $_ := .service.writablePaths }}
+{{- range $path, $_ := .writablePaths }}
 - name: {{ include "sametag.writable" $path }}
   mountPath: {{ $path | quote }}
 {{- end }}
+{{- range $kind, $entries := dict "config" .config "secret" .secrets }}
+{{- range $entry, $files := $entries }}
+{{- with $files.mountPath }}
+- name: {{ $kind }}-{{ $entry }}
+  mountPath: {{ . | quote }}
+  readOnly: true
+  {{- with $files.subPath }}
+  subPath: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $volume := .volumes }}
+{{- with $volume.mountPath }}
+- name: {{ $name }}
+  mountPath: {{ . | quote }}
+  {{- if $volume.readOnly }}
+  readOnly: true
+  {{- end }}
+  {{- with $volume.subPath }}
+  subPath: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
-{{/* The volumes of the pod, as a list at indent 0. The service's context */}}
+{{/* The volumes of the pod, as a list, each on a new line. The service's context */}}
 {{- define "sametag.volumes" -}}
 {{- range $path, $volume := .service.writablePaths }}
 - name: {{ include "sametag.writable" $path }}
@@ -21,4 +50,49 @@ writable-{{ sha256sum . | trunc 8 }}
     {{- end }}
     sizeLimit: {{ $volume.sizeLimit | default "64Mi" }}
 {{- end }}
+{{- range $entry, $files := .service.config }}
+{{- if $files.mountPath }}
+- name: config-{{ $entry }}
+  configMap:
+    name: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) }}
+{{- end }}
+{{- end }}
+{{- range $entry, $files := .service.secrets }}
+{{- if $files.mountPath }}
+- name: secret-{{ $entry }}
+  secret:
+    secretName: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) }}
+{{- end }}
+{{- end }}
+{{- range $name, $volume := .service.volumes }}
+{{- if not $volume.claim }}
+- name: {{ $name }}
+  {{- omit $volume "mountPath" "subPath" "readOnly" | toYaml | nindent 2 }}
+{{- else if ne $.kind "StatefulSet" }}
+- name: {{ $name }}
+  persistentVolumeClaim:
+    claimName: {{ $.fullname }}-{{ $name }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+A digest of what the service reads from its own ConfigMaps and Secrets: with it on the pods, a change of content rolls
+the services that use it, and no others. The merged service
+*/}}
+{{- define "sametag.checksum" -}}
+{{- $contents := list }}
+{{- range $entries := list .config .secrets }}
+{{- range $entry, $files := $entries }}
+{{- $contents = append $contents (list $entry $files.data $files.binaryData) }}
+{{- end }}
+{{- end }}
+{{- if or .config .secrets }}{{ toJson $contents | sha256sum }}{{ end }}
+{{- end }}
+
+{{/* A text of a ConfigMap, of one line or many, behind its key at indent 2. A scalar */}}
+{{- define "sametag.text" -}}
+{{- $text := . }}
+{{- if not (kindIs "string" .) }}{{ $text = toJson . }}{{ end }}
+{{- toYaml $text | indent 4 | trim }}
 {{- end }}

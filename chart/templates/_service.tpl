@@ -1,0 +1,36 @@
+{{/* The ports of a Service at indent 2. The service's context */}}
+{{- define "sametag.serviceports" }}
+  ports:
+    {{- $seen := dict }}
+    {{- range $name, $port := .service.ports }}
+    {{- $number := int ($port.port | default $port.containerPort) }}
+    {{- $protocol := $port.protocol | default "TCP" }}
+    {{- $id := printf "%d/%s" $number $protocol }}
+    {{- with get $seen $id }}
+    {{- fail (printf "services.%s.ports: %s and %s both are port %s of its Service: give one another port" $.name . $name $id) }}
+    {{- end }}
+    {{- $_ := set $seen $id $name }}
+    - name: {{ $name }}
+      protocol: {{ $protocol }}
+      {{- with $port.appProtocol }}
+      appProtocol: {{ . | quote }}
+      {{- end }}
+      port: {{ $number }}
+      targetPort: {{ $name }}
+      {{- with $port.nodePort }}
+      nodePort: {{ int . }}
+      {{- end }}
+    {{- end }}
+{{- end }}
+
+{{/* The headless Service that gives a StatefulSet's pods their names in DNS. The service's context */}}
+{{- define "sametag.headless" -}}
+{{ .fullname }}{{ if not (and .service.ports (.service.service | default dict).headless) }}-headless{{ end }}
+{{- end }}
+
+{{/* The number of a Service's port: the one with that name, or the first. dict "of" context "port" name, number or nothing */}}
+{{- define "sametag.portnumber" -}}
+{{- $name := .port | default (keys .of.service.ports | sortAlpha | first) }}
+{{- $port := get .of.service.ports (toString $name) }}
+{{- if $port }}{{ int ($port.port | default $port.containerPort) }}{{ else }}{{ int $name }}{{ end }}
+{{- end }}
