@@ -9,8 +9,8 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from embedded import cluster as clusters
-from embedded import tools
+from embedded import network, tools
+from embedded import state as states
 from embedded.process import StartError
 from embedded.provide import provide
 from embedded.registry import Registry
@@ -38,8 +38,13 @@ alias kubectl='{" ".join(provided.kubectl)}'
 
 def stop(_: argparse.Namespace) -> int:
     """Stop the cluster and the registry that run, and remove what a killed one left."""
-    if not clusters.stop_running(say):
+    state = states.read()
+    if state is None:
         say("no cluster was running")
+    else:
+        state.remove()
+        network.remove_folder(state.folder)
+        say("stopped Kubernetes")
     Registry().stop()
     return 0
 

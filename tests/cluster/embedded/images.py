@@ -18,7 +18,7 @@ from embedded import tools
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GO_BASE, RUN_BASE = "localhost/sametag-go:1", "localhost/sametag-busybox:1"
+RUN_BASE = "localhost/sametag-busybox:1"
 
 _STORE = tools.CACHE / "images"
 
@@ -29,7 +29,7 @@ def build_and_push(context: Path, repository: str, version: str, say: Callable[[
     Raises:
         ToolError: The build or the push failed; the message ends with buildah's last lines.
     """
-    _ensure_bases(say)
+    go_base = _ensure_bases(say)
     began = time.monotonic()
     image = f"{repository}:{version}"
     cache = _STORE / "go-cache"
@@ -38,7 +38,7 @@ def build_and_push(context: Path, repository: str, version: str, say: Callable[[
         "build",
         "--isolation=chroot",
         "--layers",
-        f"--build-arg=GO_IMAGE={GO_BASE}",
+        f"--build-arg=GO_IMAGE={go_base}",
         f"--build-arg=RUN_IMAGE={RUN_BASE}",
         f"--build-arg=VERSION={version}",
         f"--volume={cache}:/root/.cache/go-build",
@@ -53,16 +53,21 @@ def _is_local(repository: str) -> bool:
     return repository.startswith(("localhost:", "127.0.0.1:"))
 
 
-def _ensure_bases(say: Callable[[str], None]) -> None:
+def _ensure_bases(say: Callable[[str], None]) -> str:
+    """Make the bases that are not there yet, and return the name of the one with Go, which carries Go's version."""
+    version, root = subprocess.run(
+        ["go", "env", "GOVERSION", "GOROOT"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    go_base = f"localhost/sametag-go:{version}"
     found = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
     if RUN_BASE not in found:
         say("making the base image with busybox …")
         _make_base(RUN_BASE, [], {})
-    if GO_BASE not in found:
+    if go_base not in found:
         say("making the base image with Go …")
-        root = subprocess.run(["go", "env", "GOROOT"], capture_output=True, text=True, check=True).stdout.strip()
         path = "/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        _make_base(GO_BASE, [f"--env=PATH={path}", "--env=GOTOOLCHAIN=local"], {root: "/usr/local/go"})
+        _make_base(go_base, [f"--env=PATH={path}", "--env=GOTOOLCHAIN=local"], {root: "/usr/local/go"})
+    return go_base
 
 
 def _make_base(name: str, settings: list[str], folders: dict[str, str]) -> None:

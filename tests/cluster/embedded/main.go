@@ -34,7 +34,6 @@ var components = map[string]func(){
 	"kubelet":                 command(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 	"coredns":                 coredns,
 	"certificates":            certificates,
-	"pause":                   pause,
 }
 
 func command(build func() *cobra.Command) func() {

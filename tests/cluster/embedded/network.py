@@ -32,6 +32,9 @@ def add_bridge() -> None:
     subprocess.run(["ip", "address", "replace", f"{NODE}/24", "dev", BRIDGE], check=True)
     subprocess.run(["ip", "link", "set", BRIDGE, "up"], check=True)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
+    # Docker's and ufw's policies drop what is forwarded and what comes in.
+    for rule in (("FORWARD", "-i"), ("FORWARD", "-o"), ("INPUT", "-i")):
+        subprocess.run(["iptables", "--wait", "--insert", *rule, BRIDGE, "--jump", "ACCEPT"], check=True)
 
 
 def remove(folder: Path) -> None:
@@ -40,7 +43,7 @@ def remove(folder: Path) -> None:
     _remove_namespaces()
     _remove_rules()
     if _bridge_exists():
-        subprocess.run(["ip", "link", "delete", BRIDGE], check=True)
+        subprocess.run(["ip", "link", "delete", BRIDGE], check=False)
     _remove_cgroups()
 
 
@@ -63,7 +66,7 @@ def _remove_rules() -> None:
     """Take out the chains of kube-proxy and the kubelet, and every rule that jumps to them."""
     for family in ("iptables", "ip6tables"):
         saved = _output(f"{family}-save")
-        kept = [line for line in saved.splitlines() if "KUBE-" not in line]
+        kept = [line for line in saved.splitlines() if "KUBE-" not in line and BRIDGE not in line]
         if len(kept) != len(saved.splitlines()):
             subprocess.run([f"{family}-restore"], input="\n".join([*kept, ""]), text=True, check=True)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedded import cluster as clusters
 from embedded import tools
 from embedded.cluster import Cluster
 from embedded.registry import Registry
@@ -58,8 +57,10 @@ def provide(cleanup: ExitStack, say: Callable[[str], None]) -> Provided:
         ToolError: A tool cannot be had, or KUBECONFIG is set and REGISTRY is not.
         StartError: The cluster or the registry did not start.
     """
-    kubeconfig = os.environ.get("KUBECONFIG")
-    return _given(Path(kubeconfig), say) if kubeconfig else _started(cleanup, say)
+    kubeconfig, running = os.environ.get("KUBECONFIG"), Cluster.running(say)
+    if kubeconfig and not (running and Path(kubeconfig) == running.kubeconfig):
+        return _given(Path(kubeconfig), say)
+    return _started(cleanup, say)
 
 
 def _given(kubeconfig: Path, say: Callable[[str], None]) -> Provided:
@@ -79,7 +80,7 @@ def _started(cleanup: ExitStack, say: Callable[[str], None]) -> Provided:
     if not registry.running():
         registry.start()
         cleanup.callback(registry.stop)
-    cluster = clusters.running()
+    cluster = Cluster.running(say)
     if cluster is None:
         cluster = Cluster(say=say, keep=os.environ.get("KEEP") == "1")
         cleanup.callback(cluster.stop)

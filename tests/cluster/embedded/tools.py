@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sametag"
 BIN = CACHE / "bin"
 
+# helm/go.mod holds both.
 HELM4, HELM3 = "4.3.1", "3.22.0"
 
 # The module's go.mod holds the version of every k8s.io/* too.
@@ -72,7 +73,7 @@ def ensure(say: Say) -> Tools:
 
 
 def ensure_helm(say: Say) -> tuple[Path, Path]:
-    """Build both Helms: the newest of each line that users run."""
+    """Build both Helms, the newest of each line that users run, from one Go module: they share most packages."""
     return _helm(HELM4, say), _helm(HELM3, say)
 
 
@@ -89,11 +90,13 @@ def _helm(version: str, say: Say) -> Path:
     flags = " ".join(["-s", "-w", *(f"-X {setting}" for setting in settings)])
     if not target.exists():
         with _building(target, f"Helm {version}", say) as folder:
-            environment = {**os.environ, "GOBIN": str(folder)}
-            command = ["go", "install", "-trimpath", "-ldflags", flags, f"{module}/cmd/helm@v{version}"]
-            _run(command, folder / "log", environment=environment)
-            (folder / "helm").rename(folder / target.name)
+            _go_build(flags, folder / target.name, f"{module}/cmd/helm", Path(__file__).parent / "helm")
     return target
+
+
+def _go_build(flags: str, target: Path, package: str, module: Path) -> None:
+    command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(target), package]
+    _run(command, target.parent / "log", cwd=module)
 
 
 def ensure_kubernetes(say: Say) -> Path:
@@ -107,8 +110,7 @@ def ensure_kubernetes(say: Say) -> Path:
     target = BIN / f"kubernetes-{digest}"
     if not target.exists():
         with _building(target, f"Kubernetes {KUBERNETES}, etcd and CoreDNS (one binary)", say) as folder:
-            command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(folder / target.name), "."]
-            _run(command, folder / "log", cwd=source)
+            _go_build(flags, folder / target.name, ".", source)
     return target
 
 
