@@ -22,10 +22,9 @@ def main() -> None:
     module = _download(f"k8s.io/kubernetes@v{KUBERNETES}")
     published = json.loads((module / "api/openapi-spec/swagger.json").read_text(encoding="utf-8"))["definitions"]
     definitions = _with_enums(published, (module / "pkg/generated/openapi/zz_generated.openapi.go").read_text("utf-8"))
-    used = _closure(definitions, wanted_types())
-    snapshot = {"kubernetes": KUBERNETES, "definitions": {name: definitions[name] for name in sorted(used)}}
+    snapshot = {"kubernetes": KUBERNETES, "definitions": _in_use(definitions, wanted_types())}
     SNAPSHOT.write_text(json.dumps(snapshot, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"{len(used)} definitions of Kubernetes {KUBERNETES}, {SNAPSHOT.stat().st_size:,} bytes")
+    print(f"{len(snapshot['definitions'])} definitions of Kubernetes {KUBERNETES}, {SNAPSHOT.stat().st_size:,} bytes")
 
 
 def _download(module: str) -> Path:
@@ -86,13 +85,20 @@ def _property(schema: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _closure(definitions: dict[str, dict[str, Any]], wanted: set[str]) -> set[str]:
-    found: set[str] = set()
-    while wanted:
-        found |= wanted
-        text = json.dumps([definitions[name] for name in wanted])
-        wanted = set(re.findall(r'"\$ref": "(\w+)"', text)) - found
-    return found
+def _in_use(definitions: dict[str, dict[str, Any]], wanted: set[str]) -> dict[str, Any]:
+    """Return the wanted types and those that they refer to; of Type.field only that field."""
+    used: dict[str, Any] = {}
+    for kind, _, field in sorted(name.partition(".") for name in wanted if "." in name):
+        used.setdefault(kind, {"properties": {}})["properties"][field] = definitions[kind]["properties"][field]
+    missing = {name for name in wanted if "." not in name} | _references(used)
+    while missing:
+        used |= {name: definitions[name] for name in missing}
+        missing = _references(used) - used.keys()
+    return used
+
+
+def _references(tree: Any) -> set[str]:
+    return set(re.findall(r'"\$ref": "(\w+)"', json.dumps(tree)))
 
 
 if __name__ == "__main__":

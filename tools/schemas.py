@@ -16,6 +16,7 @@ $ref must stand alone in it. Lists hold no null: their items are wrapped. Every 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,9 @@ _FOLDER = Path(__file__).parent / "schema"
 SNAPSHOT = _FOLDER / "kubernetes.json"
 
 # Types that the OpenAPI document calls strings and Kubernetes reads from strings and numbers.
-_SCALARS = {"quantity", "percentOrCount", "portReference"}
+_SCALARS = {"quantity", "percentOrCount", "portReference", "whole", "long", "variable"}
 _SPECIAL = {"Quantity": "quantity", "IntOrString": "percentOrCount"}
 _OPAQUE = {"Time": {"type": ["string", "null"]}, "FieldsV1": {"type": ["object", "null"]}}
-# Helm reads numbers as 64-bit floats.
-_LARGEST_WHOLE = 2**53
 # Below these a schema asks what is there, and must not be made to accept null.
 _CONDITIONS = {"if", "then", "else", "not"}
 
@@ -48,8 +47,8 @@ def _yaml(name: str) -> Schema:
 
 
 def wanted_types() -> set[str]:
-    """Return the Kubernetes types that the hand-written schema and the overlay name."""
-    return {name.partition(".")[0] for tree in (source(), _yaml("overlay.yaml")) for name in _named(tree)}
+    """Return the Kubernetes types, and fields as Type.field, that the hand-written schema and the overlay name."""
+    return {name for tree in (source(), _yaml("overlay.yaml")) for name in _named(tree)}
 
 
 def _named(tree: Any) -> list[str]:
@@ -63,18 +62,13 @@ def _named(tree: Any) -> list[str]:
 
 def full() -> Schema:
     """Return the schema with every description: for editors and for the reference."""
-    return _Builder().build()
+    return _Builder(described=True).build()
 
 
 def compact() -> Schema:
-    """Return the schema that travels in every release: without descriptions of what is Kubernetes'."""
-    schema = full()
-    ours = source()["definitions"].keys()
-    stripped = {
-        name: definition if name in ours else _without_descriptions(definition)
-        for name, definition in schema["definitions"].items()
-    }
-    return schema | {"definitions": stripped}
+    """Return the schema that travels in every release: without examples, and without Kubernetes' descriptions."""
+    made: Schema = _without(_Builder(described=False).build(), "examples")
+    return made
 
 
 def minified(schema: Schema) -> str:
@@ -82,20 +76,23 @@ def minified(schema: Schema) -> str:
     return json.dumps(schema, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def _without_descriptions(tree: Any, *, names: bool = False) -> Any:
-    # Below `properties` the keys are names of settings, and one may be called "description".
+def _without(tree: Any, keyword: str, *, names: bool = False) -> Any:
+    # Below `properties` and `definitions` the keys are names, and a setting may be called like the keyword.
     if isinstance(tree, list):
-        return [_without_descriptions(item) for item in tree]
+        return [_without(item, keyword) for item in tree]
     if not isinstance(tree, dict):
         return tree
-    kept = ((key, child) for key, child in tree.items() if names or key != "description")
-    return {key: _without_descriptions(child, names=key == "properties" and not names) for key, child in kept}
+    kept = ((key, child) for key, child in tree.items() if names or key != keyword)
+    return {
+        key: _without(child, keyword, names=not names and key in {"properties", "definitions"}) for key, child in kept
+    }
 
 
 class _Builder:
     """Collects the definitions of Kubernetes that are in use while it resolves what is ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, described: bool) -> None:
+        self._described = described
         self._types: Schema = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["definitions"]
         self._overlay = _yaml("overlay.yaml")
         self._definitions: Schema = {}
@@ -134,8 +131,12 @@ class _Builder:
     def _reference(self, tree: Schema) -> Schema:
         kind, _, field = tree["kubernetes"].partition(".")
         extra = {key: self._ours(child) for key, child in tree.items() if key != "kubernetes"}
-        schema = self._overlaid(kind)["properties"][field] if field else self._type(kind)
-        return _alone(schema | extra)
+        if not field:
+            return _alone(self._type(kind) | extra)
+        written = self._types[kind]["properties"][field]
+        schema = self._field(written, self._replaced(kind).get(field), required=False)
+        said = {"description": first_sentence(written["description"])} if self._described else {}
+        return _alone(schema | said | extra)
 
     def _type(self, kind: str) -> Schema:
         """Return a reference to a type of Kubernetes, whose definition is made on the first use."""
@@ -148,24 +149,28 @@ class _Builder:
             self._definitions[kind] = self._overlaid(kind)
         return {"$ref": f"#/definitions/{kind}"}
 
+    def _replaced(self, kind: str) -> Schema:
+        fields: Schema = (self._overlay.get(kind) or {}).get("properties", {})
+        return fields
+
     def _overlaid(self, kind: str) -> Schema:
         definition, overlay = self._types[kind], dict(self._overlay.get(kind) or {})
         dropped = overlay.pop("drop", [])
-        replaced = overlay.pop("properties", {})
+        overlay.pop("properties", None)
         required = overlay.pop("required", [n for n in definition.get("required", []) if n not in dropped])
         properties = {
-            name: self._field(prop, replaced.get(name), required=name in required)
+            name: self._field(prop, self._replaced(kind).get(name), required=name in required)
             for name, prop in definition["properties"].items()
             if name not in dropped
         }
         made: Schema = {"type": ["object", "null"]}
-        made |= {"description": definition["description"]} if "description" in definition else {}
+        made |= {"description": definition["description"]} if self._described and "description" in definition else {}
         made |= {"properties": properties, "additionalProperties": False}
         return made | ({"required": required} if required else {}) | self._ours(overlay)
 
     def _field(self, written: Schema, replacement: Schema | None, *, required: bool) -> Schema:
         schema = self._ours(replacement) if replacement else self._kubernetes(written)
-        if "description" in written and "$ref" not in schema:
+        if self._described and "description" in written and "$ref" not in schema:
             schema = {"description": written["description"]} | schema
         return _item(schema) if required else _nullable(schema)
 
@@ -177,12 +182,18 @@ class _Builder:
         if "enum" in written:
             schema["enum"] = written["enum"]
         if schema["type"] == "integer":
-            schema |= {"minimum": 0, "maximum": _LARGEST_WHOLE if written.get("format") == "int64" else 2**31 - 1}
+            return {"$ref": "#/definitions/" + ("long" if written.get("format") == "int64" else "whole")}
         if "items" in written:
             schema["items"] = _item(self._kubernetes(written["items"]))
         if "additionalProperties" in written:
             schema["additionalProperties"] = self._kubernetes(written["additionalProperties"])
         return schema
+
+
+def first_sentence(text: str) -> str:
+    """Return what Kubernetes says of a field, shortly."""
+    sentence = re.split(r"(?<=[a-z)`\"])\.(?:\s|$)", text.replace("\n", " "), maxsplit=1)[0]
+    return sentence.strip().rstrip(".") + "."
 
 
 def _nullable(schema: Schema) -> Schema:
