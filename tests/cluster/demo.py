@@ -54,6 +54,12 @@ class Stage:
             raise DemoError(f"{words[0]} {words[1]} exited with {ran.returncode}, not {exits}")
         return ran.stdout
 
+    def newest_revision(self) -> int:
+        """Return the number of the newest revision, without showing how it was asked for."""
+        words = ("sametag", "history", NAME, "-n", NAME, "-o", "json")
+        history = subprocess.run(words, env=self.environment, capture_output=True, text=True, check=True).stdout
+        return int(json.loads(history)["revisions"][-1]["revision"])
+
     def everything_runs(self, tag: str) -> None:
         """Check with the pods, not with Helm, that every service runs the tag."""
         found = self.kubectl.tags(NAME)
@@ -147,11 +153,11 @@ def with_sametag(stage: Stage, folder: Path) -> None:
 
 def with_plain_helm(stage: Stage, helm: str) -> None:
     with step(f"The same with plain {helm}, without sametag's command"):
-        newest = json.loads(stage.run("sametag", "history", NAME, "-n", NAME, "-o", "json"))["revisions"][-1]
+        newest = stage.newest_revision()
         upgrade = ("upgrade", NAME, "chart", "-n", NAME, "--reset-then-reuse-values", "--set", f"image.tag={NEW}")
         stage.run(helm, *upgrade, "--wait")
         stage.everything_runs(NEW)
-        stage.run(helm, "rollback", NAME, str(newest["revision"]), "-n", NAME, "--wait")
+        stage.run(helm, "rollback", NAME, str(newest), "-n", NAME, "--wait")
         stage.everything_runs(OLD)
 
 

@@ -171,7 +171,7 @@ def test_a_helm_that_ignores_sigint_is_ended_all_the_same(
             "UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
         ),
         (
-            "level=INFO msg=x\nWARNING: y\nError: values don't meet the specifications of the schema(s):\napp:\n- at '/x'",
+            "level=INFO msg=x\nError: values don't meet the specifications of the schema(s):\napp:\n- at '/x'",
             ValuesError,
             "values don't meet the specifications of the schema(s):\napp:\n- at '/x'",
         ),
