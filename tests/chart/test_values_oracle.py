@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sametag import values
+from mutants import mutants
+from sametag import schema, values
 
 DATA = Path(__file__).parents[1] / "unit" / "data"
 HELMS = ("SAMETAG_HELM4", "SAMETAG_HELM3")
@@ -328,3 +329,39 @@ def test_what_is_written_for_helm_is_what_helm_reads(oracle: Oracle) -> None:
         "text": ["on", "1.10", "null", "", " a ", "{{ x }}", "*a", "&a", "# c", "line\nline\n", "tab\t"],
     }
     assert _same(tree, oracle.ask("--values", "-", stdin=values.to_helm(tree)))
+
+
+SPOKEN = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "pattern": "^[a-z]+$", "x-error": "must be a name", "x-remedy": "choose another"},
+        "tag": {"not": {}, "x-error": "is not allowed"},
+        "one": {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}], "x-error": "needs a or b"},
+    },
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name: abc", "one: {a: 1}", "{}", "name: A", "tag: x", "tag: null", "one: {}", "one: {a: 1, b: 1}", "other: 1"],
+)
+def test_helm_rejects_what_we_reject_and_ignores_our_own_keywords(oracle: Oracle, text: str) -> None:
+    (oracle.chart / "values.schema.json").write_text(json.dumps(SPOKEN))
+    ours = schema.validate(_read(""), _read(text), SPOKEN)
+    assert (oracle.read(text) is None) is values.has_errors(ours)
+
+
+def test_helm_rejects_the_same_random_mistakes_in_the_charts_values(oracle: Oracle) -> None:
+    chart = Path(__file__).parents[2] / "chart"
+    rules = json.loads((chart / "values.schema.json").read_text())
+    defaults = (chart / "values.yaml").read_text()
+    (oracle.chart / "values.schema.json").write_text(json.dumps(rules))
+    rejected = 0
+    for tree in mutants(seed=99, count=60):
+        text = json.dumps(tree)
+        ours = schema.validate(_read(defaults), _read(text), rules)
+        theirs = oracle.ask("-f", oracle.file("values.yaml", text), defaults=defaults)
+        assert (theirs is None) is values.has_errors(ours), (text, ours)
+        rejected += theirs is None
+    assert 10 < rejected < 60

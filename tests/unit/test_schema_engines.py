@@ -1,0 +1,34 @@
+"""Random mistakes in the chart's values: both engines find the same, and whatever they find is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mutants import BASE, mutants
+from sametag import schema, values
+from sametag.schema import engines
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "chart" / "values.schema.json").read_text())
+DEFAULTS = values.from_text((ROOT / "chart" / "values.yaml").read_text(), "chart/values.yaml")
+
+
+def test_the_values_that_mistakes_are_made_in_are_valid() -> None:
+    assert schema.validate(DEFAULTS, values.from_tree(BASE, "base"), SCHEMA) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_engines_lead_to_the_same_problems(seed: int) -> None:
+    found = 0
+    for tree in mutants(seed, 100):
+        merged = values.on_defaults(DEFAULTS, values.from_text(json.dumps(tree), "values.yaml"))
+        fast, reference = (schema.check(merged, SCHEMA, engine) for engine in (engines.fast, engines.reference))
+        assert fast == reference
+        assert bool(fast) is bool(list(engines.reference(SCHEMA, merged.tree)))
+        assert all(problem.location and problem.location.line for problem in fast)
+        assert not [problem.message for problem in fast if "of the schema" in problem.message]
+        found += len(fast)
+    assert found > 100
