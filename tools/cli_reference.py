@@ -17,7 +17,7 @@ Written by `make generate` from `sametag --help`. Results go to standard output,
 """
 
 
-def cli_reference() -> str:
+def page() -> str:
     """Return the page: the help of sametag and of each command."""
     # argparse asks the terminal for its width: the page must not depend on whose terminal wrote it.
     os.environ["COLUMNS"] = "110"

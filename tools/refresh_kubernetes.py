@@ -17,8 +17,12 @@ from schemas import KUBERNETES, SNAPSHOT, wanted_types
 
 _PACKAGES = ("core", "apps", "batch", "autoscaling", "networking", "policy", "rbac", "meta")
 
+# A property at the generator's indent, and the values that stand in it before it ends.
+_ENUM = re.compile(r'\n\t{5}"(\w+)": \{\n(?:(?!\n\t{5}\}).)*?Enum: +\[\]interface\{\}\{(.*?)\},\n', re.DOTALL)
+
 
 def main() -> None:
+    """Write the snapshot."""
     module = _download(f"k8s.io/kubernetes@v{KUBERNETES}")
     published = json.loads((module / "api/openapi-spec/swagger.json").read_text(encoding="utf-8"))["definitions"]
     definitions = _with_enums(published, (module / "pkg/generated/openapi/zz_generated.openapi.go").read_text("utf-8"))
@@ -45,7 +49,7 @@ def _with_enums(published: dict[str, Any], source: str) -> dict[str, dict[str, A
 def _is_wanted(name: str) -> bool:
     group, version, _ = name.split(".")[-3:]
     newest = "v2" if group == "autoscaling" else "v1"
-    return group in _PACKAGES and version == newest or name.endswith(("IntOrString", "Quantity"))
+    return (group in _PACKAGES and version == newest) or name.endswith(("IntOrString", "Quantity"))
 
 
 def _go_name(name: str) -> str:
@@ -58,15 +62,12 @@ def _enums(source: str) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for function in source.split("\nfunc schema_")[1:]:
         kind = function[: function.index("(")].removeprefix("k8sio_api_")
-        found[kind] = {
-            match[1]: ast.literal_eval(f"[{match[2]}]")
-            for match in re.finditer(r'\n\t{5}"(\w+)": \{\n(?:(?!\n\t{5}\}).)*?Enum: +\[\]interface\{\}\{(.*?)\},\n', function, re.DOTALL)
-        }
+        found[kind] = {match[1]: ast.literal_eval(f"[{match[2]}]") for match in _ENUM.finditer(function)}
     return found
 
 
 def _short(definition: dict[str, Any], enums: dict[str, list[str]]) -> dict[str, Any]:
-    kept = {key: definition[key] for key in ("description", "type", "required") if key in definition}
+    kept: dict[str, Any] = {key: definition[key] for key in ("description", "type", "required") if key in definition}
     if "properties" in definition:
         kept["properties"] = {
             name: _property(prop) | ({"enum": enums[name]} if name in enums else {})

@@ -100,8 +100,9 @@ class _Builder:
     def build(self) -> Schema:
         written = source()
         ours = {name: _nullable(self._ours(definition)) for name, definition in written.pop("definitions").items()}
-        root = {"$schema": "http://json-schema.org/draft-07/schema#"} | self._ours(written)
-        return root | {"definitions": ours | dict(sorted(self._definitions.items()))}
+        root: Schema = {"$schema": "http://json-schema.org/draft-07/schema#", **self._ours(written)}
+        root["definitions"] = ours | dict(sorted(self._definitions.items()))
+        return root
 
     def _ours(self, tree: Any) -> Any:
         """Resolve the conventions of values.yaml, everywhere below."""
@@ -166,7 +167,9 @@ class _Builder:
         made: Schema = {"type": ["object", "null"]}
         made |= {"description": definition["description"]} if self._described and "description" in definition else {}
         made |= {"properties": properties, "additionalProperties": False}
-        return made | ({"required": required} if required else {}) | self._ours(overlay)
+        made |= {"required": required} if required else {}
+        made |= self._ours(overlay)
+        return made
 
     def _field(self, written: Schema, replacement: Schema | None, *, required: bool) -> Schema:
         schema = self._ours(replacement) if replacement else self._kubernetes(written)

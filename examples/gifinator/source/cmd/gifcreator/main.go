@@ -4,11 +4,10 @@ package main
 import (
 	"context"
 	"flag"
-	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
+	"gifinator/internal/gifcreator"
 	"gifinator/internal/jobs"
 	"gifinator/internal/service"
 )
@@ -26,27 +25,23 @@ func main() {
 	render := flag.String("render", service.Env("RENDER_ADDR", "127.0.0.1:8082"), "address of render")
 	parallel := flag.Int("parallel", 2, "tasks that a worker does at once")
 	drain := flag.Duration("drain", 2*time.Second, "how long to go on serving after SIGTERM")
-	flag.Parse()
+	service.ParseFlags()
 
-	var err error
 	if *asWorker {
-		w := &worker{server: "http://" + *server, render: "http://" + *render}
-		program := &service.Service{Name: "gifcreator-worker", Ready: w.ready, Drain: *drain}
-		err = program.Run(*address, http.NotFoundHandler(), func(ctx context.Context) { w.run(ctx, *parallel) })
-	} else {
-		err = serve(*address, *cache, *drain)
+		service.Main("gifcreator-worker", func(ctx context.Context) error {
+			w := &gifcreator.Worker{Server: "http://" + *server, Render: "http://" + *render}
+			program := &service.Service{Name: "gifcreator-worker", Ready: w.Ready, Drain: *drain}
+			work := func(ctx context.Context) { w.Run(ctx, *parallel) }
+			return program.Listen(ctx, *address, http.NotFoundHandler(), work)
+		})
+		return
 	}
-	if err != nil {
-		slog.Error("ended", "error", err)
-		os.Exit(1)
-	}
-}
-
-func serve(address, cache string, drain time.Duration) error {
-	store, err := jobs.NewStore(cache, leaseTime, mostJobs)
-	if err != nil {
-		return err
-	}
-	program := &service.Service{Name: "gifcreator-server", Drain: drain}
-	return program.Run(address, handler(store), nil)
+	service.Main("gifcreator-server", func(ctx context.Context) error {
+		store, err := jobs.NewStore(*cache, leaseTime, mostJobs)
+		if err != nil {
+			return err
+		}
+		program := &service.Service{Name: "gifcreator-server", Drain: *drain}
+		return program.Listen(ctx, *address, gifcreator.Handler(ctx, store), nil)
+	})
 }

@@ -2,9 +2,13 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -13,8 +17,28 @@ import (
 // BodyLimit bounds what is read of any request or answer.
 const BodyLimit = 8 << 20
 
+const (
+	dialLimit    = time.Second
+	attemptLimit = 2 * time.Second // one pod that hangs must not use up the caller's time
+	firstPause   = 20 * time.Millisecond
+	longPause    = time.Second
+)
+
 // A connection that is kept alive stays with one pod; without it every request goes through the Service anew.
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+var client = &http.Client{Transport: &http.Transport{
+	DialContext:       (&net.Dialer{Timeout: dialLimit}).DialContext,
+	DisableKeepAlives: true,
+}}
+
+// Request is one request to another service.
+type Request struct {
+	Method, URL string
+	Body        []byte
+	// RenderVersion is sent in RenderVersionHeader.
+	RenderVersion string
+	// Limit bounds one attempt; 0 is 2 seconds.
+	Limit time.Duration
+}
 
 // Reply is an answer that was read whole.
 type Reply struct {
@@ -31,14 +55,28 @@ type StatusError struct {
 
 func (e StatusError) Error() string { return fmt.Sprintf("%d: %s", e.Status, e.Message) }
 
+// Refused says whether the other service will give the same answer (4xx) again.
+func Refused(err error) bool {
+	var status StatusError
+	return errors.As(err, &status) && status.Status < http.StatusInternalServerError
+}
+
+// Missing says whether the other service does not know (404) what it was asked for.
+func Missing(err error) bool {
+	var status StatusError
+	return errors.As(err, &status) && status.Status == http.StatusNotFound
+}
+
 // Call makes one request and reads the answer. Answers of 400 and above are a StatusError.
-func Call(ctx context.Context, method, url string, body []byte, headers map[string]string) (Reply, error) {
-	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+func Call(ctx context.Context, r Request) (Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.Limit, attemptLimit))
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
 		return Reply{}, err
 	}
-	for name, value := range headers {
-		request.Header.Set(name, value)
+	if r.RenderVersion != "" {
+		request.Header.Set(RenderVersionHeader, r.RenderVersion)
 	}
 	response, err := client.Do(request)
 	if err != nil {
@@ -55,22 +93,20 @@ func Call(ctx context.Context, method, url string, body []byte, headers map[stri
 	return Reply{response.StatusCode, response.Header, content}, nil
 }
 
-const (
-	firstPause = 20 * time.Millisecond
-	longPause  = time.Second
-)
-
-// Retry calls again, with growing pauses, until the call succeeds, says what will not change (final), or ctx ends: a
-// service that is being rolled is back in a moment.
-func Retry(ctx context.Context, final func(error) bool, call func() error) error {
+// Retry calls again, with growing pauses, until the call succeeds, is refused, or ctx ends: a service that is being rolled
+// is back in a moment.
+func Retry(ctx context.Context, r Request) (Reply, error) {
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		err := call()
-		if err == nil || final(err) {
-			return err
+		reply, err := Call(ctx, r)
+		if err == nil || Refused(err) || ctx.Err() != nil {
+			return reply, err
+		}
+		if pause == firstPause { // once: a service that stays away must not fill the log
+			slog.Warn("trying again", "url", r.URL, "error", err)
 		}
 		select {
 		case <-ctx.Done():
-			return err
+			return reply, err
 		case <-time.After(pause):
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,8 +20,12 @@ import (
 // Version is set by the linker: -X gifinator/internal/service.Version=0.0.5.
 var Version = "dev"
 
-// VersionHeader names the program's version in every answer.
-const VersionHeader = "X-Version"
+const (
+	// VersionHeader names the program's version in every answer.
+	VersionHeader = "X-Version"
+	// RenderVersionHeader names the versions of the renderers that drew a frame or a GIF.
+	RenderVersionHeader = "X-Render-Version"
+)
 
 const (
 	readTimeout  = 10 * time.Second
@@ -39,22 +44,45 @@ type Service struct {
 	draining atomic.Bool
 }
 
-// Run serves handler on address until SIGTERM or SIGINT, then drains. Its context ends when draining begins.
-func (s *Service) Run(address string, handler http.Handler, background func(context.Context)) error {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("service", s.Name, "version", Version)
-	slog.SetDefault(log)
+// ParseFlags reads the command line; words that are no flags are a mistake in the manifest, so they are refused.
+func ParseFlags() {
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(flag.CommandLine.Output(), "%s takes flags only, got %q\n", os.Args[0], flag.Arg(0))
+		flag.Usage()
+		os.Exit(2)
+	}
+}
 
+// Main runs a program, with its log as JSON from the first line, and ends the process with 1 when it fails. The context
+// ends with SIGTERM or SIGINT.
+func Main(name string, run func(context.Context) error) {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("service", name, "version", Version))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	if err := run(ctx); err != nil {
+		slog.Error("ended", "error", err)
+		os.Exit(1)
+	}
+}
 
+// Listen serves handler on address until ctx ends, then drains. The background work ends with ctx too, and is waited for.
+func (s *Service) Listen(ctx context.Context, address string, handler http.Handler, background func(context.Context)) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
-	server := &http.Server{Handler: s.handler(handler), ReadTimeout: readTimeout, WriteTimeout: writeTimeout}
+	return s.Serve(ctx, listener, handler, background)
+}
+
+// Serve is Listen on a listener that is there.
+func (s *Service) Serve(
+	ctx context.Context, listener net.Listener, handler http.Handler, background func(context.Context),
+) error {
+	server := &http.Server{Handler: s.Handler(handler), ReadTimeout: readTimeout, WriteTimeout: writeTimeout}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	log.Info("started", "address", listener.Addr().String())
+	slog.Info("started", "address", listener.Addr().String())
 
 	done := make(chan struct{})
 	go func() {
@@ -69,12 +97,12 @@ func (s *Service) Run(address string, handler http.Handler, background func(cont
 		return err
 	case <-ctx.Done():
 	}
-	return s.shutDown(log, server, done)
+	return s.shutDown(server, done)
 }
 
-func (s *Service) shutDown(log *slog.Logger, server *http.Server, background <-chan struct{}) error {
+func (s *Service) shutDown(server *http.Server, background <-chan struct{}) error {
 	s.draining.Store(true)
-	log.Info("draining", "seconds", s.Drain.Seconds())
+	slog.Info("draining", "seconds", s.Drain.Seconds())
 	time.Sleep(s.Drain)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
@@ -84,12 +112,12 @@ func (s *Service) shutDown(log *slog.Logger, server *http.Server, background <-c
 	case <-ctx.Done():
 		err = errors.Join(err, ctx.Err())
 	}
-	log.Info("ended")
+	slog.Info("ended")
 	return err
 }
 
-// handler adds the version, the probes and the log to a program's own handler.
-func (s *Service) handler(own http.Handler) http.Handler {
+// Handler adds the version and the probes to a program's own handler.
+func (s *Service) Handler(own http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		Answer(w, http.StatusOK, map[string]string{"service": s.Name, "version": Version})
