@@ -40,7 +40,7 @@ def suggest(values: Values, shape: Shape, path: Path, valid: dict[str, list[Sche
         path: Where it is.
         valid: The keys that are valid beside it.
     """
-    searches = (_same_letters, _inner_place, _outer_place, _as_entry, _alike, _alike_inside)
+    searches = (_same_letters, _inner_place, _outer_place, _open_place, _as_entry, _alike, _alike_inside)
     return next((found for search in searches if (found := search(_Place(values, shape, path, valid)))), None)
 
 
@@ -117,8 +117,16 @@ def _outer_place(place: _Place) -> Suggestion | None:
 def _inner_place(place: _Place) -> Suggestion | None:
     """Find maps beside the key that know it: it is not indented enough, or its map was forgotten."""
     inner = [key for key in place.valid if _knows(place, (*place.parent, key))]
-    if all(_is_open(place, (*place.parent, key)) for key in place.valid):
-        inner = list(place.valid)
+    return _under(place, inner)
+
+
+def _open_place(place: _Place) -> Suggestion | None:
+    """Find maps of any keys, where all the others beside it are such maps: `limits` and `requests` of resources."""
+    return _under(place, list(place.valid)) if all(_is_open(place, key) for key in place.valid) else None
+
+
+def _under(place: _Place, inner: list[str]) -> Suggestion | None:
+    """Suggest these maps, or those of them that the values have."""
     there = [key for key in inner if key in value_at(place.values.tree, place.parent)]
     if not (there or inner):
         return None
@@ -131,9 +139,8 @@ def _knows(place: _Place, path: Path) -> bool:
     return known is not None and place.takes_value(known)
 
 
-def _is_open(place: _Place, path: Path) -> bool:
-    """Whether this is a map of any keys, with values such as this one: `limits` and `requests` of resources."""
-    schemas = place.shape.at(path)
+def _is_open(place: _Place, key: str) -> bool:
+    schemas = place.shape.at((*place.parent, key))
     entries = [schema.get("additionalProperties") for schema in schemas]
     return not keys(schemas) and accepts_type(place.shape.flat(entries), place.value)
 
