@@ -41,17 +41,18 @@ def render_all() -> dict[Path, str]:
     Raises:
         HelmError: One refuses an example, or they disagree.
     """
+    both = helms()
     with ThreadPoolExecutor() as pool:
-        rendering = {case: pool.submit(render, case) for case in cases()}
+        rendering = {case: pool.submit(render, case, both) for case in cases()}
     refused = [str(error) for job in rendering.values() if (error := job.exception())]
     if refused:
         raise HelmError("\n".join(refused))
     return {case / "rendered.yaml": job.result() for case, job in rendering.items()}
 
 
-def render(case: Path) -> str:
+def render(case: Path, helms: tuple[str, str]) -> str:
     """Render one example as the release of its name in a namespace of its name."""
-    four, three = (_rendered(helm, case) for helm in helms())
+    four, three = (_rendered(helm, case) for helm in helms)
     if four != three:
         raise HelmError(f"{case.name}: Helm 3 and Helm 4 render different objects")
     return four

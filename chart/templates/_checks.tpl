@@ -26,6 +26,9 @@
 {{- if or (hasKey $service "tag") (hasKey $service "image") }}
 {{- fail (printf "%s has a tag or image of its own, which is not allowed: every service runs the one image.tag" $path) }}
 {{- end }}
+{{- if contains (print "," .fullname ",") ",true,false,yes,no,on,off,y,n,null," }}
+{{- fail (printf "%s: YAML takes the name %s for another thing: choose another, or set namePrefix" $path .fullname) }}
+{{- end }}
 {{- /* Their pods and Jobs get a suffix. */}}
 {{- $longest := ternary 63 52 (or (eq .kind "Deployment") (eq .kind "DaemonSet")) }}
 {{- if gt (len .fullname) $longest }}

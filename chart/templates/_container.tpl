@@ -5,7 +5,7 @@ The service's context
 {{- define "sametag.container" }}
 {{- $service := .service }}
 {{- $shared := .root.Sametag }}
-        - name: {{ .name }}
+        - name: {{ .name | quote }}
           image: {{ $shared.reference | quote }}
           imagePullPolicy: {{ $shared.image.pullPolicy | default "Always" }}
           {{- with $service.command }}
@@ -22,7 +22,7 @@ The service's context
           {{- with $service.ports }}
           ports:
             {{- range $name, $port := . }}
-            - name: {{ $name }}
+            - name: {{ $name | quote }}
               containerPort: {{ int $port.containerPort }}
               {{- with $port.hostPort }}
               hostPort: {{ int . }}
@@ -35,7 +35,7 @@ The service's context
           {{- end }}
           {{- if $service.env }}
           env:
-            {{- include "sametag.env" (dict "of" . "env" $service.env) | indent 12 }}
+            {{- include "sametag.env" (dict "of" . "env" $service.env) | trim | nindent 12 }}
           {{- end }}
           {{- with $service.resources }}
           resources:
@@ -44,11 +44,11 @@ The service's context
           {{- if or $service.writablePaths $service.volumes $service.config $service.secrets }}
           {{- with include "sametag.mounts" $service }}
           volumeMounts:
-            {{- indent 12 . }}
+            {{- . | trim | nindent 12 }}
           {{- end }}
           {{- end }}
           {{- if $service.probes }}
-          {{- include "sametag.probes" $service.probes | indent 10 }}
+          {{- include "sametag.probes" $service.probes | trim | nindent 10 }}
           {{- end }}
           {{- if or $service.lifecycle $service.ports }}
           {{- template "sametag.lifecycle" . }}
@@ -66,7 +66,7 @@ Without an image it runs the one image. dict "of" the service's context "contain
 {{- define "sametag.helper" }}
 {{- $container := .container }}
 {{- $shared := .of.root.Sametag }}
-        - name: {{ $container.name }}
+        - name: {{ $container.name | quote }}
           image: {{ $container.image | default $shared.reference | quote }}
           {{- if not (or $container.image $container.imagePullPolicy) }}
           imagePullPolicy: {{ $shared.image.pullPolicy | default "Always" }}
@@ -76,7 +76,7 @@ Without an image it runs the one image. dict "of" the service's context "contain
           {{- end }}
           {{- if $container.env }}
           env:
-            {{- include "sametag.env" (dict "of" .of "env" $container.env) | indent 12 }}
+            {{- include "sametag.env" (dict "of" .of "env" $container.env) | trim | nindent 12 }}
           {{- end }}
           {{- with $container.resources | default $shared.defaults.resources }}
           resources:
@@ -117,17 +117,17 @@ order: those that contain $( come last. dict "of" the service's context "env" ma
 {{- if kindIs "map" $value }}
 {{- template "sametag.reference" (dict "of" $.of "name" $name "value" $value) }}
 {{- else if not (kindIs "string" $value) }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ toJson $value | quote }}
 {{- else if contains "$(" $value }}
 {{- $_ := set $last $name $value }}
 {{- else }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := $last }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
@@ -137,7 +137,7 @@ An environment variable that takes its value from elsewhere. A name that is one 
 means that one. dict "of" the service's context "name" "X" "value" map
 */}}
 {{- define "sametag.reference" }}
-- name: {{ .name }}
+- name: {{ .name | quote }}
   valueFrom:
   {{- if .value.valueFrom }}
     {{- toYaml .value.valueFrom | nindent 4 }}
@@ -149,7 +149,7 @@ means that one. dict "of" the service's context "name" "X" "value" map
     {{- $files := get (get .of.service (ternary "secrets" "config" (hasKey .value "secret")) | default dict) $entry }}
     {{ ternary "secretKeyRef" "configMapKeyRef" (hasKey .value "secret") }}:
       {{- if $files }}
-      name: {{ include "sametag.filesName" (dict "of" .of "entry" $entry "files" $files) }}
+      name: {{ include "sametag.filesName" (dict "of" .of "entry" $entry "files" $files) | quote }}
       {{- else }}
       name: {{ $entry | quote }}
       {{- end }}
@@ -202,10 +202,10 @@ startupProbe:
   {{- if .path }}
   httpGet:
     path: {{ .path | quote }}
-    port: {{ .port }}
+    port: {{ toJson .port }}
   {{- else }}
   tcpSocket:
-    port: {{ .port }}
+    port: {{ toJson .port }}
   {{- end }}
 {{- end }}
 

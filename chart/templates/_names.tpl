@@ -41,12 +41,12 @@ dict "of" context "kind" "Service" "name" "x" "annotations" map, which may be mi
 {{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it, or namePrefix" $of.name .kind .name) }}
 {{- end }}
   name: {{ .name }}
-  namespace: {{ $of.root.Release.Namespace }}
+  namespace: {{ $of.root.Release.Namespace | quote }}
   labels:
     {{- $of.root.Sametag.labels4 }}
     {{- $of.selector | nindent 4 }}
     {{- with $of.labels }}
-    {{- indent 4 . }}
+    {{- . | trim | nindent 4 }}
     {{- end }}
   {{- if or .annotations $of.service.annotations $of.service.hook }}
   annotations:
@@ -56,10 +56,10 @@ dict "of" context "kind" "Service" "name" "x" "annotations" map, which may be mi
     helm.sh/hook-delete-policy: {{ join "," (.deletePolicy | default (list "before-hook-creation" "hook-succeeded")) | quote }}
     {{- end }}
     {{- with $of.service.annotations }}
-    {{- include "sametag.strings" . | indent 4 }}
+    {{- include "sametag.strings" . | trim | nindent 4 }}
     {{- end }}
     {{- with .annotations }}
-    {{- include "sametag.strings" . | indent 4 }}
+    {{- include "sametag.strings" . | trim | nindent 4 }}
     {{- end }}
   {{- end }}
 {{- end }}
@@ -67,6 +67,6 @@ dict "of" context "kind" "Service" "name" "x" "annotations" map, which may be mi
 {{/* A map whose values Kubernetes wants to be strings, each on a new line. The map */}}
 {{- define "sametag.strings" -}}
 {{- range $key, $value := . }}
-{{ $key }}: {{ if kindIs "string" $value }}{{ quote $value }}{{ else }}{{ toJson $value | quote }}{{ end }}
+{{ quote $key }}: {{ if kindIs "string" $value }}{{ quote $value }}{{ else }}{{ toJson $value | quote }}{{ end }}
 {{- end }}
 {{- end }}

@@ -53,12 +53,12 @@ release is let in, since it is there to reach every port. The service's context
 {{- end -}}
 - podSelector:
     matchLabels:
-      app.kubernetes.io/instance: {{ .root.Release.Name }}
-      app.kubernetes.io/component: {{ .name }}
+      app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+      app.kubernetes.io/component: {{ .name | quote }}
 {{- end }}
 
 {{/* The labels of the pod that tests the release: no service can be called like it. $ */}}
 {{- define "sametag.testselector" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: helm.test
 {{- end }}

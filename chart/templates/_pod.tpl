@@ -11,10 +11,10 @@ The service's context
         {{- $shared.podlabels8 }}
         {{- .selector | nindent 8 }}
         {{- with .labels }}
-        {{- indent 8 . }}
+        {{- . | trim | nindent 8 }}
         {{- end }}
         {{- with $service.podLabels }}
-        {{- include "sametag.strings" . | indent 8 }}
+        {{- include "sametag.strings" . | trim | nindent 8 }}
         {{- end }}
       {{- if or $service.podAnnotations $service.config $service.secrets }}
       annotations:
@@ -22,7 +22,7 @@ The service's context
         checksum/config: {{ . }}
         {{- end }}
         {{- with $service.podAnnotations }}
-        {{- include "sametag.strings" . | indent 8 }}
+        {{- include "sametag.strings" . | trim | nindent 8 }}
         {{- end }}
       {{- end }}
     spec:
@@ -33,7 +33,7 @@ The service's context
       runtimeClassName: {{ . | quote }}
       {{- end }}
       {{- with .account }}
-      serviceAccountName: {{ . }}
+      serviceAccountName: {{ . | quote }}
       {{- end }}
       automountServiceAccountToken: {{ .token }}
       enableServiceLinks: false
@@ -53,7 +53,7 @@ The service's context
       {{- end }}
       {{- with $service.nodeSelector }}
       nodeSelector:
-        {{- include "sametag.strings" . | indent 8 }}
+        {{- include "sametag.strings" . | trim | nindent 8 }}
       {{- end }}
       {{- with $service.tolerations }}
       tolerations:
@@ -87,7 +87,7 @@ The service's context
       {{- if or $service.writablePaths $service.volumes $service.config $service.secrets }}
       {{- with include "sametag.volumes" . }}
       volumes:
-        {{- indent 8 . }}
+        {{- . | trim | nindent 8 }}
       {{- end }}
       {{- end }}
 {{- end }}

@@ -20,7 +20,7 @@ Helm gives all templates of a chart the same root, so what is set here is seen b
 {{- $shared := dict "services" $services "used" $used "defaults" $defaults "image" $image "owners" dict "yaml" dict }}
 {{- $_ := set . "Sametag" $shared }}
 {{- $_ := set $shared "prefix" (include "sametag.prefix" .) }}
-{{- $_ := set $shared "selector" (printf "app.kubernetes.io/instance: %s\napp.kubernetes.io/component: " .Release.Name) }}
+{{- $_ := set $shared "selector" (printf "app.kubernetes.io/instance: %q\napp.kubernetes.io/component: " .Release.Name) }}
 {{- $_ := set $shared "podlabels" (include "sametag.podlabels" .) }}
 {{- $_ := set $shared "labels" (include "sametag.labels" .) }}
 {{- /* Where nearly every object has them, they are indented once. */}}
@@ -73,7 +73,7 @@ Complete a service's context, which starts as dict "root" $ "name" its name "ser
 {{- $token := gt (len ($service.rules | default list)) 0 }}
 {{- if hasKey $account "automountToken" }}{{ $token = $account.automountToken }}{{ end }}
 {{- $_ := set . "token" $token }}
-{{- $_ := set . "selector" (print $shared.selector .name) }}
+{{- $_ := set . "selector" (print $shared.selector (quote .name)) }}
 {{- if $service.labels }}{{ $_ := set . "labels" (include "sametag.strings" $service.labels) }}{{ end }}
 {{- end }}
 

@@ -10,13 +10,13 @@
     {{- fail (printf "services.%s.ports: %s and %s both are port %s of its Service: give one another port" $.name . $name $id) }}
     {{- end }}
     {{- $_ := set $seen $id $name }}
-    - name: {{ $name }}
+    - name: {{ $name | quote }}
       protocol: {{ $protocol }}
       {{- with $port.appProtocol }}
       appProtocol: {{ . | quote }}
       {{- end }}
       port: {{ $number }}
-      targetPort: {{ $name }}
+      targetPort: {{ $name | quote }}
       {{- with $port.nodePort }}
       nodePort: {{ int . }}
       {{- end }}

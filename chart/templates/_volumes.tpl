@@ -28,7 +28,7 @@ writable-{{ sha256sum . | trunc 8 }}
 {{- end }}
 {{- range $name, $volume := .volumes }}
 {{- with $volume.mountPath }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   mountPath: {{ . | quote }}
   {{- if $volume.readOnly }}
   readOnly: true
@@ -54,7 +54,7 @@ writable-{{ sha256sum . | trunc 8 }}
 {{- if $files.mountPath }}
 - name: config-{{ $entry }}
   configMap:
-    name: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) }}
+    name: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) | quote }}
 {{- end }}
 {{- end }}
 {{- range $entry, $files := .service.secrets }}
@@ -66,10 +66,10 @@ writable-{{ sha256sum . | trunc 8 }}
 {{- end }}
 {{- range $name, $volume := .service.volumes }}
 {{- if not $volume.claim }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   {{- omit $volume "mountPath" "subPath" "readOnly" | toYaml | nindent 2 }}
 {{- else if ne $.kind "StatefulSet" }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   persistentVolumeClaim:
     claimName: {{ $.fullname }}-{{ $name }}
 {{- end }}
@@ -94,5 +94,5 @@ the services that use it, and no others. The merged service
 {{- define "sametag.text" -}}
 {{- $text := . }}
 {{- if not (kindIs "string" .) }}{{ $text = toJson . }}{{ end }}
-{{- toYaml $text | indent 4 | trim }}
+{{- toYaml $text | indent 2 | trimPrefix "  " }}
 {{- end }}
