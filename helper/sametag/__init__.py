@@ -1,1 +1,135 @@
-"""One image, many services, one tag."""
+"""One image, many services, one tag: upgrade moves every service, rollback brings every service back.
+
+What is here is the public API; the modules behind it may move. A name is imported when it is first used, since a
+program that only validates values needs neither a Kubernetes client nor Helm.
+
+    chart = sametag.load_chart(None)
+    user = sametag.load_values(sametag.Sources(files=("values.yaml",), tag="0.0.6"))
+    problems = sametag.validate(sametag.values_from_text(chart.defaults, "values.yaml"), user, chart.schema)
+    request = sametag.Request(sametag.Target(namespace="app"), "app")
+    outcome = asyncio.run(sametag.install(request, chart, user.tree))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sametag.chart import Chart
+    from sametag.chart import load as load_chart
+    from sametag.cluster import Target, connect
+    from sametag.deploy import (
+        Event,
+        Failure,
+        Options,
+        Outcome,
+        Progress,
+        Request,
+        Step,
+        install,
+        rollback,
+        uninstall,
+        upgrade,
+    )
+    from sametag.errors import (
+        ClusterError,
+        HelmError,
+        InterruptedByUserError,
+        LockedError,
+        RolloutError,
+        SametagError,
+        UsageError,
+        ValuesError,
+    )
+    from sametag.release import Revision, revisions
+    from sametag.rollout import ServiceState, Trouble, snapshot
+    from sametag.schema import validate
+    from sametag.values import Location, Problem, Sources, Values
+    from sametag.values import from_text as values_from_text
+    from sametag.values import load as load_values
+
+# Public name -> the module, and the name there.
+_PUBLIC = {
+    "Chart": ("chart", "Chart"),
+    "ClusterError": ("errors", "ClusterError"),
+    "Event": ("deploy", "Event"),
+    "Failure": ("deploy", "Failure"),
+    "HelmError": ("errors", "HelmError"),
+    "InterruptedByUserError": ("errors", "InterruptedByUserError"),
+    "Location": ("values", "Location"),
+    "LockedError": ("errors", "LockedError"),
+    "Options": ("deploy", "Options"),
+    "Outcome": ("deploy", "Outcome"),
+    "Problem": ("values", "Problem"),
+    "Progress": ("deploy", "Progress"),
+    "Request": ("deploy", "Request"),
+    "Revision": ("release", "Revision"),
+    "RolloutError": ("errors", "RolloutError"),
+    "SametagError": ("errors", "SametagError"),
+    "ServiceState": ("rollout", "ServiceState"),
+    "Sources": ("values", "Sources"),
+    "Step": ("deploy", "Step"),
+    "Target": ("cluster", "Target"),
+    "Trouble": ("rollout", "Trouble"),
+    "UsageError": ("errors", "UsageError"),
+    "Values": ("values", "Values"),
+    "ValuesError": ("errors", "ValuesError"),
+    "connect": ("cluster", "connect"),
+    "install": ("deploy", "install"),
+    "load_chart": ("chart", "load"),
+    "load_values": ("values", "load"),
+    "revisions": ("release", "revisions"),
+    "rollback": ("deploy", "rollback"),
+    "snapshot": ("rollout", "snapshot"),
+    "uninstall": ("deploy", "uninstall"),
+    "upgrade": ("deploy", "upgrade"),
+    "validate": ("schema", "validate"),
+    "values_from_text": ("values", "from_text"),
+}
+
+__all__ = [
+    "Chart",
+    "ClusterError",
+    "Event",
+    "Failure",
+    "HelmError",
+    "InterruptedByUserError",
+    "Location",
+    "LockedError",
+    "Options",
+    "Outcome",
+    "Problem",
+    "Progress",
+    "Request",
+    "Revision",
+    "RolloutError",
+    "SametagError",
+    "ServiceState",
+    "Sources",
+    "Step",
+    "Target",
+    "Trouble",
+    "UsageError",
+    "Values",
+    "ValuesError",
+    "connect",
+    "install",
+    "load_chart",
+    "load_values",
+    "revisions",
+    "rollback",
+    "snapshot",
+    "uninstall",
+    "upgrade",
+    "validate",
+    "values_from_text",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module, there = _PUBLIC[name]
+    except KeyError:
+        raise AttributeError(f"module 'sametag' has no attribute {name!r}") from None
+    return getattr(import_module(f"sametag.{module}"), there)

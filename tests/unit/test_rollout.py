@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from lightkube.resources.apps_v1 import Deployment, ReplicaSet
+from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from lightkube.resources.core_v1 import Pod
 
 from sametag.rollout import GRACE, Image, Patience, PodState, ServiceState, Trouble, pod_runs, split
-from sametag.rollout.state import Objects, assess
+from sametag.rollout.state import assess
+from sametag.rollout.workload import Objects
 
 Made = TypeVar("Made")
 
@@ -81,9 +82,9 @@ def judge(*pods: Pod, of: Deployment | None = None) -> ServiceState:
     sets = [replicaset("old", 9), replicaset("new", 10)]
     (state,) = assess(
         Objects(
-            {"d1": workload},
-            {s.metadata.uid: s for s in sets if s.metadata and s.metadata.uid},
-            {p.metadata.uid: p for p in pods if p.metadata and p.metadata.uid},
+            deployments={"d1": workload},
+            replicasets={s.metadata.uid: s for s in sets if s.metadata and s.metadata.uid},
+            pods={p.metadata.uid: p for p in pods if p.metadata and p.metadata.uid},
         )
     )
     return state
@@ -186,6 +187,67 @@ def test_a_workload_that_gets_no_pods_is_named() -> None:
 
 def test_every_grace_is_named_by_a_reason_that_a_person_can_look_up() -> None:
     assert all(reason.isalpha() and seconds >= 0 for reason, seconds in GRACE.items())
+
+
+def labelled(name: str, owner: str, image: str, **labels: str) -> Pod:
+    found = pod(name, owner, image)
+    assert found.metadata is not None
+    found.metadata.labels = {key.replace("_", "-"): value for key, value in labels.items()}
+    return found
+
+
+def test_the_newest_pods_of_a_statefulset_have_its_update_revision() -> None:
+    workload = decoded(
+        StatefulSet,
+        {
+            "metadata": {"name": "db", "uid": "s1", "generation": 3},
+            "spec": {"replicas": 2, "selector": {}, "template": {}, "serviceName": "db"},
+            "status": {
+                "replicas": 2,
+                "observedGeneration": 3,
+                "updatedReplicas": 1,
+                "availableReplicas": 2,
+                "updateRevision": "db-new",
+            },
+        },
+    )
+    pods = [
+        labelled("db-0", "s1", OLD, controller_revision_hash="db-old"),
+        labelled("db-1", "s1", NEW, controller_revision_hash="db-new"),
+    ]
+    (state,) = assess(Objects(statefulsets={"s1": workload}, pods={p.metadata.name: p for p in pods}))  # type: ignore[union-attr,misc] # labelled() made them
+
+    assert ([p.name for p in state.pods], [p.name for p in state.others]) == (["db-1"], ["db-0"])
+    assert not state.complete
+
+
+def test_the_newest_pods_of_a_daemonset_have_its_template_generation() -> None:
+    workload = decoded(
+        DaemonSet,
+        {
+            "metadata": {
+                "name": "agent",
+                "uid": "a1",
+                "generation": 2,
+                "annotations": {"deprecated.daemonset.template.generation": "2"},
+            },
+            "spec": {"selector": {}, "template": {}},
+            "status": {
+                "currentNumberScheduled": 1,
+                "desiredNumberScheduled": 1,
+                "numberMisscheduled": 0,
+                "numberReady": 1,
+                "numberAvailable": 1,
+                "updatedNumberScheduled": 1,
+                "observedGeneration": 2,
+            },
+        },
+    )
+    found = labelled("agent-x", "a1", NEW, pod_template_generation="2")
+    (state,) = assess(Objects(daemonsets={"a1": workload}, pods={"agent-x": found}))
+
+    assert state.complete
+    assert state.tags == ("0.0.6",)
 
 
 def test_patience_ends_when_a_trouble_outlasts_its_grace() -> None:

@@ -53,7 +53,7 @@ def _install(command: argparse.ArgumentParser) -> None:
     _values(command)
     _chart(command)
     _deploying(command)
-    command.add_argument("--create-namespace", action="store_true", help="create the namespace if it is not there")
+    _create_namespace(command)
     command.add_argument("--keep-failed", action="store_true", help="leave a failed install in place, to look at it")
 
 
@@ -63,6 +63,8 @@ def _upgrade(command: argparse.ArgumentParser) -> None:
     _chart(command)
     _deploying(command)
     command.add_argument("--no-rollback", action="store_true", help="leave a failed upgrade in place, to look at it")
+    command.add_argument("-i", "--install", action="store_true", help="install the release if it is not there")
+    _create_namespace(command)
 
 
 def _rollback(command: argparse.ArgumentParser) -> None:
@@ -123,7 +125,7 @@ def _values(command: argparse.ArgumentParser, note: str = "a YAML file, or - for
 def _chart(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("chart")
     group.add_argument("--chart", metavar="CHART", help="a folder, a .tgz or oci://… (default: the one of sametag)")
-    group.add_argument("--chart-version", metavar="VERSION", help="version of a chart in a registry")
+    group.add_argument("--version", dest="chart_version", metavar="VERSION", help="version of a chart in a registry")
 
 
 def _connection(command: argparse.ArgumentParser) -> None:
@@ -142,6 +144,10 @@ def _deploying(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="check everything, change nothing, say what would be done"
     )
+
+
+def _create_namespace(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--create-namespace", action="store_true", help="create the namespace of a first install")
 
 
 def _timeout(command: argparse.ArgumentParser) -> None:

@@ -79,13 +79,13 @@ def upgrade(arguments: Arguments) -> int:
 
     with _chart(arguments) as chart:
 
-        def plan(now: Revision) -> dict[str, Any]:
-            user = _next_values(arguments, now)
+        def plan(now: Revision | None) -> dict[str, Any]:
+            user = _next_values(arguments, now) if now else _user_values(arguments)
             _refuse_problems(chart, user)
             return user.tree
 
-        request = _request(arguments, recover=not arguments.no_rollback)
-        outcome = _await(deploy.upgrade(request, chart, plan))
+        request = _request(arguments, recover=not arguments.no_rollback, create_namespace=arguments.create_namespace)
+        outcome = _await(deploy.upgrade(request, chart, plan, install=arguments.install))
     return _say_outcome("upgraded", request, outcome)
 
 

@@ -16,7 +16,7 @@ from sametag.errors import RolloutError, UsageError
 from sametag.release.helm import HelmCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sametag.chart import Chart
     from sametag.release import Revision
@@ -54,15 +54,24 @@ async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Out
     async with begin(request) as deployment:
         if deployment.history:
             raise UsageError(f"release {request.release} exists", "sametag upgrade changes it")
-        if request.options.dry_run:
-            await deployment.rehearse(chart, values)
-            return None
-        try:
-            services = await deployment.apply(chart, values)
-        except StuckError as stuck:
-            request.report(Failure(stuck.evidence))
-            raise await _remove_failed(deployment, stuck) from stuck
-        return await deployment.outcome(services)
+        return await _apply(deployment, chart, values, _remove_failed)
+
+
+async def _apply(
+    deployment: Deployment,
+    chart: Chart,
+    values: dict[str, Any],
+    recover: Callable[[Deployment, StuckError], Awaitable[RolloutError]],
+) -> Outcome | None:
+    if deployment.request.options.dry_run:
+        await deployment.rehearse(chart, values)
+        return None
+    try:
+        services = await deployment.apply(chart, values)
+    except StuckError as stuck:
+        deployment.request.report(Failure(stuck.evidence))
+        raise await recover(deployment, stuck) from stuck
+    return await deployment.outcome(services)
 
 
 async def _remove_failed(deployment: Deployment, stuck: StuckError) -> RolloutError:
@@ -74,7 +83,9 @@ async def _remove_failed(deployment: Deployment, stuck: StuckError) -> RolloutEr
     return RolloutError(message, "nothing of it is left in the cluster; --keep-failed leaves it for you to look at")
 
 
-async def upgrade(request: Request, chart: Chart, plan: Callable[[Revision], dict[str, Any]]) -> Outcome | None:
+async def upgrade(
+    request: Request, chart: Chart, plan: Callable[[Revision | None], dict[str, Any]], *, install: bool = False
+) -> Outcome | None:
     """Upgrade a release.
 
     Afterwards every pod of every service is ready on the release's image. When that cannot be, every service is back on
@@ -83,7 +94,8 @@ async def upgrade(request: Request, chart: Chart, plan: Callable[[Revision], dic
     Args:
         request: What to change, where and how.
         chart: The chart; its defaults are taken fresh.
-        plan: Given the newest revision, returns the user's values of the next one, all of them.
+        plan: Given the newest revision (None for a first install), returns the user's values of the next, all of them.
+        install: Whether to install the release where there is none.
 
     Returns:
         What is true now; None after a dry run.
@@ -93,16 +105,10 @@ async def upgrade(request: Request, chart: Chart, plan: Callable[[Revision], dic
         SametagError: There is no such release, or the cluster or Helm refused; nothing was changed.
     """
     async with begin(request) as deployment:
-        values = plan(helm_release.current(deployment.history, request.release, deployment.namespace))
-        if request.options.dry_run:
-            await deployment.rehearse(chart, values)
-            return None
-        try:
-            services = await deployment.apply(chart, values)
-        except StuckError as stuck:
-            request.report(Failure(stuck.evidence))
-            raise await _go_back(deployment, stuck) from stuck
-        return await deployment.outcome(services)
+        if install and not deployment.history:
+            return await _apply(deployment, chart, plan(None), _remove_failed)
+        now = helm_release.current(deployment.history, request.release, deployment.namespace)
+        return await _apply(deployment, chart, plan(now), _go_back)
 
 
 async def _go_back(deployment: Deployment, stuck: StuckError) -> RolloutError:

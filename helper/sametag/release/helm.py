@@ -51,6 +51,7 @@ class _Refusal:
 
 
 _REFUSALS = (
+    _Refusal("invalid argument|invalid duration", UsageError, None),
     _Refusal("another operation .* is in progress", LockedError, "wait for that client to end, then try again"),
     _Refusal("values don't meet the specifications of the schema", ValuesError, None),
     _Refusal("execution error at|failed to render|template: ", ValuesError, None),

@@ -1,28 +1,24 @@
 """What runs for each service, judged from the objects as they are now.
 
-Nothing depends on the order in which events came. Which pods count: those of a Deployment's newest ReplicaSet, found by
-the UID of their owner.
+Nothing depends on the order in which events came. Which pods count: those of the workload's newest spec, found by the
+UID of their owner.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from lightkube.models.meta_v1 import ObjectMeta
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sametag.rollout.trouble import Trouble, statuses, troubles
+from sametag.rollout.workload import Objects, Owned, metadata, numbers, observed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from lightkube.resources.apps_v1 import Deployment, ReplicaSet
     from lightkube.resources.core_v1 import Pod
+
+    from sametag.rollout.workload import Workload
 
 #: The chart's label that says which service a workload is.
 SERVICE_LABEL = "app.kubernetes.io/component"
-
-_Object = TypeVar("_Object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +52,13 @@ class ServiceState:
 
     Attributes:
         name: The key in `services`.
-        workload: The name of its Deployment.
-        uid: The Deployment's.
-        generation: The Deployment's generation; it grows with each change of the spec.
+        workload: The name of its Deployment, StatefulSet or DaemonSet.
+        uid: The workload's.
+        generation: The workload's; it grows with each change of the spec.
         desired, updated, ready: Numbers of pods.
         observed: Whether the controller has seen the newest spec.
-        pods: The pods of the newest ReplicaSet that are not being deleted.
-        others: The pods of older ReplicaSets that are not being deleted.
+        pods: The pods of the newest spec that are not being deleted.
+        others: The older pods that are not being deleted.
         troubles: Empty when nothing is wrong.
     """
 
@@ -110,84 +106,38 @@ def pod_runs(pod: PodState, image: Image) -> bool:
     return bool(ours) and all(tag == image.tag and digest == image.digest for tag, digest in ours)
 
 
-@dataclass(slots=True)
-class Objects:
-    """The objects of a release, by UID, as a watch keeps them."""
-
-    deployments: dict[str, Deployment] = field(default_factory=dict)
-    replicasets: dict[str, ReplicaSet] = field(default_factory=dict)
-    pods: dict[str, Pod] = field(default_factory=dict)
-
-
 def assess(objects: Objects) -> list[ServiceState]:
     """Judge every service of a release from its objects as they are now, sorted by name."""
-    states = [_service(deployment, objects) for deployment in objects.deployments.values()]
+    owned = Owned(objects)
+    states = [_service(workload, owned) for workload in objects.workloads]
     return sorted(states, key=lambda state: state.name)
 
 
-def _service(deployment: Deployment, objects: Objects) -> ServiceState:
-    uid = _uid(deployment)
-    sets = sorted(_owned(objects.replicasets.values(), uid), key=_revision)
-    newest = _uid(sets[-1]) if sets else ""
-    live = [pod for pod in objects.pods.values() if not _deleted(pod)]
-    current = _owned(live, newest)
-    older = [pod for owner in sets[:-1] for pod in _owned(live, _uid(owner))]
-    status = deployment.status
-    generation = (deployment.metadata and deployment.metadata.generation) or 0
-    observed = bool(status and (status.observedGeneration or 0) >= generation)
+def _service(workload: Workload, owned: Owned) -> ServiceState:
+    meta = metadata(workload)
+    current, older = owned.split(workload)
+    desired, updated, ready = numbers(workload)
+    name = meta.name or ""
     return ServiceState(
-        name=_label(deployment, SERVICE_LABEL) or _name(deployment),
-        workload=_name(deployment),
-        uid=uid,
-        generation=generation,
-        desired=_desired(deployment),
-        updated=(status and status.updatedReplicas) or 0,
-        ready=(status and status.availableReplicas) or 0,
-        observed=observed,
+        name=(meta.labels or {}).get(SERVICE_LABEL, name),
+        workload=name,
+        uid=meta.uid or "",
+        generation=meta.generation or 0,
+        desired=desired,
+        updated=updated,
+        ready=ready,
+        observed=observed(workload),
         pods=tuple(map(_pod, current)),
         others=tuple(map(_pod, older)),
         # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
-        troubles=tuple(troubles(deployment, current)) if observed else (),
+        troubles=tuple(troubles(workload, current)) if observed(workload) else (),
     )
-
-
-def _desired(deployment: Deployment) -> int:
-    replicas = deployment.spec.replicas
-    return 1 if replicas is None else replicas
-
-
-def _owned(items: Iterable[_Object], owner: str) -> list[_Object]:
-    return [item for item in items if any(ref.uid == owner for ref in _metadata(item).ownerReferences or ())]
-
-
-def _metadata(item: Any) -> ObjectMeta:
-    return item.metadata or ObjectMeta()
-
-
-def _uid(item: Any) -> str:
-    return str(_metadata(item).uid or "")
-
-
-def _name(item: Any) -> str:
-    return _metadata(item).name or ""
-
-
-def _label(item: Any, label: str) -> str:
-    return str((_metadata(item).labels or {}).get(label, ""))
-
-
-def _deleted(item: Any) -> bool:
-    return _metadata(item).deletionTimestamp is not None
-
-
-def _revision(replicaset: ReplicaSet) -> int:
-    return int((_metadata(replicaset).annotations or {}).get("deployment.kubernetes.io/revision", 0))
 
 
 def _pod(pod: Pod) -> PodState:
     conditions = (pod.status and pod.status.conditions) or ()
     return PodState(
-        name=_name(pod),
+        name=metadata(pod).name or "",
         images=tuple(container.image or "" for container in (pod.spec.containers if pod.spec else ())),
         ready=any(condition.type == "Ready" and condition.status == "True" for condition in conditions),
         restarts=sum(status.restartCount for status in statuses(pod)),

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lightkube.models.core_v1 import ContainerStatus
-    from lightkube.resources.apps_v1 import Deployment
     from lightkube.resources.core_v1 import Pod
+
+    from sametag.rollout.workload import Workload
 
 #: Seconds that a trouble may last before it fails the rollout. What cannot heal by itself gets none.
 GRACE: Mapping[str, float] = {
@@ -59,9 +60,9 @@ class Trouble:
         return f"{self.reason}: {message}" if message else self.reason
 
 
-def troubles(deployment: Deployment, pods: Iterable[Pod]) -> Iterator[Trouble]:
-    """Yield what is wrong with a Deployment and these pods of its newest ReplicaSet."""
-    for condition in (deployment.status and deployment.status.conditions) or ():
+def troubles(workload: Workload, pods: Iterable[Pod]) -> Iterator[Trouble]:
+    """Yield what is wrong with a workload and these pods of its newest spec."""
+    for condition in (workload.status and workload.status.conditions) or ():
         if condition.type == "ReplicaFailure" and condition.status == "True":
             yield Trouble("FailedCreate", condition.message or "")
         elif condition.type == "Progressing" and condition.reason == "ProgressDeadlineExceeded":

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 from lightkube import ApiError
-from lightkube.resources.apps_v1 import Deployment, ReplicaSet
+from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from lightkube.resources.core_v1 import Event, Pod
 
-from sametag.rollout.state import Objects, ServiceState, assess
+from sametag.rollout.state import ServiceState, assess
+from sametag.rollout.workload import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +34,7 @@ _TRANSIENT = (410, 429, 500, 502, 503, 504)
 
 
 async def snapshot(client: AsyncClient, release: str) -> list[ServiceState]:
-    """Return the state of every service of a release now; three API calls, whatever the number of services."""
+    """Return the state of every service of a release now; five API calls, whatever the number of services."""
     objects = Objects()
     for kind, store in _kinds(objects):
         async for item in client.list(kind, labels=_selector(release)):
@@ -46,7 +47,14 @@ def _selector(release: str) -> LabelSelector:
 
 
 def _kinds(objects: Objects) -> list[tuple[Any, dict[str, Any]]]:
-    return [(Deployment, objects.deployments), (ReplicaSet, objects.replicasets), (Pod, objects.pods)]
+    """Return each kind that is listed, and where its objects go."""
+    return [
+        (Deployment, objects.deployments),
+        (StatefulSet, objects.statefulsets),
+        (DaemonSet, objects.daemonsets),
+        (ReplicaSet, objects.replicasets),
+        (Pod, objects.pods),
+    ]
 
 
 async def watch(client: AsyncClient, release: str, look: Callable[[list[ServiceState]], None]) -> None:

@@ -50,7 +50,8 @@ def check(values: Values, schema: Schema, engine: Engine | None = None) -> list[
 
 def _explained(values: Values, schema: Schema, engine: Engine, failures: list[Failure]) -> list[Problem]:
     # Valid values, which are most, do without these imports.
-    from sametag.schema.findings import Context, explain
+    from sametag.schema.explaining import explain
+    from sametag.schema.findings import Context
     from sametag.schema.shape import Shape
 
     context = Context(values, Shape(schema), engine)

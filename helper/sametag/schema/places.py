@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sametag.schema.findings import value_at
 from sametag.schema.shape import Shape, accepts_type, keys
 from sametag.schema.words import either, named
 
@@ -64,13 +65,6 @@ class _Place(NamedTuple):
 
     def takes_value(self, schemas: Iterable[Schema]) -> bool:
         return accepts_type(self.shape.flat(schemas), self.value)
-
-
-def value_at(tree: Any, path: Path) -> Any:
-    """Return the value at a path that exists."""
-    for part in path:
-        tree = tree[part]
-    return tree
 
 
 def _same_letters(place: _Place) -> Suggestion | None:

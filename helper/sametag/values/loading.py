@@ -114,7 +114,7 @@ def _read_document(file: str) -> Document:
 
 
 def _read_text(file: str) -> str:
-    from sametag.values.expressions import ExpressionError
+    from sametag.values.literals import ExpressionError
 
     try:
         return _read(file).decode()

@@ -1,0 +1,115 @@
+"""What the kinds of workloads call the same things: how many pods, and which of them are of the newest spec."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lightkube.resources.apps_v1 import ReplicaSet
+    from lightkube.resources.core_v1 import Pod
+
+    Workload = Deployment | StatefulSet | DaemonSet
+
+_Object = TypeVar("_Object")
+
+
+@dataclass(slots=True)
+class Objects:
+    """The objects of a release, by UID, as a watch keeps them."""
+
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    statefulsets: dict[str, StatefulSet] = field(default_factory=dict)
+    daemonsets: dict[str, DaemonSet] = field(default_factory=dict)
+    replicasets: dict[str, ReplicaSet] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+
+    @property
+    def workloads(self) -> list[Workload]:
+        """Every workload, of whatever kind."""
+        return [*self.deployments.values(), *self.statefulsets.values(), *self.daemonsets.values()]
+
+
+class Owned:
+    """The pods that are not being deleted, and the ReplicaSets, by the UID of their owner."""
+
+    def __init__(self, objects: Objects) -> None:
+        live = [pod for pod in objects.pods.values() if metadata(pod).deletionTimestamp is None]
+        self._pods = _by_owner(live)
+        self._replicasets = _by_owner(objects.replicasets.values())
+
+    def split(self, workload: Workload) -> tuple[list[Pod], list[Pod]]:
+        """Return the pods of the workload's newest spec, and the older ones."""
+        uid = metadata(workload).uid or ""
+        if isinstance(workload, Deployment):
+            return self._of_replicasets(uid)
+        newest = _newest_label(workload)
+        current = [pod for pod in self._pods[uid] if (metadata(pod).labels or {}).get(newest[0]) == newest[1]]
+        return current, [pod for pod in self._pods[uid] if pod not in current]
+
+    def _of_replicasets(self, uid: str) -> tuple[list[Pod], list[Pod]]:
+        sets = sorted(self._replicasets[uid], key=_revision)
+        pods = [self._pods[metadata(replicaset).uid or ""] for replicaset in sets]
+        return (pods[-1], [pod for older in pods[:-1] for pod in older]) if pods else ([], [])
+
+
+def _by_owner(items: Iterable[_Object]) -> defaultdict[str, list[_Object]]:
+    found: defaultdict[str, list[_Object]] = defaultdict(list)
+    for item in items:
+        for owner in metadata(item).ownerReferences or ():
+            found[owner.uid].append(item)
+    return found
+
+
+def _revision(replicaset: ReplicaSet) -> int:
+    return int((metadata(replicaset).annotations or {}).get("deployment.kubernetes.io/revision", 0))
+
+
+def _newest_label(workload: StatefulSet | DaemonSet) -> tuple[str, str]:
+    """Return the label, name and value, that the pods of the newest spec have.
+
+    Source: k8s.io/api/apps/v1, ControllerRevisionHashLabelKey and DeprecatedTemplateGeneration
+    """
+    if isinstance(workload, StatefulSet):
+        return "controller-revision-hash", (workload.status and workload.status.updateRevision) or ""
+    annotations = metadata(workload).annotations or {}
+    return "pod-template-generation", annotations.get("deprecated.daemonset.template.generation", "")
+
+
+class Numbers(NamedTuple):
+    """How many pods a workload wants, has on its newest spec, and has available."""
+
+    desired: int
+    updated: int
+    ready: int
+
+
+def numbers(workload: Workload) -> Numbers:
+    """Return the numbers as the controller last saw them."""
+    if isinstance(workload, DaemonSet):
+        daemons = workload.status
+        if daemons is None:
+            return Numbers(0, 0, 0)
+        return Numbers(
+            daemons.desiredNumberScheduled, daemons.updatedNumberScheduled or 0, daemons.numberAvailable or 0
+        )
+    replicas, status = workload.spec.replicas, workload.status
+    desired = 1 if replicas is None else replicas
+    return Numbers(desired, (status and status.updatedReplicas) or 0, (status and status.availableReplicas) or 0)
+
+
+def observed(workload: Workload) -> bool:
+    """Whether the controller has seen the newest spec."""
+    seen = (workload.status and workload.status.observedGeneration) or 0
+    return seen >= (metadata(workload).generation or 0)
+
+
+def metadata(item: Any) -> ObjectMeta:
+    """Return an object's metadata, empty where it has none."""
+    return item.metadata or ObjectMeta()

@@ -1,0 +1,114 @@
+"""What others build on: the public names, the wheel, the GitHub action."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+import sametag
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_public_name_can_be_had_and_is_typed() -> None:
+    source = (ROOT / "helper/sametag/__init__.py").read_text()
+    typed = source[source.index("if TYPE_CHECKING:") : source.index("# Public name")]
+
+    for name in sametag.__all__:
+        assert getattr(sametag, name) is not None
+        assert name in typed
+    public = {line.split()[-1] for line in typed.splitlines() if " as " in line}
+    assert public <= set(sametag.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothere'"):
+        sametag.nothere  # noqa: B018 - having it is what fails
+
+
+def imported(code: str, folder: Path, *modules: str) -> str:
+    """Run code in a new Python, and return what it printed and which of the modules it imported."""
+    code += f"\nimport sys\nprint(*[m for m in {modules!r} if m in sys.modules])"
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_sametag_imports_nothing_slow(tmp_path: Path) -> None:
+    assert imported("import sametag", tmp_path, "lightkube", "pyhelm3", "yaml", "asyncio").strip() == ""
+
+
+def test_validate_imports_only_what_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("image: {repository: app, tag: x}\nservices: {web: {command: [a]}}\n")
+    code = "from sametag.cli import run; print(run(['validate', '-f', 'values.yaml']))"
+
+    assert imported(code, tmp_path, "lightkube", "pyhelm3", "pydantic", "asyncio", "jsonschema") == "0\n\n"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def test_the_wheel_carries_the_chart_and_validates_with_it(wheel: Path, tmp_path: Path) -> None:
+    def run(*words: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(wheel)}
+        command = [sys.executable, *words]
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return ran.stdout.strip()
+
+    where = run("-c", "import sametag; print(sametag.load_chart(None).path)")
+
+    assert where == str(wheel / "sametag/chart")
+    assert run("-m", "sametag", "validate", "-f", str(ROOT / "values.example.yaml")) == ""
+
+
+def test_the_wheel_has_the_version_of_the_chart(wheel: Path) -> None:
+    version = yaml.safe_load((ROOT / "chart/Chart.yaml").read_text())["version"]
+
+    assert (wheel / f"sametag-{version}.dist-info/METADATA").exists()
+
+
+def run_action(folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Run the action's last step as GitHub does, where the step before it has installed sametag."""
+    action = yaml.safe_load((ROOT / "action.yaml").read_text())
+    step = action["runs"]["steps"][-1]
+    given = {name: inputs.get(name, setting.get("default", "")) for name, setting in action["inputs"].items()}
+    environment = {name: given[value.split("inputs.")[1].split(" ")[0]] for name, value in step["env"].items()}
+    (folder / "temp/sametag").mkdir(parents=True)
+    (folder / "temp/sametag/bin").symlink_to(Path(sys.executable).parent)
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        cwd=folder,
+        env={**os.environ, "RUNNER_TEMP": str(folder / "temp"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_action_annotates_every_problem_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("image: {repository: app}\n")
+    (tmp_path / "b.yaml").write_text("services:\n  web:\n    comand: [a]\n")
+
+    ran = run_action(tmp_path, values="a.yaml\nb.yaml\n")
+
+    assert ran.returncode == 1
+    assert "::error file=b.yaml,line=3,col=5,title=unknown-key::comand is not a setting of a service" in ran.stdout
+
+
+def test_the_action_says_nothing_of_good_values(tmp_path: Path) -> None:
+    ran = run_action(tmp_path, values=str(ROOT / "values.example.yaml"), tag="1.10")
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
