@@ -119,6 +119,14 @@ def test_a_pod_that_is_being_deleted_does_not_count() -> None:
     assert judge(leaving, pod("b", "new", NEW)).complete
 
 
+def test_an_evicted_pod_does_not_count() -> None:
+    evicted = pod("a", "new", NEW)
+    assert evicted.status is not None
+    evicted.status.phase = "Failed"
+
+    assert judge(evicted, pod("b", "new", NEW)).complete
+
+
 def test_the_trouble_of_an_older_pod_is_not_the_rollouts() -> None:
     state = judge(pod("a", "old", OLD, waiting("ImagePullBackOff", "not found")), pod("b", "new", NEW))
 

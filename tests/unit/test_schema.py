@@ -285,4 +285,4 @@ def test_what_explains_problems_is_imported_only_for_problems() -> None:
         "schema.validate(values.from_text('', ''), values.from_text('', ''), {}); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"sametag.schema.findings", "difflib", "jsonschema", "dataclasses"}.intersection(loaded)
+    assert not {"sametag.schema.explaining", "difflib", "jsonschema", "dataclasses"}.intersection(loaded)

@@ -37,11 +37,10 @@ class Objects:
 
 
 class Owned:
-    """The pods that are not being deleted, and the ReplicaSets, by the UID of their owner."""
+    """The pods that count, and the ReplicaSets, by the UID of their owner."""
 
     def __init__(self, objects: Objects) -> None:
-        live = [pod for pod in objects.pods.values() if metadata(pod).deletionTimestamp is None]
-        self._pods = _by_owner(live)
+        self._pods = _by_owner(filter(_counts, objects.pods.values()))
         self._replicasets = _by_owner(objects.replicasets.values())
 
     def split(self, workload: Workload) -> tuple[list[Pod], list[Pod]]:
@@ -57,6 +56,12 @@ class Owned:
         sets = sorted(self._replicasets[uid], key=_revision)
         pods = [self._pods[metadata(replicaset).uid or ""] for replicaset in sets]
         return (pods[-1], [pod for older in pods[:-1] for pod in older]) if pods else ([], [])
+
+
+def _counts(pod: Pod) -> bool:
+    """Whether a pod is neither being deleted nor at its end: an evicted pod stays, and another takes its place."""
+    ended = pod.status is not None and pod.status.phase in ("Failed", "Succeeded")
+    return metadata(pod).deletionTimestamp is None and not ended
 
 
 def _by_owner(items: Iterable[_Object]) -> defaultdict[str, list[_Object]]:
