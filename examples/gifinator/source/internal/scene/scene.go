@@ -5,7 +5,6 @@ package scene
 import (
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"image"
 	"image/color"
 	"math"
@@ -61,7 +60,7 @@ func Load(path string) (*Scene, error) {
 // Draw draws frame number `frame` of `frames`, which together are one whole turn.
 func (s *Scene) Draw(version, text string, frame, frames int) *image.Paletted {
 	picture := image.NewPaletted(image.Rect(0, 0, s.Width, s.Height), palette(version))
-	solid := s.Solids[index(version, len(s.Solids))]
+	solid := s.Solids[number(version)%uint32(len(s.Solids))]
 	points := turned(solid.Points, 2*math.Pi*float64(frame)/float64(frames))
 	for _, edge := range byDepth(solid.Edges, points) {
 		s.line(picture, points[edge[0]], points[edge[1]])
@@ -71,22 +70,29 @@ func (s *Scene) Draw(version, text string, frame, frames int) *image.Paletted {
 	return picture
 }
 
-// index maps neighbouring versions to different solids: the last digit counts.
-func index(version string, count int) int {
-	sum := 0
+// number weighs the parts of a version, so that 0.0.1, 0.1.0 and 1.0.0 differ; a commit hash is one part.
+func number(version string) uint32 {
+	var total, part uint32
 	for _, letter := range version {
-		sum += int(letter)
+		if letter == '.' {
+			total, part = 998*(total+part), 0 // 2 modulo the six solids, whose turn is then another for each part
+			continue
+		}
+		part = 10*part + uint32(letter)
 	}
-	return sum % count
+	return total + part
+}
+
+// hue goes on by the golden ratio: the hues of neighbouring versions are far apart, however many there are.
+func hue(version string) float64 {
+	_, fraction := math.Modf(float64(number(version)) * (math.Sqrt(5) - 1) / 2)
+	return fraction
 }
 
 func palette(version string) color.Palette {
-	hash := fnv.New32a()
-	hash.Write([]byte(version))
-	hue := float64(index(version, 6))/6 + float64(hash.Sum32()%100)/1000
 	colours := make(color.Palette, Shades)
 	for shade := range colours {
-		colours[shade] = shaded(hue, 0.08+0.92*float64(shade)/float64(Shades-2))
+		colours[shade] = shaded(hue(version), 0.08+0.92*float64(shade)/float64(Shades-2))
 	}
 	colours[textShade] = color.RGBA{255, 255, 255, 255}
 	return colours

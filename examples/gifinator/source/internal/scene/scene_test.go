@@ -2,6 +2,7 @@ package scene
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,14 +25,26 @@ func TestTwoDrawingsOfAFrameAreTheSame(t *testing.T) {
 	}
 }
 
-func TestTheSolidTurnsAndTheVersionsDiffer(t *testing.T) {
+func TestTheSolidTurns(t *testing.T) {
 	scene := load(t)
 	frame := scene.Draw("0.0.5", "hi", 0, 24)
 	if bytes.Equal(frame.Pix, scene.Draw("0.0.5", "hi", 1, 24).Pix) {
 		t.Error("the next frame is the same")
 	}
-	if other := scene.Draw("0.0.6", "hi", 0, 24); frame.Palette[8] == other.Palette[8] {
-		t.Error("another version has the same colours")
+}
+
+func TestNeighbouringVersionsHaveOtherSolidsAndColoursFarApart(t *testing.T) {
+	for _, pair := range [][2]string{
+		{"0.0.5", "0.0.6"}, {"0.0.6", "0.0.7"}, {"0.0.5", "0.0.7"}, {"0.0.9", "0.0.10"},
+		{"0.0.1", "0.1.0"}, {"0.1.0", "1.0.0"}, {"0.0.1", "1.0.0"}, {"1.9.0", "1.10.0"},
+	} {
+		apart := math.Abs(hue(pair[0]) - hue(pair[1]))
+		if apart = min(apart, 1-apart); apart < 0.15 {
+			t.Errorf("%v: the hues are %.2f apart", pair, apart)
+		}
+		if number(pair[0])%6 == number(pair[1])%6 {
+			t.Errorf("%v have the same solid", pair)
+		}
 	}
 }
 
