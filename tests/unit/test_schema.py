@@ -279,6 +279,46 @@ def test_a_schema_that_contains_itself_can_be_explained() -> None:
     assert problem.message == "nxt is not a key of next; did you mean next?"
 
 
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        {"$ref": "https://example.com/schema.json"},
+        {"$ref": "file:///etc/passwd"},
+        {"$ref": "#/definitions/none"},
+        {"properties": {"a": {"type": "strin"}}},
+        {"properties": {"a": {"pattern": "("}}},
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_a_warning_and_nothing_is_fetched(unusable: dict[str, Any]) -> None:
+    (problem,) = schema.validate(NO_DEFAULTS, values.from_text("a: b\n", "v"), unusable)
+    assert (problem.severity, problem.rule) == ("warning", "unusable-schema")
+    assert "\n" not in problem.message
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"contains": {"type": "string"}}, "a lacks an entry that must be there"),
+        ({"items": [{}], "additionalItems": False}, "a has too many entries"),
+        ({"not": {"type": "array"}}, "a is not allowed"),
+        ({"oneOf": [{"type": "array"}, {"minItems": 1}]}, "a fits more than one alternative"),
+    ],
+)
+def test_rules_of_other_charts_are_said_too(rules: dict[str, Any], message: str) -> None:
+    found = schema.validate(NO_DEFAULTS, values.from_text("a: [1, 2]\n", "v"), {"properties": {"a": rules}})
+    assert [problem.message for problem in found] == [message]
+
+
+def test_newer_drafts_are_read_too() -> None:
+    newer = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": {"b": {"type": "object", "dependentRequired": {"c": ["d"]}}},
+        "properties": {"a": {"prefixItems": [{"type": "string"}]}, "b": {"$ref": "#/$defs/b"}},
+    }
+    found = schema.validate(NO_DEFAULTS, values.from_text("a: [1]\nb: {c: 1}\n", "v"), newer)
+    assert [problem.path for problem in found] == ["a[0]", "b"]
+
+
 def test_what_explains_problems_is_imported_only_for_problems() -> None:
     code = (
         "import sys; from sametag import schema, values;"

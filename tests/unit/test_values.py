@@ -200,6 +200,11 @@ def test_bytes_that_are_no_utf8_are_located() -> None:
     assert said(read("a: ü\nb: é".encode() + b"\xff\n")) == ["2:5 not-utf-8"]
 
 
+@pytest.mark.usefixtures("either_parser")
+def test_half_a_character_is_refused() -> None:
+    assert "one half of a character" in read('a: "\\ud800"\n').problems[0].message
+
+
 def test_all_problems_of_a_file_are_found_at_once() -> None:
     assert said(read("a: 1\na: 2\na: .inf\n")) == ["2:1 duplicate-key", "3:1 duplicate-key", "3:4 infinite-number"]
 

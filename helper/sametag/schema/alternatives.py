@@ -87,5 +87,7 @@ def _meant_branch(context: Context, failure: Failure, branches: list[Schema]) ->
 
 
 def _failures(context: Context, branch: Schema, path: Path) -> list[Failure]:
-    schema = {"allOf": [branch], "definitions": context.shape.root.get("definitions", {})}
+    root = context.shape.root
+    schema: Schema = {key: root[key] for key in ("$schema", "definitions", "$defs") if key in root}
+    schema["allOf"] = [branch]
     return [one._replace(path=(*path, *one.path)) for one in context.engine(schema, context.value(path))]

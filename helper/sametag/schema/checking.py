@@ -43,7 +43,11 @@ def check(values: Values, schema: Schema, engine: Engine | None = None) -> list[
         engine: One of `engines`; the fastest that is installed when None.
     """
     engine = engine or engines.best()
-    failures = list(engine(schema, values.tree))
+    try:
+        failures = list(engine(schema, values.tree))
+    except engines.UnusableSchemaError as error:
+        message, remedy = f"the chart's schema cannot be used here: {error}", "Helm will check the values against it"
+        return [Problem("unusable-schema", "warning", "", None, message, remedy)]
     problems = _explained(values, schema, engine, failures) if failures else []
     return _sorted(values, [*problems, *semantics.check(values)])
 

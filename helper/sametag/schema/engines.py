@@ -1,6 +1,7 @@
 """The two engines that find what a schema rejects, in one form.
 
 jsonschema-rs is the fast one. jsonschema is the reference in the tests, and does the work where the other has no wheel.
+Neither of them fetches anything: a schema that needs another document is not usable.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
 
     from sametag.values import Path
 
+    #: Finds every failure of an instance; what happens inside of an `anyOf` or `oneOf` is one failure of that keyword.
+    #: Raises `UnusableSchemaError`.
+    Engine = Callable[[dict[str, Any], Any], Iterator["Failure"]]
+
 Schema = dict[str, Any]
+
+
+class UnusableSchemaError(Exception):
+    """The schema is none, or refers to another document."""
 
 
 class Failure(NamedTuple):
@@ -24,17 +33,14 @@ class Failure(NamedTuple):
         keyword: Such as `pattern`.
         schema: The schema object that holds the keyword.
         is_name: Whether the name of an entry was rejected, not its value (`propertyNames`).
+        said: The engine's own words, for keywords that we have none for.
     """
 
     path: Path
     keyword: str
     schema: Schema
     is_name: bool
-
-
-#: Finds every failure of an instance; all that a nested `anyOf` or `oneOf` hides is one failure of that keyword.
-if TYPE_CHECKING:
-    Engine = Callable[[Schema, Any], Iterator[Failure]]
+    said: str
 
 
 def best() -> Engine:
@@ -50,45 +56,59 @@ def fast(schema: Schema, instance: Any) -> Iterator[Failure]:
     """Find failures with jsonschema-rs; its schema paths have references resolved."""
     import jsonschema_rs
 
-    validator = jsonschema_rs.Draft7Validator(schema, validate_formats=True)
-    for error in validator.iter_errors(instance):
-        path = tuple(error.instance_path)
-        if is_name := isinstance(error.kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
-            path = (*path, str(error.kind.error.instance))
-        *parents, keyword = error.schema_path
-        holder: Any = schema
-        for part in parents:
-            holder = holder[part]
-        yield Failure(path, str(keyword), holder, is_name)
+    choose = jsonschema_rs.validator_for if "$schema" in schema else jsonschema_rs.Draft7Validator
+    try:
+        validator = choose(schema, validate_formats=True, offline=True)
+    except ValueError as error:
+        raise UnusableSchemaError(str(error).partition("\n")[0]) from error
+    for found in validator.iter_errors(instance):
+        path = tuple(found.instance_path)
+        if is_name := isinstance(found.kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
+            path = (*path, str(found.kind.error.instance))
+        *parents, keyword = found.schema_path or [""]
+        yield Failure(path, str(keyword), _holder(schema, parents), is_name, found.message)
+
+
+def _holder(schema: Any, path: list[Any]) -> Schema:
+    """Return the object that holds the keyword; an empty one where it is a plain `false`, or not in this document."""
+    for part in path:
+        schema = schema[part] if isinstance(schema, list) else schema.get(part, {}) if isinstance(schema, dict) else {}
+    return schema if isinstance(schema, dict) else {}
 
 
 def reference(schema: Schema, instance: Any) -> Iterator[Failure]:
     """Find failures with jsonschema."""
-    for error in _reference_class()(schema, format_checker=_format_checker()).iter_errors(instance):
-        path = tuple(error.absolute_path)
-        schema_path = tuple(error.absolute_schema_path)
-        if is_name := "propertyNames" in schema_path[-2:-1]:
-            path = (*path, error.instance)
-        yield Failure(path, error.validator, error.schema, is_name)
+    import re
+
+    from jsonschema import Draft7Validator
+    from jsonschema.exceptions import UnknownType
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    kind = _strict(validator_for(schema, default=Draft7Validator))
+    validator = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=Registry())
+    try:
+        for error in validator.iter_errors(instance):
+            path, schema_path = tuple(error.absolute_path), tuple(error.absolute_schema_path)
+            if is_name := "propertyNames" in schema_path[-2:-1]:
+                path = (*path, error.instance)
+            holder = error.schema if isinstance(error.schema, dict) else {}
+            yield Failure(path, str(error.validator), holder, is_name, error.message)
+    except (UnknownType, Unresolvable, re.error) as error:
+        raise UnusableSchemaError(str(error).partition("\n")[0]) from error
 
 
 @cache
-def _reference_class() -> Any:
-    """Return jsonschema's validator for draft-07, whose patterns end where Go's and Rust's do."""
+def _strict(kind: Any) -> Any:
+    """Return a validator whose patterns end where Go's and Rust's do; Python's `$` also matches before a line break."""
     import re
 
-    from jsonschema import Draft7Validator, ValidationError, validators
+    from jsonschema import ValidationError, validators
 
     def pattern(_: Any, expression: str, instance: Any, __: Any) -> Iterator[ValidationError]:
-        # In Python `$` also matches before a last line break.
         strict = re.sub(r"(\\.|\[\^?\]?[^\]]*\])|\$", lambda found: found[1] or r"\Z", expression)
         if isinstance(instance, str) and not re.search(strict, instance):
             yield ValidationError(f"{instance!r} does not match {expression!r}")
 
-    return validators.extend(Draft7Validator, {"pattern": pattern})  # type: ignore[no-untyped-call] # not in its stubs
-
-
-def _format_checker() -> Any:
-    from jsonschema import Draft7Validator
-
-    return Draft7Validator.FORMAT_CHECKER
+    return validators.extend(kind, {"pattern": pattern})  # type: ignore[no-untyped-call] # not in its stubs

@@ -87,13 +87,15 @@ def explain_value(context: Context, failure: Failure) -> Finding:
 def rejection(failure: Failure, value: Any) -> str:
     """Say what one keyword rejects, to be read after the path."""
     keyword, schema = failure.keyword, failure.schema
+    if keyword not in schema:
+        return "is not allowed here"
     if "x-error" in schema and keyword not in _OWN_WORDS:
         return str(schema["x-error"])
     if keyword in _SIZES:
         return _size(keyword, schema[keyword], len(value))
     if keyword in _WORDS:
         return _WORDS[keyword](schema[keyword])
-    return _OTHERS.get(keyword, f"breaks the rule {keyword} of the schema")
+    return _OTHERS.get(keyword) or f"breaks the schema's rule {keyword} ({failure.said})"
 
 
 def _size(keyword: str, limit: int, size: int) -> str:

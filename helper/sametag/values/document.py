@@ -56,12 +56,23 @@ class Document(NamedTuple):
         return entry
 
 
+class _PurePython(yaml.SafeLoader):
+    r"""PyYAML's own parser, where there is no libyaml. It too must refuse half a character, such as \ud800."""
+
+    def get_event(self) -> Any:
+        """Return the next event."""
+        event: Any = super().get_event()  # type: ignore[no-untyped-call] # not in its stubs
+        if event.__class__ is yaml.ScalarEvent and any("\ud800" <= character <= "\udfff" for character in event.value):
+            raise yaml.MarkedYAMLError(problem="found invalid Unicode character", problem_mark=event.start_mark)
+        return event
+
+
 def parse(data: bytes, source: str) -> Document:
     """Read one file; whatever the bytes are, what is wrong with them is a problem and no exception."""
     builder = Builder(source)
     try:
         data.decode()
-        builder.run(yaml.CSafeLoader(data) if yaml.__with_libyaml__ else yaml.SafeLoader(data))
+        builder.run(yaml.CSafeLoader(data) if yaml.__with_libyaml__ else _PurePython(data))
     except UnicodeDecodeError as error:
         from sametag.values.syntax import not_utf8
 

@@ -59,6 +59,7 @@ _KNOWN = (
         "text cannot begin with this character",
         "put quotes around it",
     ),
+    ("found invalid Unicode character", "an escape here is one half of a character", "write the character itself"),
     ("block sequence entries are not allowed", "a list cannot begin here", "put it on the next line, indented"),
     ("did not find expected <document start>", "the document has ended, and something follows it", None),
 )
