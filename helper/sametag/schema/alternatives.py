@@ -87,7 +87,8 @@ def _meant_branch(context: Context, failure: Failure, branches: list[Schema]) ->
 
 
 def _failures(context: Context, branch: Schema, path: Path) -> list[Failure]:
-    root = context.shape.root
-    schema: Schema = {key: root[key] for key in ("$schema", "definitions", "$defs") if key in root}
-    schema["allOf"] = [branch]
-    return [one._replace(path=(*path, *one.path)) for one in context.engine(schema, context.value(path))]
+    if id(branch) not in context.compiled:
+        root = context.shape.root
+        schema: Schema = {key: root[key] for key in ("$schema", "definitions", "$defs") if key in root}
+        context.compiled[id(branch)] = context.engine(schema | {"allOf": [branch]})
+    return [one._replace(path=(*path, *one.path)) for one in context.compiled[id(branch)](context.value(path))]

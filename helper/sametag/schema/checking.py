@@ -44,7 +44,7 @@ def check(values: Values, schema: Schema, engine: Engine | None = None) -> list[
     """
     engine = engine or engines.best()
     try:
-        failures = list(engine(schema, values.tree))
+        failures = list(engine(schema)(values.tree))
     except engines.UnusableSchemaError as error:
         message, remedy = f"the chart's schema cannot be used here: {error}", "Helm will check the values against it"
         return [Problem("unusable-schema", "warning", "", None, message, remedy)]
@@ -58,7 +58,7 @@ def _explained(values: Values, schema: Schema, engine: Engine, failures: list[Fa
     from sametag.schema.findings import Context
     from sametag.schema.shape import Shape
 
-    context = Context(values, Shape(schema), engine)
+    context = Context(values, Shape(schema), engine, {})
     found = [finding for failure in failures for finding in explain(context, failure)]
     return _problems(values, _causes(found))
 
@@ -66,17 +66,17 @@ def _explained(values: Values, schema: Schema, engine: Engine, failures: list[Fa
 def _causes(found: list[Finding]) -> list[Finding]:
     """Keep one finding for each cause."""
     meant = {path for finding in found for path in finding.meant}
-    causes: dict[object, Finding] = {}
+    along = {prefix for path in meant for prefix in _prefixes(path)}
+    causes: dict[Path, Finding] = {}
     for finding in sorted(found, key=lambda one: (one.rank, len(one.message), one.message)):
-        if not any(_is_along(need, place) for need in finding.needs for place in meant):
+        # What is missing is not reported where an unknown key was meant to be it, to be in it, or to hold it.
+        if not any(need in along or not meant.isdisjoint(_prefixes(need)) for need in finding.needs):
             causes.setdefault(finding.path, finding)
     return list(causes.values())
 
 
-def _is_along(path: Path, other: Path) -> bool:
-    """Whether one of the paths leads through the other."""
-    shorter = min(len(path), len(other))
-    return path[:shorter] == other[:shorter]
+def _prefixes(path: Path) -> list[Path]:
+    return [path[:depth] for depth in range(1, len(path) + 1)]
 
 
 def _problems(values: Values, findings: list[Finding]) -> list[Problem]:

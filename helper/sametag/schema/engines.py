@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from sametag.values import Path
 
     #: Finds every failure of an instance; what happens inside of an `anyOf` or `oneOf` is one failure of that keyword.
-    #: Raises `UnusableSchemaError`.
-    Engine = Callable[[dict[str, Any], Any], Iterator["Failure"]]
+    Validator = Callable[[Any], Iterator["Failure"]]
+    #: Compiles a schema. It raises `UnusableSchemaError`, or the validator does, at its first failure.
+    Engine = Callable[[dict[str, Any]], Validator]
 
 Schema = dict[str, Any]
 
@@ -52,8 +53,8 @@ def best() -> Engine:
     return fast
 
 
-def fast(schema: Schema, instance: Any) -> Iterator[Failure]:
-    """Find failures with jsonschema-rs; its schema paths have references resolved."""
+def fast(schema: Schema) -> Validator:
+    """Validate with jsonschema-rs."""
     import jsonschema_rs
 
     choose = jsonschema_rs.validator_for if "$schema" in schema else jsonschema_rs.Draft7Validator
@@ -61,12 +62,18 @@ def fast(schema: Schema, instance: Any) -> Iterator[Failure]:
         validator = choose(schema, validate_formats=True, offline=True)
     except ValueError as error:
         raise UnusableSchemaError(str(error).partition("\n")[0]) from error
-    for found in validator.iter_errors(instance):
-        path = tuple(found.instance_path)
-        if is_name := isinstance(found.kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
-            path = (*path, str(found.kind.error.instance))
-        *parents, keyword = found.schema_path or [""]
-        yield Failure(path, str(keyword), _holder(schema, parents), is_name, found.message)
+    return lambda instance: (_fast_failure(schema, error) for error in validator.iter_errors(instance))
+
+
+def _fast_failure(schema: Schema, error: Any) -> Failure:
+    """Take over an error of jsonschema-rs; its schema path has references resolved."""
+    import jsonschema_rs
+
+    path = tuple(error.instance_path)
+    if is_name := isinstance(error.kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
+        path = (*path, str(error.kind.error.instance))
+    *parents, keyword = error.schema_path or [""]
+    return Failure(path, str(keyword), _holder(schema, parents), is_name, error.message)
 
 
 def _holder(schema: Any, path: list[Any]) -> Schema:
@@ -76,18 +83,23 @@ def _holder(schema: Any, path: list[Any]) -> Schema:
     return schema if isinstance(schema, dict) else {}
 
 
-def reference(schema: Schema, instance: Any) -> Iterator[Failure]:
-    """Find failures with jsonschema."""
-    import re
-
+def reference(schema: Schema) -> Validator:
+    """Validate with jsonschema."""
     from jsonschema import Draft7Validator
-    from jsonschema.exceptions import UnknownType
     from jsonschema.validators import validator_for
     from referencing import Registry
-    from referencing.exceptions import Unresolvable
 
     kind = _strict(validator_for(schema, default=Draft7Validator))
     validator = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=Registry())
+    return lambda instance: _reference_failures(validator, instance)
+
+
+def _reference_failures(validator: Any, instance: Any) -> Iterator[Failure]:
+    import re
+
+    from jsonschema.exceptions import UnknownType
+    from referencing.exceptions import Unresolvable
+
     try:
         for error in validator.iter_errors(instance):
             path, schema_path = tuple(error.absolute_path), tuple(error.absolute_schema_path)

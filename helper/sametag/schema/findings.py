@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sametag.schema import words
 
 if TYPE_CHECKING:
-    from sametag.schema.engines import Engine
+    from sametag.schema.engines import Engine, Validator
     from sametag.schema.shape import Shape
     from sametag.values import Path, Values
 
@@ -37,11 +37,12 @@ class Finding(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a failure is explained with."""
+    """What a failure is explained with; `compiled` keeps the validators of alternatives, by the id of their schema."""
 
     values: Values
     shape: Shape
     engine: Engine
+    compiled: dict[int, Validator]
 
     def value(self, path: Path) -> Any:
         """Return the value at a path."""

@@ -27,12 +27,19 @@ class Shape:
 
     def __init__(self, root: Schema) -> None:
         self.root = root
+        self._start = list(self.flat([root]))
+        # By the id of a list that is in here, and a key that it knows by name; None for all that it does not.
+        self._steps: dict[tuple[int, str | int | None], list[Schema]] = {}
 
     def at(self, path: Path) -> list[Schema]:
         """Return every schema object that has a say about the value at this path."""
-        here = list(self.flat([self.root]))
+        here = self._start
         for part in path:
-            here = list(self.flat(child for schema in here for child in _children(schema, part)))
+            known = any(part in schema.get("properties", ()) or "patternProperties" in schema for schema in here)
+            step = (id(here), part if known or isinstance(part, int) else None)
+            if step not in self._steps:
+                self._steps[step] = list(self.flat(child for schema in here for child in _children(schema, part)))
+            here = self._steps[step]
         return here
 
     def flat(self, schemas: Iterable[Any]) -> Iterator[Schema]:

@@ -62,7 +62,8 @@ class _PurePython(yaml.SafeLoader):
     def get_event(self) -> Any:
         """Return the next event."""
         event: Any = super().get_event()  # type: ignore[no-untyped-call] # not in its stubs
-        if event.__class__ is yaml.ScalarEvent and any("\ud800" <= character <= "\udfff" for character in event.value):
+        text = getattr(event, "value", None) or ""
+        if any("\ud800" <= character <= "\udfff" for character in text):
             raise yaml.MarkedYAMLError(problem="found invalid Unicode character", problem_mark=event.start_mark)
         return event
 
