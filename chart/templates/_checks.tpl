@@ -51,13 +51,13 @@
 {{- fail (printf "%s: a %s has no replicas to scale" $path .kind) }}
 {{- end }}
 {{- end }}
-{{- if or $service.probes $service.ingress $service.route $service.monitor }}
+{{- if or $service.probes $service.ingress $service.route (hasKey $service "monitor") }}
 {{- range $key := list "probes" "ingress" "route" "monitor" }}
 {{- $port := (get $service $key | default dict).port }}
 {{- if and (kindIs "string" $port) (not (hasKey ($service.ports | default dict) $port)) }}
 {{- fail (printf "%s.%s.port is %s, which is not one of its ports (%s)" $path $key $port (keys ($service.ports | default dict) | sortAlpha | join ", ")) }}
 {{- end }}
-{{- if and (ne $key "probes") (get $service $key) (not $service.ports) }}
+{{- if and (ne $key "probes") (hasKey $service $key) (not $service.ports) }}
 {{- fail (printf "%s has %s, and no ports" $path $key) }}
 {{- end }}
 {{- end }}

@@ -27,7 +27,7 @@ app.kubernetes.io/version: {{ . | quote }}
 {{/*
 The metadata of an object at indent 2. Two services that make one object are an error that names both: helm would
 let the last one win. What a hook needs comes and goes with it, a step ahead of it.
-dict "of" context "kind" "Service" "name" "x" "annotations" map, which may be missing
+dict "of" context "kind" "Service" "name" "x", and "labels" and "annotations" of this object alone, which may be missing
 */}}
 {{- define "sametag.metadata" }}
 {{- $of := .of }}
@@ -48,12 +48,16 @@ dict "of" context "kind" "Service" "name" "x" "annotations" map, which may be mi
     {{- with $of.labels }}
     {{- . | trim | nindent 4 }}
     {{- end }}
-  {{- if or .annotations $of.service.annotations $of.service.hook }}
+    {{- with .labels }}
+    {{- include "sametag.strings" . | trim | nindent 4 }}
+    {{- end }}
+  {{- if or .annotations $of.service.annotations (hasKey $of.service "hook") }}
   annotations:
-    {{- with $of.service.hook }}
-    helm.sh/hook: {{ join "," (.on | default (list "pre-install" "pre-upgrade")) | quote }}
-    helm.sh/hook-weight: {{ sub (int .weight) (ternary 0 1 (eq $.kind "Job")) | quote }}
-    helm.sh/hook-delete-policy: {{ join "," (.deletePolicy | default (list "before-hook-creation" "hook-succeeded")) | quote }}
+    {{- if hasKey $of.service "hook" }}
+    {{- $hook := $of.service.hook }}
+    helm.sh/hook: {{ join "," ($hook.on | default (list "pre-install" "pre-upgrade")) | quote }}
+    helm.sh/hook-weight: {{ sub (int $hook.weight) (ternary 0 1 (eq $.kind "Job")) | quote }}
+    helm.sh/hook-delete-policy: {{ join "," ($hook.deletePolicy | default (list "before-hook-creation" "hook-succeeded")) | quote }}
     {{- end }}
     {{- with $of.service.annotations }}
     {{- include "sametag.strings" . | trim | nindent 4 }}

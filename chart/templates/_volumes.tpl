@@ -94,5 +94,6 @@ the services that use it, and no others. The merged service
 {{- define "sametag.text" -}}
 {{- $text := . }}
 {{- if not (kindIs "string" .) }}{{ $text = toJson . }}{{ end }}
-{{- toYaml $text | indent 2 | trimPrefix "  " }}
+{{- /* Helm 3 and 4 keep different numbers of empty lines at the end of an object. */}}
+{{- if hasSuffix "\n\n" $text }}{{ quote $text }}{{ else }}{{ toYaml $text | indent 2 | trimPrefix "  " }}{{ end }}
 {{- end }}

@@ -1,0 +1,190 @@
+"""What runs in a pod: variables, probes, files, helpers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from rendering import Chart
+
+HTTP = {"http": {"containerPort": 8080}}
+
+
+def env_of(render: Chart, env: dict[str, Any], **service: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = render({"web": {"command": ["web"], "env": env, **service}}).container("app-web")[
+        "env"
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (8080, "8080"),
+        (1000000, "1000000"),
+        (1.5, "1.5"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        ("", ""),
+        ("1.10", "1.10"),
+        ('a "b" \\ $c\n\té', 'a "b" \\ $c\n\té'),
+        ("{{ .Values }}", "{{ .Values }}"),
+    ],
+)
+def test_a_variable_is_what_was_written(render: Chart, value: object, expected: str) -> None:
+    assert [{"name": "A", "value": expected}] == env_of(render, {"A": value})
+
+
+def test_variables_come_from_secrets_config_maps_and_the_pod(render: Chart) -> None:
+    env = {
+        "A": {"secret": "s", "key": "k"},
+        "B": {"configMap": "c", "key": "k", "optional": True},
+        "C": {"field": "status.podIP"},
+        "D": {"valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}},
+    }
+    assert env_of(render, env) == [
+        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}},
+        {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "D", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}},
+    ]
+
+
+def test_a_variable_that_uses_others_comes_after_them(render: Chart) -> None:
+    """Kubernetes fills in only what stands before."""
+    names = [each["name"] for each in env_of(render, {"ALL": "$(HOST):$(PORT)", "HOST": "h", "PORT": 1})]
+    assert names == ["HOST", "PORT", "ALL"]
+
+
+def test_a_name_of_the_services_own_secret_means_that_one(render: Chart) -> None:
+    env = {"A": {"secret": "login", "key": "k"}, "B": {"secret": "there", "key": "k"}}
+    secrets = {"login": {"data": {"k": "v"}}, "there": {"existing": "elsewhere"}}
+    names = [each["valueFrom"]["secretKeyRef"]["name"] for each in env_of(render, env, secrets=secrets)]
+    assert names == ["app-web-login", "elsewhere"]
+
+
+def test_short_probes_ask_over_http_or_the_port(render: Chart) -> None:
+    def probes(**probes: object) -> dict[str, Any]:
+        return render({"web": {"command": ["web"], "ports": HTTP, "probes": probes}}).container("app-web")
+
+    container = probes(port="http", path="/live", readinessPath="/ready")
+    assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+    assert container["startupProbe"]["httpGet"] == {"path": "/live", "port": "http"}
+    assert probes(port=8080)["livenessProbe"]["tcpSocket"] == {"port": 8080}
+
+
+def test_a_slow_start_is_no_failed_start_and_fails_before_the_rollout(render: Chart) -> None:
+    rendered = render({"web": {"command": ["web"], "ports": HTTP, "probes": {"port": "http"}}})
+    probe = rendered.container("app-web")["startupProbe"]
+    longest = probe["periodSeconds"] * probe["failureThreshold"]
+    assert 60 <= longest < rendered.one("Deployment")["spec"]["progressDeadlineSeconds"]
+
+
+def test_a_full_probe_stands_in_the_place_of_the_short_one(render: Chart) -> None:
+    own = {"exec": {"command": ["check"]}}
+    service = {"command": ["web"], "ports": HTTP, "probes": {"port": "http", "liveness": own}}
+    container = render({"web": service}).container("app-web")
+    assert own == container["livenessProbe"]
+    assert "tcpSocket" in container["readinessProbe"]
+
+
+def test_there_are_no_probes_unless_asked_for(render: Chart) -> None:
+    container = render({"web": {"command": ["web"], "ports": HTTP}}).container("app-web")
+    assert not {"livenessProbe", "readinessProbe", "startupProbe"} & container.keys()
+
+
+def test_a_probe_of_a_port_that_is_not_there_is_refused(render: Chart) -> None:
+    service = {"command": ["web"], "ports": HTTP, "probes": {"port": "htp"}}
+    assert "services.web.probes.port is htp, which is not one of its ports (http)" in render.refusal({"web": service})
+
+
+def test_a_pod_with_ports_waits_before_it_stops(render: Chart) -> None:
+    """Those who have not heard that it stops still send requests."""
+    rendered = render({"web": {"command": ["web"], "ports": HTTP}, "worker": {"command": ["worker"]}})
+    delay = rendered.container("app-web")["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert 0 < delay < rendered.pod("app-web")["spec"]["terminationGracePeriodSeconds"]
+    assert "lifecycle" not in rendered.container("app-worker")
+
+
+def test_the_delay_gives_way_to_the_users_hook_or_to_zero(render: Chart) -> None:
+    own = {"preStop": {"exec": {"command": ["drain"]}}}
+    web = {"command": ["web"], "ports": HTTP}
+    assert own == render({"web": {**web, "lifecycle": own}}).container("app-web")["lifecycle"]
+    assert "lifecycle" not in render({"web": {**web, "preStopDelaySeconds": 0}}).container("app-web")
+
+
+def test_writable_paths_are_folders_of_a_limited_size(render: Chart) -> None:
+    paths = {"/tmp": {}, "/cache": {"sizeLimit": "1Gi", "medium": "Memory"}}  # noqa: S108 - a path in the pod
+    rendered = render({"web": {"command": ["web"], "writablePaths": paths}})
+    volumes = {v["name"]: v["emptyDir"] for v in rendered.pod("app-web")["spec"]["volumes"]}
+    mounted = {m["mountPath"]: volumes[m["name"]] for m in rendered.container("app-web")["volumeMounts"]}
+    assert mounted == {"/cache": {"sizeLimit": "1Gi", "medium": "Memory"}, "/tmp": {"sizeLimit": "64Mi"}}  # noqa: S108
+
+
+def test_config_is_files_or_variables(render: Chart) -> None:
+    config = {
+        "files": {"mountPath": "/etc/app", "data": {"a.ini": "x = 1\n\ny = 2\n", "on": "off"}},
+        "one": {"mountPath": "/etc/one.pem", "subPath": "one.pem", "existing": "shared"},
+        "flags": {"env": True, "data": {"BIG": 1000000, "ON": True}},
+    }
+    rendered = render({"web": {"command": ["web"], "config": config}})
+    maps = rendered.all("ConfigMap")
+    assert maps["app-web-files"]["data"] == {"a.ini": "x = 1\n\ny = 2\n", "on": "off"}
+    assert maps["app-web-flags"]["data"] == {"BIG": "1000000", "ON": "true"}
+    assert len(maps) == 2
+    container = rendered.container("app-web")
+    assert container["envFrom"] == [{"configMapRef": {"name": "app-web-flags"}}]
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert mounts["/etc/one.pem"]["subPath"] == "one.pem"
+    volumes = {v["name"]: v["configMap"]["name"] for v in rendered.pod("app-web")["spec"]["volumes"]}
+    assert (
+        volumes[mounts["/etc/app"]["name"]],
+        volumes[mounts["/etc/one.pem"]["name"]],
+    ) == ("app-web-files", "shared")
+
+
+@pytest.mark.parametrize("text", ["", "a", "a\n", "\na\n\n", "  a\n b", "a: b # c", "tab\there", "é\u2028", "a\\n"])
+def test_a_file_is_what_was_written(render: Chart, text: str) -> None:
+    config = {"a": {"data": {"file": text}}}
+    assert {"file": text} == render({"web": {"command": ["web"], "config": config}}).one("ConfigMap")["data"]
+
+
+def test_secrets_are_encoded_once(render: Chart) -> None:
+    secret = render({"web": {"command": ["web"], "secrets": {"a": {"data": {"b": "c", "n": 5}}}}}).one("Secret")
+    assert secret["data"] == {"b": "Yw==", "n": "NQ=="}
+
+
+def test_a_change_of_content_rolls_the_services_that_use_it_and_no_others(render: Chart) -> None:
+    def pods(content: str) -> list[Any]:
+        using = {"command": ["web"], "config": {"a": {"data": {"b": content}}}}
+        rendered = render({"using": using, "other": {"command": ["other"]}})
+        return [rendered.pod("app-using"), rendered.pod("app-other")]
+
+    before, after = pods("1"), pods("2")
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+    assert pods("1") == before
+
+
+def test_a_claim_outlives_the_release(render: Chart) -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    rendered = render({"web": {"command": ["web"], "volumes": {"data": {"mountPath": "/data", "claim": claim}}}})
+    found = rendered.one("PersistentVolumeClaim")
+    assert found["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    (volume,) = rendered.pod("app-web")["spec"]["volumes"]
+    assert {"claimName": found["metadata"]["name"]} == volume["persistentVolumeClaim"]
+
+
+def test_helpers_get_the_defaults_of_security_and_resources(render: Chart) -> None:
+    helpers = [{"name": "a", "env": {"B": 1}, "securityContext": {"runAsUser": 7}}, {"name": "b", "resources": {}}]
+    pod = render({"web": {"command": ["web"], "sidecars": helpers, "initContainers": helpers}}).pod("app-web")["spec"]
+    for containers in (pod["containers"][1:], pod["initContainers"]):
+        assert [each["name"] for each in containers] == ["a", "b"]
+        assert containers[0]["env"] == [{"name": "B", "value": "1"}]
+        assert containers[0]["securityContext"]["runAsUser"] == 7
+        assert containers[0]["securityContext"]["readOnlyRootFilesystem"] is True
+        assert containers[0]["resources"]["limits"]["memory"] == "512Mi"

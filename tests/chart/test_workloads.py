@@ -1,0 +1,188 @@
+"""The kinds of workload, and what each of them must be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rendering import Chart
+
+WEB = {"command": ["web"]}
+
+
+def test_a_deployment_starts_new_pods_before_it_stops_old_ones(render: Chart) -> None:
+    """Recreate as a default would take the application down on every upgrade."""
+    spec = render({"web": WEB}).one("Deployment")["spec"]
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}
+
+
+def test_a_rollout_fails_before_helm_gives_up(render: Chart) -> None:
+    """Helm waits 300 s; Kubernetes' own 600 s would leave Helm without a reason."""
+    assert render({"web": WEB}).one("Deployment")["spec"]["progressDeadlineSeconds"] < 300
+
+
+def test_recreate_has_no_leftover_of_the_default(render: Chart) -> None:
+    spec = render({"web": {**WEB, "strategy": {"type": "Recreate"}}}).one("Deployment")["spec"]
+    assert spec["strategy"] == {"type": "Recreate"}
+
+
+def test_min_ready_seconds_is_the_workloads_not_the_pods(render: Chart) -> None:
+    rendered = render({"web": {**WEB, "minReadySeconds": 5}})
+    assert rendered.one("Deployment")["spec"]["minReadySeconds"] == 5
+    assert "minReadySeconds" not in rendered.pod("app-web")["spec"]
+
+
+def test_a_statefulset_has_claims_and_a_headless_service(render: Chart) -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    service = {
+        **WEB,
+        "kind": "StatefulSet",
+        "ports": {"http": {"containerPort": 80}},
+        "volumes": {"data": {"mountPath": "/data", "claim": claim}},
+    }
+    rendered = render({"web": service})
+    spec = rendered.one("StatefulSet")["spec"]
+    (template,) = spec["volumeClaimTemplates"]
+    assert ("data", claim) == (template["metadata"]["name"], template["spec"])
+    assert rendered.all("Service")[spec["serviceName"]]["spec"]["clusterIP"] == "None"
+    assert "clusterIP" not in rendered.all("Service")["app-web"]["spec"]
+    assert rendered.container("app-web")["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+    assert "volumes" not in rendered.pod("app-web")["spec"]
+    assert rendered.all("PersistentVolumeClaim") == {}
+
+
+def test_a_daemonset_has_no_replicas_and_nothing_that_counts_them(render: Chart) -> None:
+    rendered = render({"web": {**WEB, "kind": "DaemonSet", "replicas": 3}})
+    assert "replicas" not in rendered.one("DaemonSet")["spec"]
+    assert "topologySpreadConstraints" not in rendered.pod("app-web")["spec"]
+    assert rendered.all("PodDisruptionBudget") == {}
+
+
+def test_a_job_is_another_one_when_what_it_runs_changes(render: Chart) -> None:
+    """A Job cannot change: an upgrade that tried would fail."""
+    job = {"job": {"kind": "Job", "command": ["job"]}}
+
+    def name(*options: str) -> str:
+        (found,) = render(job, *options).all("Job")
+        return str(found)
+
+    assert name() == name()
+    assert name() != name("--set-string", "image.tag=2")
+    assert name().startswith("app-job-")
+
+
+def test_a_cronjob_runs_once_at_a_time(render: Chart) -> None:
+    spec = render({"cron": {**WEB, "kind": "CronJob", "cronJob": {"schedule": "@daily"}}}).one("CronJob")["spec"]
+    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("@daily", "Forbid")
+    assert spec["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_what_ends_by_itself_has_no_service_no_budget_no_probe_delay(render: Chart) -> None:
+    service = {**WEB, "kind": "Job", "replicas": 5, "ports": {"http": {"containerPort": 80}}}
+    rendered = render({"job": service})
+    assert rendered.kinds() == ["Job", "NetworkPolicy", "ServiceAccount"]
+    assert "lifecycle" not in rendered.pod(next(iter(rendered.all("Job"))))["spec"]["containers"][0]
+
+
+def test_a_hook_runs_before_any_service_changes_and_ends_before_helm_gives_up(render: Chart) -> None:
+    job = render({"migrate": {**WEB, "hook": {}}}).one("Job")
+    assert job["metadata"]["name"] == "app-migrate"
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert job["spec"]["activeDeadlineSeconds"] < 300
+
+
+def test_what_a_hook_needs_is_there_before_it(render: Chart) -> None:
+    """Ordinary objects come after pre-install hooks: a Job without its account or its ConfigMap would never start."""
+    service = {
+        **WEB,
+        "hook": {"weight": 3},
+        "config": {"a": {"env": True, "data": {"b": "c"}}},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+    }
+    rendered = render({"migrate": service})
+    weights = {o["kind"]: int(o["metadata"]["annotations"]["helm.sh/hook-weight"]) for o in rendered.objects}
+    assert weights.pop("Job") == 3
+    assert weights == {"ConfigMap": 2, "NetworkPolicy": 2, "Role": 2, "RoleBinding": 2, "ServiceAccount": 2}
+
+
+def test_services_and_their_config_are_no_hooks(render: Chart) -> None:
+    """A ConfigMap that is a hook is not restored by a rollback."""
+    rendered = render({"web": {**WEB, "config": {"a": {"data": {"b": "c"}}}}, "migrate": {**WEB, "hook": {}}})
+    assert "annotations" not in rendered.one("ConfigMap")["metadata"]
+    assert "annotations" not in rendered.one("Deployment")["metadata"]
+
+
+def test_a_hook_is_for_a_job(render: Chart) -> None:
+    assert "services.web.hook is for a Job" in render.refusal({"web": {**WEB, "kind": "Deployment", "hook": {}}})
+
+
+def test_a_cronjob_needs_a_schedule(render: Chart) -> None:
+    assert "services.web needs cronJob.schedule" in render.refusal({"web": {**WEB, "kind": "CronJob"}})
+
+
+def test_an_autoscaler_sets_the_replicas_alone(render: Chart) -> None:
+    rendered = render({"web": {**WEB, "replicas": 7, "autoscaling": {"minReplicas": 2, "maxReplicas": 9}}})
+    assert "replicas" not in rendered.one("Deployment")["spec"]
+    spec = rendered.one("HorizontalPodAutoscaler")["spec"]
+    assert (
+        spec["minReplicas"],
+        spec["maxReplicas"],
+        spec["metrics"][0]["resource"]["target"]["averageUtilization"],
+    ) == (2, 9, 80)
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app-web"}
+
+
+def test_keda_sets_the_replicas_alone(render: Chart) -> None:
+    keda = {"triggers": [{"type": "cron", "metadata": {"timezone": "UTC"}}]}
+    rendered = render({"web": {**WEB, "keda": keda}})
+    assert "replicas" not in rendered.one("Deployment")["spec"]
+    assert keda["triggers"] == rendered.one("ScaledObject")["spec"]["triggers"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"keda": {"triggers": [{"type": "cpu", "metadata": {}}]}}, "only one can set the replicas"),
+        ({"kind": "DaemonSet"}, "a DaemonSet has no replicas to scale"),
+    ],
+)
+def test_what_cannot_scale_is_refused(render: Chart, extra: dict[str, object], message: str) -> None:
+    assert message in render.refusal({"web": {**WEB, "autoscaling": {"maxReplicas": 2}, **extra}})
+
+
+def test_several_pods_have_a_budget_and_spread(render: Chart) -> None:
+    rendered = render({"one": WEB, "two": {**WEB, "replicas": 2}})
+    assert list(rendered.all("PodDisruptionBudget")) == ["app-two"]
+    spec = rendered.pod("app-two")["spec"]
+    assert [constraint["topologyKey"] for constraint in spec["topologySpreadConstraints"]] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    assert {"ScheduleAnyway"} == {each["whenUnsatisfiable"] for each in spec["topologySpreadConstraints"]}
+    assert "preferredDuringSchedulingIgnoredDuringExecution" in spec["affinity"]["podAntiAffinity"]
+    assert not {"affinity", "topologySpreadConstraints"} & rendered.pod("app-one")["spec"].keys()
+
+
+def test_the_users_own_placement_and_budget_stand_in_the_place_of_the_default(render: Chart) -> None:
+    service = {
+        **WEB,
+        "replicas": 2,
+        "affinity": {},
+        "topologySpreadConstraints": [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}],
+        "podDisruptionBudget": {"minAvailable": 1},
+    }
+    rendered = render({"web": service})
+    spec = rendered.pod("app-web")["spec"]
+    assert "affinity" not in spec
+    (constraint,) = spec["topologySpreadConstraints"]
+    assert constraint["topologyKey"] == "rack"
+    assert constraint["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == "web"
+    budget = rendered.one("PodDisruptionBudget")["spec"]
+    assert (budget["minAvailable"], budget.get("maxUnavailable")) == (1, None)
+
+
+def test_a_budget_can_be_done_without(render: Chart) -> None:
+    rendered = render({"web": {**WEB, "replicas": 2, "podDisruptionBudget": {"enabled": False}}})
+    assert rendered.all("PodDisruptionBudget") == {}
