@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What JSON may hold raw and YAML, as Helm reads it, may not, or takes for a line break.
-_RAW = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_RAW = "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 
 
 def to_helm(tree: Mapping[str, Any]) -> bytes:
@@ -20,4 +20,4 @@ def to_helm(tree: Mapping[str, Any]) -> bytes:
     a float64, as from a values file: an int64 of `--set` beyond 2^53 loses digits.
     """
     text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return _RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    return re.sub(_RAW, lambda found: f"\\u{ord(found[0]):04x}", text).encode()
