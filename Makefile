@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The embedded cluster and the demo are folders of scripts, not packages to install.
 export PYTHONPATH := $(CURDIR)/tests/cluster
+# What is measured and tested is what users run: compiled once, not at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
@@ -20,6 +22,7 @@ demo: setup ## The main job, before your eyes (KEEP=1 leaves it running; KUBECON
 
 .PHONY: test
 test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes
+	@cd examples/gifinator/source && go test ./...
 	@$(BIN)/python -m embedded run -- $(BIN)/pytest $(PYTEST)
 
 .PHONY: check
@@ -28,6 +31,8 @@ check: setup ## Lint, types, layers, drift of generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@unformatted=$$(gofmt -l examples tests); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@cd examples/gifinator/source && go vet ./...
 	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py --check
 
 .PHONY: generate

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sametag.errors import UsageError
 
 if TYPE_CHECKING:
+    import tarfile
     from collections.abc import Callable
 
 # An archive member larger than this is no Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
@@ -71,6 +71,8 @@ def _member_of_folder(folder: Path, name: str) -> str | None:
 
 
 def _from_archive(path: Path) -> Chart:
+    import tarfile
+
     try:
         with tarfile.open(path, "r:gz") as archive:
             # The chart's own files are in the one top folder; a dependency's are deeper.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,8 @@ def run(argv: Sequence[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:  # noqa: BLE001 - the outermost frame: a bug gets its own exit code, and its traceback
+        import traceback
+
         traceback.print_exc()
         print("sametag: this is a bug; please report it with the lines above", file=sys.stderr)
         return _BUG

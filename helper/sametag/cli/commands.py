@@ -231,7 +231,7 @@ def _next_values(arguments: Arguments, now: Revision) -> Values:
 
 
 def _problems(chart: Chart, user: Values) -> list[Problem]:
-    return schema.validate(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), user, chart.schema or {})
+    return schema.validate(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), user, chart.schema)
 
 
 def _refuse_problems(chart: Chart, user: Values) -> None:
