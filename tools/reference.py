@@ -49,15 +49,15 @@ What that gives: a Deployment in the Pod Security Standard "restricted" (user 65
 token, requests and limits), a ServiceAccount of its own and a NetworkPolicy. `ports` add a Service, more than one
 replica a PodDisruptionBudget and a spread over nodes and zones. Needs Kubernetes {kube}, Helm 3.18 or newer, or Helm 4.
 
-## At the top
+## The values
 
 {top}
 
-## A service, and `defaults`
+A service, and `defaults`, which every service starts from (maps merge, lists and scalars of the service win, `null`
+removes), may have: {service}.
 
-{service}
-
-Every setting in full: docs/reference/values.md. Values to start from: examples/.
+All of them in full: docs/reference/values.md. Values to start from: examples/. This file is short since every revision
+of a release stores it.
 """
 
 
@@ -81,8 +81,12 @@ def readme(schema: Schema) -> str:
     return _README.format(
         kube=metadata["kubeVersion"].removesuffix("-0").replace(">=", "") + " or newer",
         top="\n".join(_rows("", schema, schema, _values())),
-        service="\n".join(_rows("", schema["definitions"]["service"], schema, _values()["defaults"])),
+        service=", ".join(f"`{name}`" for name, prop in _settings(schema) if "not" not in prop),
     )
+
+
+def _settings(schema: Schema) -> list[tuple[str, Schema]]:
+    return list(schema["definitions"]["service"]["properties"].items())
 
 
 def _values() -> Any:

@@ -14,6 +14,13 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if lt (len .Sametag.prefix) 5 }}
+{{- range $names }}
+{{- if contains (print "," $.Sametag.prefix . ",") ",true,false,yes,no,on,off,y,n,null," }}
+{{- fail (printf "services.%s: YAML takes the name %s%s for another thing: choose another, or another namePrefix" . $.Sametag.prefix .) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if not (regexMatch "^([a-z][a-z0-9-]*)?$" .Sametag.prefix) }}
 {{- fail (printf "namePrefix must be lower-case letters, digits and '-', starting with a letter, got %q" .Sametag.prefix) }}
 {{- end }}
@@ -26,22 +33,25 @@
 {{- if or (hasKey $service "tag") (hasKey $service "image") }}
 {{- fail (printf "%s has a tag or image of its own, which is not allowed: every service runs the one image.tag" $path) }}
 {{- end }}
-{{- if contains (print "," .fullname ",") ",true,false,yes,no,on,off,y,n,null," }}
-{{- fail (printf "%s: YAML takes the name %s for another thing: choose another, or set namePrefix" $path .fullname) }}
+{{- if not (or $service.command .root.Sametag.image.hasEntrypoint) }}
+{{- fail (printf "%s needs command: the image has no ENTRYPOINT (image.hasEntrypoint: true says that it has)" $path) }}
 {{- end }}
-{{- /* Their pods and Jobs get a suffix. */}}
+{{- if gt (len .fullname) 52 }}
+{{- /* The others' pods and Jobs get a suffix. */}}
 {{- $longest := ternary 63 52 (or (eq .kind "Deployment") (eq .kind "DaemonSet")) }}
 {{- if gt (len .fullname) $longest }}
 {{- fail (printf "%s: the name of its %s, %s, is longer than %d characters: shorten it, or namePrefix" $path .kind .fullname $longest) }}
 {{- end }}
-{{- if not (or $service.command .root.Sametag.image.hasEntrypoint) }}
-{{- fail (printf "%s needs command: the image has no ENTRYPOINT (image.hasEntrypoint: true says that it has)" $path) }}
 {{- end }}
-{{- if and (hasKey $service "hook") (ne .kind "Job") }}
+{{- if ne .kind "Deployment" }}
+{{- if and .hook (ne .kind "Job") }}
 {{- fail (printf "%s.hook is for a Job, and this is a %s" $path .kind) }}
 {{- end }}
 {{- if and (eq .kind "CronJob") (not ($service.cronJob | default dict).schedule) }}
 {{- fail (printf "%s needs cronJob.schedule: it is a CronJob" $path) }}
+{{- end }}
+{{- else if .hook }}
+{{- fail (printf "%s.hook is for a Job, and this is a Deployment" $path) }}
 {{- end }}
 {{- if .scaled }}
 {{- if and $service.autoscaling $service.keda }}

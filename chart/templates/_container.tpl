@@ -10,7 +10,9 @@ The service's context
           imagePullPolicy: {{ $shared.image.pullPolicy | default "Always" }}
           {{- with $service.command }}
           command:
-            {{- toYaml . | nindent 12 }}
+            {{- range . }}
+            - {{ quote . }}
+            {{- end }}
           {{- end }}
           {{- with $service.args }}
           args:
@@ -37,9 +39,9 @@ The service's context
           env:
             {{- include "sametag.env" (dict "of" . "env" $service.env) | trim | nindent 12 }}
           {{- end }}
-          {{- with $service.resources }}
+          {{- if $service.resources }}
           resources:
-            {{- template "sametag.yaml" (dict "root" $.root "value" . "indent" 12) }}
+            {{- template "sametag.yaml" (dict "of" . "key" "resources" "indent" 12) }}
           {{- end }}
           {{- if or $service.writablePaths $service.volumes $service.config $service.secrets }}
           {{- with include "sametag.mounts" $service }}
@@ -53,9 +55,9 @@ The service's context
           {{- if or $service.lifecycle $service.ports }}
           {{- template "sametag.lifecycle" . }}
           {{- end }}
-          {{- with $service.securityContext }}
+          {{- if $service.securityContext }}
           securityContext:
-            {{- template "sametag.yaml" (dict "root" $.root "value" . "indent" 12) }}
+            {{- template "sametag.yaml" (dict "of" . "key" "securityContext" "indent" 12) }}
           {{- end }}
 {{- end }}
 
@@ -210,18 +212,22 @@ startupProbe:
 {{- end }}
 
 {{/*
-lifecycle at indent 10: the user's, and a delay before the stop where a pod has ports: one that stops at once is still sent requests
-by those who have not heard of it. The service's context
+lifecycle at indent 10: the user's, and a delay before the stop where a pod has ports: one that stops at once is still
+sent requests by those who have not heard of it. The service's context
 */}}
 {{- define "sametag.lifecycle" }}
 {{- $hooks := .service.lifecycle | default dict }}
 {{- $delay := int .service.preStopDelaySeconds }}
-{{- if and .serves .service.ports (gt $delay 0) (not $hooks.preStop) }}
-{{- $hooks = omit $hooks "preStop" }}
-{{- $_ := set $hooks "preStop" (dict "sleep" (dict "seconds" $delay)) }}
-{{- end }}
-{{- with $hooks }}
+{{- $delayed := and .serves .service.ports (gt $delay 0) (not $hooks.preStop) }}
+{{- if or $hooks $delayed }}
           lifecycle:
-            {{- template "sametag.yaml" (dict "root" $.root "value" . "indent" 12) }}
+            {{- with $hooks }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+            {{- if $delayed }}
+            preStop:
+              sleep:
+                seconds: {{ $delay }}
+            {{- end }}
 {{- end }}
 {{- end }}

@@ -25,38 +25,29 @@ app.kubernetes.io/version: {{ . | quote }}
 {{- end }}
 
 {{/*
-The metadata of an object at indent 2. Two services that make one object are an error that names both: helm would
-let the last one win. What a hook needs comes and goes with it, a step ahead of it.
+The metadata of an object at indent 2. What a hook needs comes and goes with it, a step ahead of it.
 dict "of" context "kind" "Service" "name" "x", and "labels" and "annotations" of this object alone, which may be missing
 */}}
 {{- define "sametag.metadata" }}
 {{- $of := .of }}
-{{- $owners := $of.root.Sametag.owners }}
-{{- $id := print .kind "/" .name }}
-{{- with get $owners $id }}
-{{- fail (printf "services.%s and services.%s both make the %s %s: rename one" . $of.name $.kind $.name) }}
-{{- end }}
-{{- $_ := set $owners $id $of.name }}
-{{- if gt (len .name) 63 }}
-{{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it, or namePrefix" $of.name .kind .name) }}
-{{- end }}
+{{- $shared := $of.root.Sametag }}
   name: {{ .name }}
-  namespace: {{ $of.root.Release.Namespace | quote }}
+  namespace: {{ $shared.namespace }}
   labels:
-    {{- $of.root.Sametag.labels4 }}
+    {{- $shared.labels4 }}
     {{- $of.selector | nindent 4 }}
     {{- with $of.labels }}
-    {{- . | trim | nindent 4 }}
+    {{- nindent 4 . }}
     {{- end }}
     {{- with .labels }}
     {{- include "sametag.strings" . | trim | nindent 4 }}
     {{- end }}
-  {{- if or .annotations $of.service.annotations (hasKey $of.service "hook") }}
+  {{- if or .annotations $of.service.annotations $of.hook }}
   annotations:
-    {{- if hasKey $of.service "hook" }}
+    {{- if $of.hook }}
     {{- $hook := $of.service.hook }}
     helm.sh/hook: {{ join "," ($hook.on | default (list "pre-install" "pre-upgrade")) | quote }}
-    helm.sh/hook-weight: {{ sub (int $hook.weight) (ternary 0 1 (eq $.kind "Job")) | quote }}
+    helm.sh/hook-weight: {{ sub (int $hook.weight) (ternary 0 1 (eq .kind "Job")) | quote }}
     helm.sh/hook-delete-policy: {{ join "," ($hook.deletePolicy | default (list "before-hook-creation" "hook-succeeded")) | quote }}
     {{- end }}
     {{- with $of.service.annotations }}
@@ -66,6 +57,24 @@ dict "of" context "kind" "Service" "name" "x", and "labels" and "annotations" of
     {{- include "sametag.strings" . | trim | nindent 4 }}
     {{- end }}
   {{- end }}
+{{- end }}
+
+{{/*
+A name that is made of a service's and an entry's. Two services can end in the same one ("a" with "b-c" and "a-b" with
+"c"), of which Helm would let the last win: an error that names both.
+dict "of" context "kind" "ConfigMap" "entry" "x"
+*/}}
+{{- define "sametag.entryname" -}}
+{{- $name := print .of.fullname "-" .entry }}
+{{- $id := print .kind "/" $name }}
+{{- with get .of.root.Sametag.owners $id }}
+{{- fail (printf "services.%s and services.%s both make the %s %s: rename one" . $.of.name $.kind $name) }}
+{{- end }}
+{{- $_ := set .of.root.Sametag.owners $id .of.name }}
+{{- if gt (len $name) 63 }}
+{{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it, or namePrefix" .of.name .kind $name) }}
+{{- end }}
+{{- $name }}
 {{- end }}
 
 {{/* A map whose values Kubernetes wants to be strings, each on a new line. The map */}}

@@ -11,7 +11,7 @@ The service's context
         {{- $shared.podlabels8 }}
         {{- .selector | nindent 8 }}
         {{- with .labels }}
-        {{- . | trim | nindent 8 }}
+        {{- nindent 8 . }}
         {{- end }}
         {{- with $service.podLabels }}
         {{- include "sametag.strings" . | trim | nindent 8 }}
@@ -44,9 +44,9 @@ The service's context
       {{- if not .serves }}
       restartPolicy: {{ $service.restartPolicy | default "Never" }}
       {{- end }}
-      {{- with $service.podSecurityContext }}
+      {{- if $service.podSecurityContext }}
       securityContext:
-        {{- template "sametag.yaml" (dict "root" $.root "value" . "indent" 8) }}
+        {{- template "sametag.yaml" (dict "of" $ "key" "podSecurityContext" "indent" 8) }}
       {{- end }}
       {{- with $service.terminationGracePeriodSeconds }}
       terminationGracePeriodSeconds: {{ int . }}

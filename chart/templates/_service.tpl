@@ -25,7 +25,14 @@
 
 {{/* The headless Service that gives a StatefulSet's pods their names in DNS. The service's context */}}
 {{- define "sametag.headless" -}}
-{{ .fullname }}{{ if not (and .service.ports (.service.service | default dict).headless) }}-headless{{ end }}
+{{- $other := print .name "-headless" }}
+{{- if and .service.ports (.service.service | default dict).headless }}
+{{- .fullname }}
+{{- else if hasKey .root.Sametag.services $other }}
+{{- fail (printf "services.%s and services.%s both make the Service %s-headless: rename one" .name $other .fullname) }}
+{{- else }}
+{{- .fullname }}-headless
+{{- end }}
 {{- end }}
 
 {{/* The number of a Service's port: the one with that name, or the first. dict "of" context "port" name, number or nothing */}}
