@@ -282,3 +282,23 @@ def kubeconfig_of(kubectl: Kubectl, namespace: str, account: str, folder: Path) 
     path = folder / account
     path.write_text(json.dumps(config))
     return path
+
+
+def test_the_chart_may_come_from_a_registry(
+    run: Run, installed: str, repository: str, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    charts = f"oci://{repository.rpartition('/')[0]}/charts"
+    (archive,) = [
+        word
+        for word in run("helm", "package", str(ROOT / "chart"), "-d", str(tmp_path)).stdout.split()
+        if ".tgz" in word
+    ]
+    assert run("helm", "push", archive, charts, "--plain-http").code == 0
+
+    over_https = run("sametag", "render", "app", "-f", str(VALUES), "--chart", f"{charts}/sametag")
+    assert over_https.code == 3
+    assert "--plain-http" in over_https.stderr
+
+    chart = ("--chart", f"{charts}/sametag", "--plain-http")
+    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, *chart).code == 0
+    assert kubectl.tags(installed) == all_run(NEW)

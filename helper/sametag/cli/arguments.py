@@ -125,6 +125,7 @@ def _values(command: argparse.ArgumentParser, note: str = "a YAML file, or - for
 def _chart(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("chart")
     group.add_argument("--chart", metavar="CHART", help="a folder, a .tgz or oci://… (default: the one of sametag)")
+    group.add_argument("--plain-http", action="store_true", help="fetch the chart over http, not https")
     group.add_argument("--version", dest="chart_version", metavar="VERSION", help="version of a chart in a registry")
 
 

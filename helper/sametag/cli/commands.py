@@ -203,9 +203,9 @@ def _chart(arguments: Arguments) -> Iterator[Chart]:
     from sametag.release.helm import HelmCommand
 
     with tempfile.TemporaryDirectory(prefix="sametag-") as folder:
-        helm = HelmCommand(Target(), warn=_progress, unpack_directory=folder)
-        pulled = _await(helm.pull(reference, version=arguments.chart_version))
-        yield charts.load(str(next(pulled.glob("*/Chart.yaml")).parent))
+        helm = HelmCommand(Target(), warn=_progress)
+        fetched = helm.fetch(reference, folder, version=arguments.chart_version, plain_http=arguments.plain_http)
+        yield charts.load(str(_await(fetched)))
 
 
 def _user_values(arguments: Arguments) -> Values:

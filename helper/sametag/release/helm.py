@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import semver
@@ -25,7 +26,6 @@ from sametag.values import to_helm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from sametag.cluster import Target
 
@@ -64,6 +64,7 @@ _REFUSALS = (
     ),
     _Refusal("forbidden", HelmError, "ask for this right; docs/reference/rights.md lists all that sametag needs"),
     _Refusal("conflicts? with", HelmError, "another client owns these fields: undo its change, or upgrade again"),
+    _Refusal("server gave HTTP response to HTTPS client", HelmError, "the registry speaks http: add --plain-http"),
     _Refusal(
         "kubernetes cluster unreachable|connection refused|no such host|i/o timeout",
         HelmError,
@@ -105,7 +106,6 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         warn: Called with each warning that Helm writes.
         history_max: How many revisions Helm keeps; failed ones count too.
         timeout: Helm's timeout, such as `5m`.
-        unpack_directory: Where `pull` unpacks charts.
     """
 
     def __init__(
@@ -115,7 +115,6 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         warn: Callable[[str], None],
         history_max: int = 30,
         timeout: str = "5m0s",
-        unpack_directory: str | None = None,
     ) -> None:
         executable = shutil.which("helm")
         if executable is None:
@@ -126,7 +125,6 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             kubecontext=target.context,
             history_max_revisions=history_max,
             default_timeout=timeout,
-            unpack_directory=unpack_directory,
         )
         self._warn = warn
         self.version = self.client_version()
@@ -211,10 +209,22 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         command += ["--force-conflicts"] if force_conflicts else []
         await self.run(command)
 
+    async def fetch(self, reference: str, folder: str, *, version: str | None, plain_http: bool) -> Path:
+        """Fetch a chart from a registry or a URL, and return its folder below `folder`; pyhelm3 cannot use http."""
+        command = ["pull", reference, "--untar", "--untardir", folder]
+        command += ["--version", version] if version else []
+        command += ["--plain-http"] if plain_http else []
+        await self.run(command)
+        return _chart_in(folder)
+
     async def dry_run(self, release_name: str, chart: Path, values: dict[str, Any], *, namespace: str) -> None:
         """Run `helm upgrade --install` as a server-side dry run; pyhelm3 has only the client's."""
         command = ["upgrade", release_name, chart, "--install", "--dry-run=server", "--namespace", namespace]
         await self.run([*command, "--reset-values", "--values", "-"], json.dumps(values).encode())
+
+
+def _chart_in(folder: str) -> Path:
+    return next(Path(folder).glob("*/Chart.yaml")).parent
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
