@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_helm_charts.clusters import Cluster
+
+
+# A shell that runs the tests in the background has them ignore SIGINT, and so their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def needed(variable: str) -> str:
