@@ -45,7 +45,8 @@ def test_a_pod_resolves_names_and_reaches_the_api_server(cluster: Cluster, kubec
     assert cluster.kubeconfig == kubectl.kubeconfig
     answer = kubectl("exec", "shell", "-n", shell, "--", "nslookup", "kubernetes.default.svc.cluster.local")
     assert "10.96.0.1" in answer
-    kubectl("exec", "shell", "-n", shell, "--", "nc", "-z", "-w", "5", "kubernetes.default.svc.cluster.local", "443")
+    connect = "nc -w 5 kubernetes.default.svc.cluster.local 443 </dev/null"
+    kubectl("exec", "shell", "-n", shell, "--", "sh", "-c", connect)
 
 
 def test_a_second_cluster_is_refused_with_a_remedy(cluster: Cluster) -> None:
