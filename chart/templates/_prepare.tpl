@@ -14,7 +14,7 @@ The context of a service:
     hook        whether Helm runs it as a step of its own
     serves      whether it runs until it is stopped, and so may have a Service, a PDB, an autoscaler
     scaled      whether something else sets its replicas
-    several     whether it has more than one pod
+    several     whether it has more than one pod, or may get them
     account     the name of its ServiceAccount; empty for the namespace's default one
     token       whether its pods get the account's token: where rules allow something with it, or it is asked for
     selector    the labels that select its pods, and never change; YAML at indent 0
@@ -51,9 +51,7 @@ The context of a service:
 {{- $kind := $service.kind }}
 {{- if not $kind }}{{ $kind = ternary "Job" "Deployment" $hook }}{{ end }}
 {{- $serves := not (or (eq $kind "Job") (eq $kind "CronJob")) }}
-{{- $least := $service.replicas }}
-{{- with $service.autoscaling }}{{ $least = .minReplicas | default 1 }}{{ end }}
-{{- with $service.keda }}{{ $least = .minReplicaCount | default 0 }}{{ end }}
+{{- $scaled := or (hasKey $service "autoscaling") (hasKey $service "keda") }}
 {{- $token := false }}
 {{- if $service.rules }}{{ $token = true }}{{ end }}
 {{- $account := $fullname }}
@@ -66,8 +64,7 @@ The context of a service:
 {{- /* One call, since a thousand services make a thousand of each. */}}
 {{- $context := dict "root" $root "name" $name "own" $own "service" $service
     "fullname" $fullname "kind" $kind "hook" $hook "serves" $serves
-    "scaled" (or (hasKey $service "autoscaling") (hasKey $service "keda"))
-    "several" (and $serves (ne $kind "DaemonSet") (gt (int $least) 1))
+    "scaled" $scaled "several" (and $serves (ne $kind "DaemonSet") (or $scaled (gt (int $service.replicas) 1)))
     "account" $account "token" $token "labels" $labels "selector" (print $shared.selector (quote $name)) }}
 {{- template "sametag.check" $context }}
 {{- $_ := set $services $name $context }}
