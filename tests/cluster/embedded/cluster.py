@@ -101,7 +101,8 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop everything, and remove all that it left on the machine."""
-        self.state.remove()
+        # Another process may have stopped and started components meanwhile.
+        (states.read() or self.state).remove()
         if self._given is None or self._keep:
             network.remove_folder(self.state.folder)
 
