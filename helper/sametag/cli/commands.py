@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from typing import TypeVar
 
+    from lightkube import AsyncClient
+
     from sametag.chart import Chart
     from sametag.cluster import Target
     from sametag.deploy import Outcome, Request
@@ -102,7 +104,7 @@ def history(arguments: Arguments) -> int:
     """List the revisions with their tags."""
     from sametag.output import releases
 
-    found, _ = _await(_read(arguments))
+    found = _await(_read_history(arguments))
     lines = [releases.history_json(found)] if arguments.output == "json" else releases.history_table(found)
     print("\n".join(lines))
     return _DONE
@@ -113,8 +115,8 @@ def status(arguments: Arguments) -> int:
     from sametag.deploy import image_of
     from sametag.output import releases
 
-    found, states = _await(_read(arguments))
-    newest, image = found[-1], image_of(found[-1])
+    newest, states = _await(_read_status(arguments))
+    image = image_of(newest)
     if arguments.output == "json":
         print(releases.status_json(newest, states, image))
     else:
@@ -144,16 +146,28 @@ COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
 }
 
 
-async def _read(arguments: Arguments) -> tuple[list[Revision], list[ServiceState]]:
+async def _history(arguments: Arguments, client: AsyncClient) -> list[Revision]:
     from sametag import release
+
+    found = await release.revisions(client, arguments.release)
+    release.current(found, arguments.release, _target(arguments).resolved_namespace)
+    return found
+
+
+async def _read_history(arguments: Arguments) -> list[Revision]:
+    from sametag.cluster import connect
+
+    async with connect(_target(arguments)) as client:
+        return await _history(arguments, client)
+
+
+async def _read_status(arguments: Arguments) -> tuple[Revision, list[ServiceState]]:
     from sametag.cluster import connect
     from sametag.rollout import snapshot
 
-    target = _target(arguments)
-    async with connect(target) as client:
-        found = await release.revisions(client, arguments.release)
-        release.current(found, arguments.release, target.resolved_namespace)
-        return found, await snapshot(client, arguments.release)
+    async with connect(_target(arguments)) as client:
+        found = await _history(arguments, client)
+        return found[-1], await snapshot(client, arguments.release)
 
 
 def _target(arguments: Arguments) -> Target:

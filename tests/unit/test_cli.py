@@ -1,0 +1,177 @@
+"""The command line as a user meets it: exit codes, streams, words."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sametag.cli.arguments import parser
+from sametag.cli.commands import COMMANDS
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from fake_api import ApiServer
+
+NAMESPACE = "/api/v1/namespaces/apps"
+MISTAKEN = "image: {repository: app, tag: x}\nservices:\n  web:\n    comand: [a]\n"
+APPS = "/apis/apps/v1/namespaces/apps"
+
+
+def sametag(*words: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sametag", *words]
+    clean = {name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "GITHUB_ACTIONS")}
+    return subprocess.run(
+        command, cwd=folder, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def revision(number: int, tag: str, status: str) -> dict[str, Any]:
+    """One of Helm's Secrets."""
+    record = {
+        "version": number,
+        "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": "Upgrade complete"},
+        "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}, "values": {}},
+        "config": {"image": {"repository": "registry.example.com/app", "tag": tag}},
+        "manifest": "",
+    }
+    packed = base64.b64encode(gzip.compress(json.dumps(record).encode()))
+    return {"metadata": {"name": f"v{number}"}, "data": {"release": base64.b64encode(packed).decode()}}
+
+
+def deployed(api: ApiServer, running: str) -> None:
+    """Two revisions, and one service with one pod that runs this tag."""
+    owner = {"apiVersion": "apps/v1", "kind": "x", "name": "x", "uid": "d"}
+    labels = {"app.kubernetes.io/component": "web"}
+    spec = {"replicas": 1, "selector": {}, "template": {}}
+    numbers = {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    meta = {"name": "web", "uid": "d", "generation": 1, "labels": labels}
+    image = f"registry.example.com/app:{running}"
+    answers: dict[str, list[dict[str, Any]]] = {
+        f"{NAMESPACE}/secrets": [revision(2, "1.10", "deployed"), revision(1, "1.9", "superseded")],
+        f"{APPS}/deployments": [{"metadata": meta, "spec": spec, "status": numbers}],
+        f"{APPS}/replicasets": [
+            {"metadata": {"name": "r", "uid": "r", "ownerReferences": [owner]}, "spec": {"selector": {}}}
+        ],
+        f"{APPS}/statefulsets": [],
+        f"{APPS}/daemonsets": [],
+        f"{NAMESPACE}/pods": [
+            {
+                "metadata": {"name": "web-1", "uid": "p", "ownerReferences": [{**owner, "uid": "r"}]},
+                "spec": {"containers": [{"name": "web", "image": image}]},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            }
+        ],
+    }
+    for path, items in answers.items():
+        api.answers[path] = (200, {"metadata": {"resourceVersion": "1"}, "items": items})
+
+
+def test_history_shows_revision_and_tag_side_by_side(api: ApiServer) -> None:
+    deployed(api, "1.10")
+    ran = sametag("history", "app", KUBECONFIG=str(api.kubeconfig), TZ="UTC")
+
+    assert ran.returncode == 0
+    assert ran.stdout.splitlines() == [
+        "REVISION  TAG   DIGEST  CHART          STATUS      UPDATED              DESCRIPTION",
+        "1         1.9   -       sametag-0.1.0  superseded  2026-01-02 03:04:05  Upgrade complete",
+        "2         1.10  -       sametag-0.1.0  deployed    2026-01-02 03:04:05  Upgrade complete",
+    ]
+
+
+def test_history_needs_only_the_right_to_list_secrets(api: ApiServer) -> None:
+    deployed(api, "1.10")
+    ran = sametag("history", "app", "-o", "json", KUBECONFIG=str(api.kubeconfig))
+
+    assert [entry["tag"] for entry in json.loads(ran.stdout)["revisions"]] == ["1.9", "1.10"]
+    assert [path.partition("?")[0] for path in api.requests] == [f"{NAMESPACE}/secrets"]
+
+
+@pytest.mark.parametrize(("running", "code", "word"), [("1.10", 0, "yes"), ("1.9", 6, "no")])
+def test_status_says_of_every_pod_whether_it_is_on_the_tag(api: ApiServer, running: str, code: int, word: str) -> None:
+    deployed(api, running)
+    ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
+
+    assert ran.returncode == code
+    assert ran.stdout.splitlines()[0] == "revision 2 is deployed on tag 1.10"
+    assert ran.stdout.splitlines()[2].split() == ["web", "1/1", "web-1", running, "0", word]
+
+
+def test_status_as_json_says_the_same(api: ApiServer) -> None:
+    deployed(api, "1.9")
+    ran = sametag("status", "app", "-o", "json", KUBECONFIG=str(api.kubeconfig))
+
+    document = json.loads(ran.stdout)
+    assert (document["version"], document["tag"]) == (1, "1.10")
+    assert document["services"]["web"]["pods"][0] == {
+        "name": "web-1",
+        "images": ["registry.example.com/app:1.9"],
+        "ready": True,
+        "restarts": 0,
+        "onTag": False,
+    }
+
+
+def test_invalid_values_exit_with_1_and_the_problem_is_on_standard_output(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(MISTAKEN)
+    ran = sametag("validate", "-f", "values.yaml", folder=tmp_path)
+
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("values.yaml:4:5: comand is not a setting of a service; did you mean command?\n")
+    assert ran.stderr == ""
+
+
+def test_in_github_actions_the_format_is_chosen_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(MISTAKEN)
+    ran = sametag("validate", "-f", "values.yaml", folder=tmp_path, GITHUB_ACTIONS="true")
+
+    assert ran.stdout.startswith("::error file=values.yaml,line=4,col=5,")
+
+
+@pytest.mark.parametrize("words", [(), ("nothere",), ("rollback", "app", "--to-tag", "1", "--to-revision", "2")])
+def test_wrong_usage_exits_with_2_and_says_how_it_is_used(words: tuple[str, ...]) -> None:
+    ran = sametag(*words)
+
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("usage: sametag")
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("".join(f"unknown{number}: 1\n" for number in range(5000)))
+    command = f"{sys.executable} -m sametag validate -f values.yaml | head -1; echo ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines()[1] in ("0", "1")
+
+
+def test_a_bug_exits_with_70_and_asks_for_a_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sametag import cli
+
+    monkeypatch.setitem(COMMANDS, "history", lambda _: 1 // 0)
+
+    assert cli.run(["history", "app"]) == 70
+    assert "this is a bug" in capsys.readouterr().err
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = [action for action in parser()._actions if action.dest == "command"]  # noqa: SLF001 - no public way
+    assert isinstance(action.choices, dict)
+    return action.choices
+
+
+def test_every_command_is_implemented_and_every_option_is_described() -> None:
+    assert subcommands().keys() == COMMANDS.keys()
+    for command in subcommands().values():
+        for action in command._actions:  # noqa: SLF001
+            assert action.help, f"{command.prog} {action.option_strings or action.dest}"
