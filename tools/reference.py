@@ -47,7 +47,8 @@ The smallest values:
 
 What that gives: a Deployment in the Pod Security Standard "restricted" (user 65532, read-only root, no capabilities, no
 token, requests and limits), a ServiceAccount of its own and a NetworkPolicy. `ports` add a Service, more than one
-replica a PodDisruptionBudget and a spread over nodes and zones. Needs Kubernetes {kube}, Helm 3.18 or newer, or Helm 4.
+replica a PodDisruptionBudget and a spread over nodes and zones. Needs Kubernetes {kube}; tested with
+Helm 4.3 and 3.22.
 
 ## The values
 

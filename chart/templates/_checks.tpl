@@ -70,6 +70,10 @@
 {{- if and (ne $key "probes") (hasKey $service $key) (not $service.ports) }}
 {{- fail (printf "%s has %s, and no ports" $path $key) }}
 {{- end }}
+{{- $served := and $.serves (ne (toString ($service.service | default dict).enabled) "false") }}
+{{- if and (or (eq $key "ingress") (eq $key "route")) (hasKey $service $key) (not $served) }}
+{{- fail (printf "%s has %s, and no Service that it could lead to" $path $key) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -44,7 +44,7 @@ The service's context
             {{- template "sametag.yaml" (dict "of" . "key" "resources" "indent" 12) }}
           {{- end }}
           {{- if or $service.writablePaths $service.volumes $service.config $service.secrets }}
-          {{- with include "sametag.mounts" $service }}
+          {{- with include "sametag.mounts" . }}
           volumeMounts:
             {{- . | trim | nindent 12 }}
           {{- end }}

@@ -48,8 +48,8 @@ The service's context
       securityContext:
         {{- template "sametag.yaml" (dict "of" $ "key" "podSecurityContext" "indent" 8) }}
       {{- end }}
-      {{- with $service.terminationGracePeriodSeconds }}
-      terminationGracePeriodSeconds: {{ int . }}
+      {{- if hasKey $service "terminationGracePeriodSeconds" }}
+      terminationGracePeriodSeconds: {{ int $service.terminationGracePeriodSeconds }}
       {{- end }}
       {{- with $service.nodeSelector }}
       nodeSelector:

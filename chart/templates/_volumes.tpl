@@ -8,58 +8,66 @@ writable-{{ sha256sum . | trunc 8 }}
 {{ .files.existing | default (print .of.fullname "-" .entry) }}
 {{- end }}
 
-{{/* What the main container mounts, as a list, each on a new line. The merged service */}}
+{{/* What the main container mounts, as a list, each on a new line. The service's context */}}
 {{- define "sametag.mounts" -}}
-{{- range $path, $_ := .writablePaths }}
-- name: {{ include "sametag.writable" $path }}
-  mountPath: {{ $path | quote }}
+{{- $seen := dict }}
+{{- range $path, $_ := .service.writablePaths }}
+{{- template "sametag.mount" (dict "of" $ "seen" $seen "volume" (include "sametag.writable" $path) "path" $path) }}
 {{- end }}
-{{- range $kind, $entries := dict "config" .config "secret" .secrets }}
+{{- range $kind, $entries := dict "config" .service.config "secret" .service.secrets }}
 {{- range $entry, $files := $entries }}
-{{- with $files.mountPath }}
-- name: {{ $kind }}-{{ $entry }}
-  mountPath: {{ . | quote }}
+{{- if $files.mountPath }}
+{{- $volume := print $kind "-" $entry }}
+{{- template "sametag.mount" (dict "of" $ "seen" $seen "volume" $volume "path" $files.mountPath "sub" $files.subPath "readOnly" true) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $volume := .service.volumes }}
+{{- if $volume.mountPath }}
+{{- template "sametag.mount" (dict "of" $ "seen" $seen "volume" $name "path" $volume.mountPath "sub" $volume.subPath "readOnly" $volume.readOnly) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+One mount as a list item. Two at one path are refused.
+dict "of" the service's context "seen" path -> volume "volume" its name "path" "/x" "sub" a part of it or nothing "readOnly" or nothing
+*/}}
+{{- define "sametag.mount" }}
+{{- with get .seen .path }}
+{{- fail (printf "services.%s mounts two volumes at %s: %s and %s" $.of.name $.path . $.volume) }}
+{{- end }}
+{{- $_ := set .seen .path .volume }}
+- name: {{ .volume | quote }}
+  mountPath: {{ .path | quote }}
+  {{- if .readOnly }}
   readOnly: true
-  {{- with $files.subPath }}
+  {{- end }}
+  {{- with .sub }}
   subPath: {{ . | quote }}
   {{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- range $name, $volume := .volumes }}
-{{- with $volume.mountPath }}
-- name: {{ $name | quote }}
-  mountPath: {{ . | quote }}
-  {{- if $volume.readOnly }}
-  readOnly: true
-  {{- end }}
-  {{- with $volume.subPath }}
-  subPath: {{ . | quote }}
-  {{- end }}
-{{- end }}
-{{- end }}
 {{- end }}
 
 {{/* The volumes of the pod, as a list, each on a new line. The service's context */}}
 {{- define "sametag.volumes" -}}
 {{- range $path, $volume := .service.writablePaths }}
-- name: {{ include "sametag.writable" $path }}
+- name: {{ include "sametag.writable" $path | quote }}
   emptyDir:
     {{- with $volume.medium }}
     medium: {{ . }}
     {{- end }}
-    sizeLimit: {{ $volume.sizeLimit | default "64Mi" }}
+    sizeLimit: {{ ternary $volume.sizeLimit "64Mi" (hasKey ($volume | default dict) "sizeLimit") }}
 {{- end }}
 {{- range $entry, $files := .service.config }}
 {{- if $files.mountPath }}
-- name: config-{{ $entry }}
+- name: {{ print "config-" $entry | quote }}
   configMap:
     name: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) | quote }}
 {{- end }}
 {{- end }}
 {{- range $entry, $files := .service.secrets }}
 {{- if $files.mountPath }}
-- name: secret-{{ $entry }}
+- name: {{ print "secret-" $entry | quote }}
   secret:
     secretName: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) }}
 {{- end }}

@@ -170,6 +170,15 @@ def test_a_change_of_content_rolls_the_services_that_use_it_and_no_others(render
     assert pods("1") == before
 
 
+def test_two_volumes_at_one_path_are_refused(render: Chart) -> None:
+    service = {
+        "command": ["web"],
+        "writablePaths": {"/data": {}},
+        "volumes": {"data": {"mountPath": "/data", "emptyDir": {}}},
+    }
+    assert "services.web mounts two volumes at /data: writable-" in render.refusal({"web": service})
+
+
 def test_a_claim_outlives_the_release(render: Chart) -> None:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     rendered = render({"web": {"command": ["web"], "volumes": {"data": {"mountPath": "/data", "claim": claim}}}})

@@ -65,5 +65,17 @@ def test_values_that_are_all_null_render_nothing(render: Chart) -> None:
     assert render({"web": None}, defaults=None, namePrefix=None).objects == []
 
 
+def test_zero_is_a_number_like_any_other(render: Chart) -> None:
+    """Templates that ask whether a value is there lose it."""
+    zeros = {"terminationGracePeriodSeconds": 0, "revisionHistoryLimit": 0, "preStopDelaySeconds": 0}
+    service = {"command": ["web"], "ports": {"http": {"containerPort": 80}}, "env": {"A": 0, "B": False}, **zeros}
+    rendered = render({"web": service, "job": {"kind": "Job", "command": ["j"], "job": {"backoffLimit": 0}}})
+    assert rendered.pod("app-web")["spec"]["terminationGracePeriodSeconds"] == 0
+    assert rendered.one("Deployment")["spec"]["revisionHistoryLimit"] == 0
+    assert rendered.one("Job")["spec"]["backoffLimit"] == 0
+    assert "lifecycle" not in rendered.container("app-web")
+    assert [each["value"] for each in rendered.container("app-web")["env"]] == ["0", "false"]
+
+
 def test_zero_replicas_are_kept(render: Chart) -> None:
     assert render({"web": {"command": ["web"], "replicas": 0}}).one("Deployment")["spec"]["replicas"] == 0

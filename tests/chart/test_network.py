@@ -70,6 +70,21 @@ def test_a_way_in_needs_a_port_that_is_there(render: Chart, key: str, setting: d
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "setting"), [("ingress", {"hosts": ["a"]}), ("route", {"parentRefs": [{"name": "g"}]})]
+)
+def test_a_way_in_needs_a_service_to_lead_to(render: Chart, key: str, setting: dict[str, Any]) -> None:
+    message = render.refusal({"web": {**WEB, "service": {"enabled": False}, key: setting}})
+    assert f"services.web has {key}, and no Service that it could lead to" in message
+
+
+def test_pods_of_a_statefulset_are_scraped_once(render: Chart) -> None:
+    """It has two Services, and a ServiceMonitor would find both."""
+    rendered = render({"web": {**WEB, "kind": "StatefulSet", "monitor": {}}})
+    assert len(rendered.all("Service")) == 2
+    assert rendered.one("PodMonitor")["spec"]["podMetricsEndpoints"] == [{"port": "admin", "path": "/metrics"}]
+
+
 def policy_of(render: Chart, services: dict[str, Any], name: str) -> dict[str, Any]:
     spec: dict[str, Any] = render(services).all("NetworkPolicy")[name]["spec"]
     return spec
