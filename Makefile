@@ -26,7 +26,7 @@ test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes
 	@$(BIN)/python -m embedded run -- $(BIN)/pytest $(PYTEST)
 
 .PHONY: check
-check: setup ## Lint, types, layers, drift of generated files
+check: setup ## Lint, types, layers, drift of generated files, the manifests' security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -34,6 +34,7 @@ check: setup ## Lint, types, layers, drift of generated files
 	@unformatted=$$(gofmt -l examples tests); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@cd examples/gifinator/source && go vet ./...
 	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/lint.py
 
 .PHONY: generate
 generate: setup ## Write the schema, the chart's README, the CLI reference, the goldens
