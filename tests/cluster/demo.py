@@ -106,6 +106,7 @@ def main() -> None:
             say_how_to_use(stage)
         else:
             stage.run("sametag", "uninstall", NAME, "-n", NAME)
+            stage.kubectl("delete", "namespace", NAME, "--wait=false")
     print(f"\nAll of it in {time.monotonic() - began:.0f} s.")
 
 
@@ -114,6 +115,8 @@ def set_up(cleanup: ExitStack) -> Stage:
     with step("A real Kubernetes, a real registry, two Helms"):
         provided = provide(cleanup, say)
         kubectl = Kubectl(provided.kubectl, provided.kubeconfig)
+        if kubectl("get", "namespace", NAME, "--ignore-not-found", "--output=name"):
+            raise DemoError(f"there is a namespace {NAME} already: kubectl delete namespace {NAME} removes it")
         kubectl.create_restricted_namespace(NAME)
         print(kubectl("get", "nodes"), end="")
     repository = f"{provided.registry}/{NAME}"
@@ -176,7 +179,7 @@ It is left running. To use it:
   {shlex.join(stage.kubectl.words)} port-forward -n {NAME} service/frontend 8080:80    # then open http://127.0.0.1:8080
   sametag status {NAME} -n {NAME}
 To remove it:
-  sametag uninstall {NAME} -n {NAME}
+  sametag uninstall {NAME} -n {NAME} && {shlex.join(stage.kubectl.words)} delete namespace {NAME}
 To stop the cluster and the registry that were started:
   make cluster-stop""")
 
