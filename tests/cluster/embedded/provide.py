@@ -81,7 +81,8 @@ def _started(cleanup: ExitStack, say: Callable[[str], None]) -> Provided:
         registry.start()
         cleanup.callback(registry.stop)
     cluster = Cluster.running(say)
-    if cluster is None:
+    # One that another process will stop is not ours to use: the start says so.
+    if cluster is None or cluster.state.owner is not None:
         cluster = Cluster(say=say, keep=os.environ.get("KEEP") == "1")
         cleanup.callback(cluster.stop)
         cluster.start()
