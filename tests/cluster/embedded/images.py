@@ -41,7 +41,7 @@ def build_and_push(context: Path, repository: str, version: str, say: Callable[[
         f"--build-arg=GO_IMAGE={go_base}",
         f"--build-arg=RUN_IMAGE={RUN_BASE}",
         f"--build-arg=VERSION={version}",
-        f"--volume={cache}:/root/.cache/go-build",
+        f"--volume={cache}:/go-cache",
         f"--tag={image}",
         str(context),
     )
@@ -58,7 +58,7 @@ def _ensure_bases(say: Callable[[str], None]) -> str:
     version, root = subprocess.run(
         ["go", "env", "GOVERSION", "GOROOT"], capture_output=True, text=True, check=True
     ).stdout.split()
-    go_base = f"localhost/sametag-go:{version}"
+    go_base = f"localhost/sametag-golang:{version}"
     found = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
     if RUN_BASE not in found:
         say("making the base image with busybox …")
@@ -66,7 +66,11 @@ def _ensure_bases(say: Callable[[str], None]) -> str:
     if go_base not in found:
         say("making the base image with Go …")
         path = "/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        _make_base(go_base, [f"--env=PATH={path}", "--env=GOTOOLCHAIN=local"], {root: "/usr/local/go"})
+        _make_base(
+            go_base,
+            [f"--env=PATH={path}", "--env=GOTOOLCHAIN=local", "--env=GOCACHE=/go-cache"],
+            {root: "/usr/local/go"},
+        )
     return go_base
 
 
