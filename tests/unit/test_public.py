@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -72,6 +73,12 @@ def test_the_wheel_carries_the_chart_and_validates_with_it(wheel: Path, tmp_path
 
     assert where == str(wheel / "sametag/chart")
     assert run("-m", "sametag", "validate", "-f", str(ROOT / "values.example.yaml")) == ""
+
+
+def test_the_wheel_carries_the_schema_with_every_description_for_editors(wheel: Path) -> None:
+    described = json.loads((wheel / "sametag/values.schema.json").read_text())
+
+    assert described["properties"]["services"]["description"]
 
 
 def test_the_wheel_has_the_version_of_the_chart(wheel: Path) -> None:
