@@ -295,10 +295,6 @@ def test_the_chart_may_come_from_a_registry(
     ]
     assert run("helm", "push", archive, charts, "--plain-http").code == 0
 
-    over_https = run("sametag", "render", "app", "-f", str(VALUES), "--chart", f"{charts}/sametag")
-    assert over_https.code == 3
-    assert "--plain-http" in over_https.stderr
-
     chart = ("--chart", f"{charts}/sametag", "--plain-http")
     assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, *chart).code == 0
     assert kubectl.tags(installed) == all_run(NEW)

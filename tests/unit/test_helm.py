@@ -173,6 +173,7 @@ def test_a_helm_that_ignores_sigint_is_ended_all_the_same(
         ("Error: Kubernetes cluster unreachable: dial tcp: connection refused", HelmError, "Kubernetes cluster"),
         ('Error: create: failed to create: namespaces "x" not found', HelmError, "create: failed"),
         ('Error: secrets is forbidden: User "x" cannot list', HelmError, "secrets is forbidden"),
+        ("Error: http: server gave HTTP response to HTTPS client", HelmError, "server gave HTTP response"),
         ("", HelmError, "helm failed and said nothing"),
     ],
 )
