@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # client-go resolves these relative to the file that holds them.
 _PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,3 @@ def _refusal(error: ApiError) -> ClusterError:
     }
     code = error.status.code or 0
     return ClusterError(f"the cluster refused: {error.status.message}", remedies.get(code))
-
-
-def is_not_found(error: ApiError) -> bool:
-    """Whether the API server answered that there is no such object."""
-    return error.status.code == _NOT_FOUND

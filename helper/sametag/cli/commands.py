@@ -56,10 +56,8 @@ def render(arguments: Arguments) -> int:
         user = _user_values(arguments)
         _refuse_problems(chart, user)
         helm = HelmCommand(_target(arguments), warn=_progress)
-        words = ["template", arguments.release, chart.path, "--values", "-"]
-        words += ["--namespace", arguments.namespace] if arguments.namespace else []
-        manifests = _await(helm.run(words, values.to_helm(user.tree)))
-    sys.stdout.write(manifests.decode())
+        manifests = _await(helm.render(arguments.release, chart.path, user.tree, namespace=arguments.namespace))
+    sys.stdout.write(manifests)
     return _DONE
 
 

@@ -44,14 +44,12 @@ class Trouble:
         message: In the words of the kubelet or the controller.
         pod: Its name; empty where there is no pod.
         container: Its name; empty where it is about the whole pod.
-        previous: Whether the container has run before, so that its last log is the one to read.
     """
 
     reason: str
     message: str
     pod: str = ""
     container: str = ""
-    previous: bool = False
 
     @property
     def summary(self) -> str:
@@ -80,7 +78,7 @@ def _pod_troubles(pod: Pod) -> Iterator[Trouble]:
         found = _container_trouble(status)
         if found:
             reason, message = found
-            yield Trouble(reason, message, name, status.name, previous=status.restartCount > 0)
+            yield Trouble(reason, message, name, status.name)
 
 
 def _container_trouble(status: ContainerStatus) -> tuple[str, str] | None:
