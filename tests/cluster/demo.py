@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedded import Provided, StartError, images, provide, tools
-from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, SOURCE, VALUES, Gif, Kubectl, fetch_gif
+from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, SOURCE, VALUES, Gif, Kubectl, gif_drawn_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,10 +69,9 @@ class Stage:
 
     def gif(self, version: str, folder: Path) -> Gif:
         """Fetch a GIF through frontend, gifcreator and render."""
-        with self.kubectl.forwarded(NAME, "frontend", 80) as url:
-            gif = fetch_gif(url)
-        if gif.version != version or not gif.content.startswith(b"GIF89a"):
-            raise DemoError(f"expected a GIF drawn by render {version}, got one by {gif.version}")
+        gif = gif_drawn_by(self.kubectl, NAME, version)
+        if not gif.content.startswith(b"GIF89a"):
+            raise DemoError("what frontend answered is no GIF")
         file = folder / f"{version}.gif"
         file.write_bytes(gif.content)
         print(f"a GIF of {len(gif.content):,} bytes, drawn by render {gif.version}: {file}")
@@ -187,5 +186,5 @@ To stop the cluster and the registry that were started:
 if __name__ == "__main__":
     try:
         main()
-    except (DemoError, StartError, tools.ToolError) as error:
+    except (DemoError, RuntimeError, StartError, tools.ToolError) as error:
         sys.exit(f"demo: {error}")

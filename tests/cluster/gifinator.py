@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,3 +105,25 @@ def fetch_gif(url: str, text: str = "sametag") -> Gif:
     request = urllib.request.Request(f"{url}/gif?text={text}", headers={"Accept": "image/gif"})  # noqa: S310 - 127.0.0.1
     with urllib.request.urlopen(request, timeout=70) as response:  # noqa: S310
         return Gif(response.read(), response.headers["X-Render-Version"])
+
+
+# Seconds: the chart's delay before a pod ends, the drain of the program, and the proxy's own second or two.
+_HANDOVER = 15.0
+
+
+def gif_drawn_by(kubectl: Kubectl, namespace: str, version: str) -> Gif:
+    """Fetch a GIF through frontend that this version of `render` drew.
+
+    A pod that is ending serves on for some seconds by design: the node's proxy still sends to it until it has heard
+    that it ends. So an older version may answer at first; it must not for longer than that.
+
+    Raises:
+        RuntimeError: Another version still draws after `_HANDOVER` seconds.
+    """
+    until = time.monotonic() + _HANDOVER
+    with kubectl.forwarded(namespace, "frontend", 80) as url:
+        while (gif := fetch_gif(url)).version != version:
+            if time.monotonic() > until:
+                raise RuntimeError(f"expected a GIF drawn by render {version}, got one by {gif.version}")
+            time.sleep(0.5)
+    return gif

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, VALUES, Kubectl, fetch_gif
+from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, VALUES, Kubectl, gif_drawn_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,11 +53,11 @@ def test_upgrade_and_rollback_move_every_service_and_the_application_works(
 ) -> None:
     """Steps 3 to 6 of the demo, with the GIF fetched through frontend, gifcreator and render after each."""
     assert kubectl.tags(installed) == all_run(OLD)
-    gifs = [gif_of(kubectl, installed)]
+    gifs = [gif_drawn_by(kubectl, installed, OLD)]
 
     assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW).code == 0
     assert kubectl.tags(installed) == all_run(NEW)
-    gifs.append(gif_of(kubectl, installed))
+    gifs.append(gif_drawn_by(kubectl, installed, NEW))
 
     history = json.loads(run("sametag", "history", NAME, "-n", installed, "-o", "json").stdout)["revisions"]
     assert [(entry["revision"], entry["tag"], entry["status"]) for entry in history] == [
@@ -67,16 +67,10 @@ def test_upgrade_and_rollback_move_every_service_and_the_application_works(
 
     assert run("sametag", "rollback", NAME, "-n", installed, "--to-tag", OLD).code == 0
     assert kubectl.tags(installed) == all_run(OLD)
-    gifs.append(gif_of(kubectl, installed))
+    gifs.append(gif_drawn_by(kubectl, installed, OLD))
 
-    assert [version for version, _ in gifs] == [OLD, NEW, OLD]
+    assert [gif.version for gif in gifs] == [OLD, NEW, OLD]
     assert gifs[0] == gifs[2] != gifs[1]
-
-
-def gif_of(kubectl: Kubectl, namespace: str) -> tuple[str, bytes]:
-    with kubectl.forwarded(namespace, "frontend", 80) as url:
-        gif = fetch_gif(url)
-    return gif.version, gif.content
 
 
 def test_plain_helm_does_the_same(run: Run, installed: str, kubectl: Kubectl) -> None:
