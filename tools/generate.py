@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import cli_reference
+import compacting
 import goldens
 import reference
 import schemas
@@ -41,7 +42,7 @@ def main() -> int:
 def _texts() -> dict[Path, str]:
     described = schemas.full()
     return {
-        SCHEMA: schemas.minified(schemas.compact()),
+        SCHEMA: compacting.minified(compacting.compact(described)),
         ROOT / "docs/reference/values.schema.json": json.dumps(described, indent=1, ensure_ascii=False) + "\n",
         ROOT / "docs/reference/values.md": reference.page(described),
         ROOT / "docs/reference/cli.md": cli_reference.page(),

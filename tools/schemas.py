@@ -61,38 +61,17 @@ def _named(tree: Any) -> list[str]:
 
 
 def full() -> Schema:
-    """Return the schema with every description: for editors and for the reference."""
-    return _Builder(described=True).build()
+    """Return the schema with every description: for editors and for the reference.
 
-
-def compact() -> Schema:
-    """Return the schema that travels in every release: without examples, and without Kubernetes' descriptions."""
-    made: Schema = _without(_Builder(described=False).build(), "examples")
-    return made
-
-
-def minified(schema: Schema) -> str:
-    """Return the schema on one line: it is stored in every revision, and a revision's size is limited."""
-    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False) + "\n"
-
-
-def _without(tree: Any, keyword: str, *, names: bool = False) -> Any:
-    # Below `properties` and `definitions` the keys are names, and a setting may be called like the keyword.
-    if isinstance(tree, list):
-        return [_without(item, keyword) for item in tree]
-    if not isinstance(tree, dict):
-        return tree
-    kept = ((key, child) for key, child in tree.items() if names or key != keyword)
-    return {
-        key: _without(child, keyword, names=not names and key in {"properties", "definitions"}) for key, child in kept
-    }
+    It is closed, and needs no other document. `$comment` names the version of Kubernetes.
+    """
+    return _Builder().build()
 
 
 class _Builder:
     """Collects the definitions of Kubernetes that are in use while it resolves what is ours."""
 
-    def __init__(self, *, described: bool) -> None:
-        self._described = described
+    def __init__(self) -> None:
         self._types: Schema = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["definitions"]
         self._overlay = _yaml("overlay.yaml")
         self._definitions: Schema = {}
@@ -100,7 +79,8 @@ class _Builder:
     def build(self) -> Schema:
         written = source()
         ours = {name: _nullable(self._ours(definition)) for name, definition in written.pop("definitions").items()}
-        root: Schema = {"$schema": "http://json-schema.org/draft-07/schema#", **self._ours(written)}
+        root: Schema = {"$schema": "http://json-schema.org/draft-07/schema#", "$comment": f"Kubernetes {KUBERNETES}"}
+        root |= self._ours(written)
         root["definitions"] = ours | dict(sorted(self._definitions.items()))
         return root
 
@@ -136,8 +116,7 @@ class _Builder:
             return _alone(self._type(kind) | extra)
         written = self._types[kind]["properties"][field]
         schema = self._field(written, self._replaced(kind).get(field), required=False)
-        said = {"description": first_sentence(written["description"])} if self._described else {}
-        return _alone(schema | said | extra)
+        return _alone(schema | {"description": first_sentence(written["description"])} | extra)
 
     def _type(self, kind: str) -> Schema:
         """Return a reference to a type of Kubernetes, whose definition is made on the first use."""
@@ -165,7 +144,7 @@ class _Builder:
             if name not in dropped
         }
         made: Schema = {"type": ["object", "null"]}
-        made |= {"description": definition["description"]} if self._described and "description" in definition else {}
+        made |= {key: definition[key] for key in ("description",) if key in definition}
         made |= {"properties": properties, "additionalProperties": False}
         made |= {"required": required} if required else {}
         made |= self._ours(overlay)
@@ -173,7 +152,7 @@ class _Builder:
 
     def _field(self, written: Schema, replacement: Schema | None, *, required: bool) -> Schema:
         schema = self._ours(replacement) if replacement else self._kubernetes(written)
-        if self._described and "description" in written and "$ref" not in schema:
+        if "description" in written and "$ref" not in schema:
             schema = {"description": written["description"]} | schema
         return _item(schema) if required else _nullable(schema)
 
