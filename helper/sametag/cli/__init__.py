@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sametag.cli import commands
 from sametag.cli.arguments import parser
-from sametag.errors import InterruptedByUserError, SametagError, UsageError
+from sametag.cli.telling import interrupted
+from sametag.errors import SametagError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     except SametagError as error:
         return _say(error)
     except KeyboardInterrupt:
-        return _say(InterruptedByUserError("interrupted", _after_interrupt(options)))
+        return _say(interrupted(options))
     except BrokenPipeError:
         # The reader (head, say) has seen enough; Python must not complain again at exit.
         with suppress(OSError):
@@ -55,8 +56,3 @@ def _say(error: SametagError) -> int:
     if error.remedy:
         print(f"  {error.remedy}", file=sys.stderr)
     return error.exit_code
-
-
-def _after_interrupt(options: argparse.Namespace) -> str | None:
-    release = getattr(options, "release", None)
-    return f"sametag history {release} says what state it is in" if release else None

@@ -145,6 +145,18 @@ def _deploying(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="check everything, change nothing, say what would be done"
     )
+    command.add_argument(
+        "--fail-fast",
+        choices=("on", "off"),
+        default="on",
+        help="whether what cannot heal ends the rollout, or only Helm's timeout does (default: %(default)s)",
+    )
+    command.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="json: one event a line on standard output, and nothing else (default: %(default)s)",
+    )
 
 
 def _create_namespace(command: argparse.ArgumentParser) -> None:

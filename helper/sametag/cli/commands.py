@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
 from sametag import schema, values
+from sametag.cli.telling import telling
 from sametag.errors import ValuesError
 from sametag.output import problems as problem_output
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sametag.chart import Chart
     from sametag.cluster import Target
-    from sametag.deploy import Outcome, Request
+    from sametag.deploy import Event, Request
     from sametag.release import Revision
     from sametag.rollout import ServiceState
     from sametag.values import Problem, Values
@@ -65,37 +66,40 @@ def install(arguments: Arguments) -> int:
     """Install a release and wait until every service is ready."""
     from sametag import deploy
 
-    with _chart(arguments) as chart:
+    with telling(arguments, "installed") as told, _chart(arguments) as chart:
         user = _user_values(arguments)
         _refuse_problems(chart, user)
-        request = _request(arguments, recover=not arguments.keep_failed, create_namespace=arguments.create_namespace)
-        outcome = _await(deploy.install(request, chart, user.tree))
-    return _say_outcome("installed", request, outcome)
+        options = {"recover": not arguments.keep_failed, "create_namespace": arguments.create_namespace}
+        told.outcome = _await(deploy.install(_request(arguments, told, **options), chart, user.tree))
+    return _DONE
 
 
 def upgrade(arguments: Arguments) -> int:
     """Move every service of a release to a tag."""
     from sametag import deploy
 
-    with _chart(arguments) as chart:
+    with telling(arguments, "upgraded") as told, _chart(arguments) as chart:
 
         def plan(now: Revision | None) -> dict[str, Any]:
             user = _next_values(arguments, now) if now else _user_values(arguments)
             _refuse_problems(chart, user)
             return user.tree
 
-        request = _request(arguments, recover=not arguments.no_rollback, create_namespace=arguments.create_namespace)
-        outcome = _await(deploy.upgrade(request, chart, plan, install=arguments.install))
-    return _say_outcome("upgraded", request, outcome)
+        options = {"recover": not arguments.no_rollback, "create_namespace": arguments.create_namespace}
+        request = _request(arguments, told, **options)
+        told.outcome = _await(deploy.upgrade(request, chart, plan, install=arguments.install))
+    return _DONE
 
 
 def rollback(arguments: Arguments) -> int:
     """Bring every service of a release back."""
     from sametag import deploy
 
-    request = _request(arguments)
-    outcome = _await(deploy.rollback(request, to_tag=arguments.to_tag, to_revision=arguments.to_revision))
-    return _say_outcome("rolled back", request, outcome)
+    with telling(arguments, "rolled back") as told:
+        request = _request(arguments, told)
+        to_tag, to_revision = arguments.to_tag, arguments.to_revision
+        told.outcome = _await(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
+    return _DONE
 
 
 def history(arguments: Arguments) -> int:
@@ -126,7 +130,7 @@ def uninstall(arguments: Arguments) -> int:
     """Remove a release."""
     from sametag import deploy
 
-    request = _request(arguments)
+    request = _request(arguments, _say_step)
     _await(deploy.uninstall(request, keep_history=arguments.keep_history))
     print(f"uninstalled {arguments.release}")
     return _DONE
@@ -174,24 +178,24 @@ def _target(arguments: Arguments) -> Target:
     return Target(arguments.kubeconfig, arguments.kube_context, arguments.namespace)
 
 
-def _request(arguments: Arguments, **options: bool) -> Request:
+def _request(arguments: Arguments, report: Callable[[Event], None], **options: bool) -> Request:
     from sametag.deploy import Options, Request
-    from sametag.output.releases import ProgressLines
 
     chosen = Options(
         timeout=arguments.timeout,
         history_max=getattr(arguments, "history_max", 30),
         dry_run=getattr(arguments, "dry_run", False),
+        fail_fast=getattr(arguments, "fail_fast", "on") == "on",
         **options,
     )
-    return Request(_target(arguments), arguments.release, ProgressLines(_progress), chosen)
+    return Request(_target(arguments), arguments.release, report, chosen)
 
 
-def _say_outcome(verb: str, request: Request, outcome: Outcome | None) -> int:
-    from sametag.output.releases import outcome_line
+def _say_step(event: Event) -> None:
+    from sametag.deploy import Step
 
-    print(outcome_line(verb, request.release, outcome) if outcome else "dry run: nothing was changed")
-    return _DONE
+    if isinstance(event, Step):
+        _progress(event.text)
 
 
 def _progress(line: str) -> None:

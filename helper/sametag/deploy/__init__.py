@@ -6,11 +6,12 @@ not when Helm's timeout has passed. A rollout that fails ends with every service
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from sametag import release as helm_release
 from sametag.cluster import connect
-from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Step
+from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Start, Step, Troubled
 from sametag.deploy.run import Deployment, StuckError, begin, image_of
 from sametag.errors import RolloutError, UsageError
 from sametag.release.helm import HelmCommand
@@ -28,7 +29,9 @@ __all__ = [
     "Outcome",
     "Progress",
     "Request",
+    "Start",
     "Step",
+    "Troubled",
     "image_of",
     "install",
     "rollback",
@@ -80,6 +83,7 @@ async def _remove_failed(deployment: Deployment, stuck: StuckError) -> RolloutEr
         return RolloutError(message, f"it was left for you to look at; sametag uninstall {deployment.name} removes it")
     deployment.request.report(Step(f"removing {deployment.name} again"))
     await deployment.helm.uninstall(deployment.name, namespace=deployment.namespace, wait=True)
+    deployment.request.report(Progress((), deployment.before, time.monotonic() - deployment.began))
     return RolloutError(message, "nothing of it is left in the cluster; --keep-failed leaves it for you to look at")
 
 

@@ -22,6 +22,7 @@ class Options:
         history_max: How many revisions Helm keeps.
         create_namespace: Whether Helm creates the namespace of a first install.
         recover: Whether a failed upgrade is rolled back, and a failed first install removed.
+        fail_fast: Whether what cannot heal ends the rollout; else only Helm's timeout does.
         dry_run: Whether to check everything, with a server-side dry run too, and change nothing.
     """
 
@@ -29,6 +30,7 @@ class Options:
     history_max: int = 30
     create_namespace: bool = False
     recover: bool = True
+    fail_fast: bool = True
     dry_run: bool = False
 
 
@@ -37,6 +39,23 @@ class Step:
     """Something begins, or a warning: one line for the reader."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A rollout begins: from here on Helm changes objects.
+
+    Attributes:
+        action: `install`, `upgrade` or `rollback`; an upgrade that fails is followed by a rollback.
+        release: The release's name.
+        namespace: Where it is.
+        tag: What every service shall run; the digest where the image has no tag.
+    """
+
+    action: str
+    release: str
+    namespace: str
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +68,20 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Troubled:
+    """Pods that have just met with trouble, and may yet get over it."""
+
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a rollout failed, one entry a failed pod."""
 
     evidence: tuple[Evidence, ...]
 
 
-Event = Step | Progress | Failure
+Event = Step | Start | Progress | Troubled | Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sametag import release as helm_release
 from sametag.cluster import connect
-from sametag.deploy.events import Outcome, Progress, Request, Step
+from sametag.deploy.events import Outcome, Request, Start, Step
+from sametag.deploy.view import View
 from sametag.errors import HelmError, RolloutError
 from sametag.release.helm import HelmCommand
-from sametag.rollout import Evidence, Image, Patience, ServiceState, evidence, snapshot, watch
+from sametag.rollout import Evidence, Image, ServiceState, evidence, snapshot, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -64,7 +65,7 @@ class Deployment:
             SametagError: Helm refused before it changed anything.
         """
         self.before = {state.name: state for state in await snapshot(self.client, self.name)}
-        view = _View(self)
+        view = View(self.client, self.request, self.before)
         helm = asyncio.create_task(action)
         watching = asyncio.create_task(watch(self.client, self.name, view.look))
         try:
@@ -75,9 +76,13 @@ class Deployment:
                 raise await self._stuck(view.stuck.result())
             await self._helm_is_done(helm, view)
             return await self._settle(view)
+        except asyncio.CancelledError:
+            if not helm.done():
+                self.request.report(Step("interrupted: Helm is told to end, and writes down what it has done"))
+            raise
         finally:
             # Helm first, and to its end: it writes the revision's state down.
-            for task in (helm, watching):
+            for task in (helm, watching, *view.explaining):
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
@@ -85,7 +90,7 @@ class Deployment:
         found = await evidence(self.client, troubles)
         return StuckError(_in_short(troubles), found)
 
-    async def _helm_is_done(self, helm: asyncio.Task[Any], view: _View) -> None:
+    async def _helm_is_done(self, helm: asyncio.Task[Any], view: View) -> None:
         try:
             await helm
         except HelmError as error:
@@ -95,7 +100,7 @@ class Deployment:
             stuck = await self._stuck(view.troubles())
             raise StuckError(stuck.reason or error.message, stuck.evidence) from error
 
-    async def _settle(self, view: _View) -> tuple[ServiceState, ...]:
+    async def _settle(self, view: View) -> tuple[ServiceState, ...]:
         """Check with our own eyes that every pod of every service runs the release's image."""
         newest = await self._newest()
         view.expect(image_of(newest))
@@ -114,6 +119,7 @@ class Deployment:
 
     async def roll_back(self, to: Revision) -> tuple[ServiceState, ...]:
         """Run `helm rollback` to a revision, watched."""
+        self._start("rollback", to.tag or to.digest)
         return await self.see_through(
             self.helm.rollback(
                 self.name,
@@ -123,6 +129,9 @@ class Deployment:
                 force_conflicts=self._force_conflicts,
             )
         )
+
+    def _start(self, action: str, tag: str) -> None:
+        self.request.report(Start(action, self.name, self.namespace, tag))
 
     @property
     def _force_conflicts(self) -> bool:
@@ -135,6 +144,8 @@ class Deployment:
 
     async def apply(self, chart: Chart, values: dict[str, Any]) -> tuple[ServiceState, ...]:
         """Run `helm upgrade --install` with exactly these values, watched."""
+        image = values.get("image") or {}
+        self._start("upgrade" if self.history else "install", str(image.get("tag") or image.get("digest") or ""))
         return await self.see_through(
             self.helm.install_or_upgrade(
                 self.name,
@@ -156,47 +167,6 @@ class Deployment:
     async def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
         """Put together what is true now."""
         return Outcome(await self._newest(), services, time.monotonic() - self.began)
-
-
-class _View:
-    """What the watch has seen, and what follows from it."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self._patience = Patience()
-        self._expected: Image | None = None
-        self._began = time.monotonic()
-        self.latest: tuple[ServiceState, ...] = ()
-        self.stuck: asyncio.Future[list[tuple[str, Trouble]]] = asyncio.get_running_loop().create_future()
-        self.settled = asyncio.Event()
-
-    def look(self, states: Sequence[ServiceState]) -> None:
-        """Take in a new state of the services."""
-        self.latest = tuple(states)
-        event = Progress(self.latest, self._deployment.before, time.monotonic() - self._began)
-        self._deployment.request.report(event)
-        exhausted = self._patience.exhausted(self.troubles())
-        if exhausted and not self.stuck.done():
-            self.stuck.set_result(exhausted)
-        self._check()
-
-    def troubles(self) -> list[tuple[str, Trouble]]:
-        """Return the troubles of the services that this deployment changed; what was broken before is not its doing."""
-        return [(state.name, trouble) for state in self.latest if self._changed(state) for trouble in state.troubles]
-
-    def _changed(self, state: ServiceState) -> bool:
-        before = self._deployment.before.get(state.name)
-        return before is None or (before.uid, before.generation) != (state.uid, state.generation)
-
-    def expect(self, image: Image) -> None:
-        """Say which image every pod has to run; `settled` is set once they all do."""
-        self._expected = image
-        self._check()
-
-    def _check(self) -> None:
-        image = self._expected
-        if image and all(state.complete and state.runs(image) for state in self.latest):
-            self.settled.set()
 
 
 def image_of(revision: Revision) -> Image:

@@ -1,23 +1,19 @@
-"""What the release commands say: history, status, progress, failures."""
+"""What history and status say."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from sametag.deploy import Failure, Progress, Step
 from sametag.output.table import table
-from sametag.rollout import pod_runs, split
+from sametag.output.words import DIGEST_LENGTH, tag_of
+from sametag.rollout import pod_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from sametag.deploy import Event, Outcome
     from sametag.release import Revision
-    from sametag.rollout import Evidence, Image, PodState, ServiceState
-
-# The registry of a digest is long, and its first 12 digits are what people compare.
-_DIGEST_LENGTH = len("sha256:") + 12
+    from sametag.rollout import Image, PodState, ServiceState
 
 
 def history_table(history: Sequence[Revision]) -> Iterator[str]:
@@ -27,7 +23,7 @@ def history_table(history: Sequence[Revision]) -> Iterator[str]:
         (
             str(revision.number),
             revision.tag or "-",
-            revision.digest[:_DIGEST_LENGTH] or "-",
+            revision.digest[:DIGEST_LENGTH] or "-",
             revision.chart,
             revision.status,
             f"{revision.updated.astimezone():%Y-%m-%d %H:%M:%S}",
@@ -107,84 +103,3 @@ def _pod_document(pod: PodState, image: Image) -> dict[str, Any]:
         "restarts": pod.restarts,
         "onTag": pod_runs(pod, image),
     }
-
-
-class ProgressLines:
-    """Turn the events of a deployment into lines: one for each change of a service, never the same line twice.
-
-    Args:
-        write: Called with each line.
-    """
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-        self._last: dict[str, str] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Write what is new in this event."""
-        if isinstance(event, Step):
-            # A new rollout begins: what was said of the services no longer holds.
-            self._last.clear()
-            self._write(event.text)
-        elif isinstance(event, Progress):
-            self._progress(event)
-        else:
-            self._failure(event)
-
-    def _progress(self, event: Progress) -> None:
-        width = max((len(state.name) for state in event.states), default=0)
-        for state in event.states:
-            before = event.before.get(state.name)
-            if state.name not in self._last and (state == before or not _has_begun(state)):
-                continue
-            line = f"{state.name:<{width}}  {_in_words(state, before)}"
-            if self._last.get(state.name) != line:
-                self._last[state.name] = line
-                self._write(f"{event.seconds:6.1f} s  {line}")
-
-    def _failure(self, event: Failure) -> None:
-        for found in event.evidence:
-            for line in evidence_lines(found):
-                self._write(line)
-
-
-def _has_begun(state: ServiceState) -> bool:
-    """Whether there is something to say: a new pod, or a reason why there is none."""
-    return state.observed and bool(state.pods or state.troubles or not state.desired)
-
-
-def _in_words(state: ServiceState, before: ServiceState | None) -> str:
-    new = ", ".join(sorted({tag_of(image) for pod in state.pods for image in pod.images})) or "-"
-    old = ", ".join(before.tags) if before else ""
-    tags = f"{old} -> {new}" if old and old != new else new
-    ready = sum(pod.ready for pod in state.pods)
-    leaving = f", {len(state.others)} old left" if state.others and ready == state.desired else ""
-    trouble = f"  {state.troubles[0].reason}" if state.troubles else ""
-    return f"{tags}  {ready}/{state.desired} ready{leaving}{trouble}"
-
-
-def evidence_lines(found: Evidence) -> Iterator[str]:
-    """Yield what a failed pod left behind: the reason, its events, its last log lines."""
-    trouble = found.trouble
-    place = " ".join(part for part in (f"pod {trouble.pod}" if trouble.pod else "", trouble.container) if part)
-    yield f"{found.service}: {place}{': ' if place else ''}{trouble.summary}"
-    for event in found.events:
-        yield f"  event: {event}"
-    for line in found.log:
-        yield f"  log: {line}"
-
-
-def outcome_line(verb: str, release: str, outcome: Outcome) -> str:
-    """Say in one line what is true after a deployment."""
-    revision, count = outcome.revision, len(outcome.services)
-    services = "1 service" if count == 1 else f"{count} services"
-    return (
-        f"{verb} {release}: {services} on tag {revision.tag or revision.digest} (revision {revision.number}) "
-        f"in {outcome.seconds:.1f} s"
-    )
-
-
-def tag_of(reference: str) -> str:
-    """Return an image reference without its repository."""
-    _, tag, digest = split(reference)
-    return tag or digest[:_DIGEST_LENGTH] or "latest"

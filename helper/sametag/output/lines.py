@@ -1,0 +1,88 @@
+"""A rollout in lines: for a log, a pipe, or a terminal that cannot redraw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sametag.deploy import Failure, Progress, Start, Step, Troubled
+from sametag.output.summary import Summary
+from sametag.output.words import evidence_lines, outcome_line, tag_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sametag.deploy import Event
+    from sametag.output.listener import End
+    from sametag.rollout import ServiceState
+
+
+class ProgressLines:
+    """Turn the events of a deployment into lines: one for each change of a service, never the same line twice.
+
+    Args:
+        write: Called with each line of progress.
+        result: Called with the line that says what is true in the end.
+    """
+
+    def __init__(self, write: Callable[[str], None], result: Callable[[str], None]) -> None:
+        self._write = write
+        self._result = result
+        self._summary = Summary()
+        self._last: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Write what is new in this event."""
+        self._summary(event)
+        match event:
+            case Start():
+                # What was said of the services no longer holds.
+                self._last.clear()
+            case Step():
+                self._write(event.text)
+            case Progress():
+                self._progress(event)
+            case Troubled() | Failure():
+                for found in event.evidence:
+                    for line in evidence_lines(found):
+                        self._write(line)
+
+    def _progress(self, event: Progress) -> None:
+        width = max((len(state.name) for state in event.states), default=0)
+        for state in event.states:
+            before = event.before.get(state.name)
+            if state.name not in self._last and (state == before or not _has_begun(state)):
+                continue
+            line = f"{state.name:<{width}}  {_in_words(state, before)}"
+            if self._last.get(state.name) != line:
+                self._last[state.name] = line
+                self._write(f"{event.seconds:6.1f} s  {line}")
+
+    def end(self, end: End) -> None:
+        """Write the result, or where it failed and what runs now."""
+        if end.error:
+            for line in self._summary.lines():
+                self._write(line)
+        else:
+            self._result(result_line(end))
+
+
+def result_line(end: End) -> str:
+    """Say in one line what a command that did not fail has done."""
+    if end.outcome is None:
+        return "dry run: nothing was changed"
+    return outcome_line(end.verb, end.release, end.outcome)
+
+
+def _has_begun(state: ServiceState) -> bool:
+    """Whether there is something to say: a new pod, or a reason why there is none."""
+    return state.observed and bool(state.pods or state.troubles or not state.desired)
+
+
+def _in_words(state: ServiceState, before: ServiceState | None) -> str:
+    new = ", ".join(sorted({tag_of(image) for pod in state.pods for image in pod.images})) or "-"
+    old = ", ".join(before.tags) if before else ""
+    tags = f"{old} -> {new}" if old and old != new else new
+    ready = sum(pod.ready for pod in state.pods)
+    leaving = f", {len(state.others)} old left" if state.others and ready == state.desired else ""
+    trouble = f"  {state.troubles[0].reason}" if state.troubles else ""
+    return f"{tags}  {ready}/{state.desired} ready{leaving}{trouble}"

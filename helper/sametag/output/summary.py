@@ -1,0 +1,65 @@
+"""What failed, where, and what runs now: said once, when all is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sametag.deploy import Failure, Progress
+from sametag.output.words import services, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sametag.deploy import Event
+    from sametag.rollout import Evidence, ServiceState
+
+# Names of services in one line; a hundred would hide what matters.
+_NAMES = 5
+
+
+class Summary:
+    """Keeps what the end of a failed rollout has to say."""
+
+    def __init__(self) -> None:
+        self._failed: list[Evidence] = []
+        self._now: tuple[ServiceState, ...] | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+        if isinstance(event, Failure):
+            self._failed += event.evidence
+        elif isinstance(event, Progress):
+            self._now = event.states
+
+    def lines(self) -> Iterator[str]:
+        """Yield nothing where no rollout had begun."""
+        if self._failed:
+            yield "what failed:"
+            yield from _failures(self._failed)
+        if self._now is not None:
+            yield "what runs now:"
+            yield from _running(self._now)
+
+
+def _failures(failed: list[Evidence]) -> Iterator[str]:
+    """Yield one line for the pods of a service that failed alike."""
+    alike: dict[tuple[str, str, str], list[Evidence]] = {}
+    for found in failed:
+        alike.setdefault((found.service, found.trouble.container, found.trouble.summary), []).append(found)
+    for (service, _, reason), same in alike.items():
+        place = where(same[0]) + (f" (and {len(same) - 1} more)" if len(same) > 1 else "")
+        yield f"  {service}: {place}{': ' if place else ''}{reason}"
+
+
+def _running(states: tuple[ServiceState, ...]) -> Iterator[str]:
+    """Yield one line for the services that are alike."""
+    if not states:
+        yield "  nothing"
+    alike: dict[str, list[str]] = {}
+    for state in states:
+        tags = ", ".join(state.tags) or "no pod"
+        word = "ready" if state.complete else f"{state.ready} of {state.desired} ready"
+        alike.setdefault(f"{tags}, {word}", []).append(state.name)
+    for words, names in alike.items():
+        more = [f"and {len(names) - _NAMES} more"] if len(names) > _NAMES else []
+        yield f"  {services(len(names))} on {words}: {', '.join([*names[:_NAMES], *more])}"

@@ -1,0 +1,72 @@
+"""The words that every output has for a rollout: on a terminal, in lines, in the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sametag.rollout import split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sametag.deploy import Outcome
+    from sametag.rollout import Evidence, ServiceState
+
+# A digest is long, and its first 12 digits are what people compare.
+DIGEST_LENGTH = len("sha256:") + 12
+
+WAITING, STARTING, FINISHING, READY, TROUBLE = "waiting", "starting", "finishing", "ready", "trouble"
+
+
+def tag_of(reference: str) -> str:
+    """Return an image reference without its repository."""
+    _, tag, digest = split(reference)
+    return tag or digest[:DIGEST_LENGTH] or "latest"
+
+
+def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
+    """Say how far a service is on its way to a tag.
+
+    Returns:
+        WAITING: nothing has happened to it yet. STARTING: new pods are not ready. FINISHING: they are, and older ones
+        are left. READY. TROUBLE: something is wrong with its newest pods.
+    """
+    unchanged = before is not None and (before.uid, before.generation) == (state.uid, state.generation)
+    elsewhere = bool(state.pods) and tag not in state.tags
+    if not state.observed or (unchanged and elsewhere):
+        return WAITING
+    if state.troubles:
+        return TROUBLE
+    if state.complete:
+        return READY
+    return FINISHING if state.others and sum(pod.ready for pod in state.pods) >= state.desired else STARTING
+
+
+def evidence_lines(found: Evidence) -> Iterator[str]:
+    """Yield what a failed pod left behind: the reason, its events, its last log lines."""
+    place = where(found)
+    yield f"{found.service}: {place}{': ' if place else ''}{found.trouble.summary}"
+    for event in found.events:
+        yield f"  event: {event}"
+    for line in found.log:
+        yield f"  log: {line}"
+
+
+def where(found: Evidence) -> str:
+    """Name the pod and the container; empty where the trouble is the whole workload's."""
+    trouble = found.trouble
+    return " ".join(part for part in (f"pod {trouble.pod}" if trouble.pod else "", trouble.container) if part)
+
+
+def outcome_line(verb: str, release: str, outcome: Outcome) -> str:
+    """Say in one line what is true after a deployment."""
+    revision, count = outcome.revision, len(outcome.services)
+    return (
+        f"{verb} {release}: {services(count)} on tag {revision.tag or revision.digest} (revision {revision.number}) "
+        f"in {outcome.seconds:.1f} s"
+    )
+
+
+def services(count: int) -> str:
+    """Return `1 service` or `4 services`."""
+    return "1 service" if count == 1 else f"{count} services"

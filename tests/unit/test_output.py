@@ -1,0 +1,160 @@
+"""What is said of a rollout, in lines and as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rollouts import MISSING, NEW, OLD, failed_upgrade, good_upgrade, moving, progress, running, start
+from sametag.deploy import Outcome, Step
+from sametag.errors import RolloutError
+from sametag.output.documents import Documents
+from sametag.output.lines import ProgressLines
+from sametag.output.listener import End
+from sametag.output.stream import JsonStream
+from sametag.output.words import phase
+from sametag.release import Revision
+from sametag.rollout import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sametag.deploy import Event
+    from sametag.output.listener import Listener
+
+FAILED = End("upgraded", "shop", 5.5, error=RolloutError("upgrade of shop failed", f"every service is back on {OLD}"))
+
+
+def done(tag: str = NEW) -> End:
+    record = {"version": 2, "info": {"status": "deployed"}, "chart": {}, "config": {"image": {"tag": tag}}}
+    outcome = Outcome(Revision(record), (running("api", tag), running("web", tag)), 3.2)
+    return End("upgraded", "shop", 3.4, outcome)
+
+
+def tell(listener: Listener, events: Iterable[Event], end: End) -> None:
+    for event in events:
+        listener(event)
+    listener.end(end)
+
+
+def lines(events: Iterable[Event], end: End) -> tuple[list[str], list[str]]:
+    said: list[str] = []
+    results: list[str] = []
+    tell(ProgressLines(said.append, results.append), events, end)
+    return said, results
+
+
+def documents(events: Iterable[Event], end: End) -> list[dict[str, Any]]:
+    written: list[str] = []
+    tell(JsonStream(written.append), events, end)
+    return [json.loads(line) for line in written]
+
+
+def test_each_change_of_a_service_is_a_line_and_no_line_comes_twice() -> None:
+    said, results = lines([event for event in good_upgrade() for _ in range(3)], done())
+
+    assert said == [
+        "   0.9 s  api  0.0.5 -> 0.0.6  0/1 ready",
+        "   1.0 s  web  0.0.5 -> 0.0.6  0/1 ready",
+        "   2.5 s  api  0.0.5 -> 0.0.6  1/1 ready",
+        "   2.5 s  web  0.0.5 -> 0.0.6  1/1 ready, 1 old left",
+        "   3.0 s  web  0.0.5 -> 0.0.6  1/1 ready",
+    ]
+    assert results == ["upgraded shop: 2 services on tag 0.0.6 (revision 2) in 3.2 s"]
+
+
+def test_a_warning_in_the_middle_makes_no_line_come_twice() -> None:
+    events = good_upgrade()
+    said, _ = lines([*events[:3], Step("warning: deprecated"), *events[2:]], done())
+
+    assert len(said) == len(set(said))
+
+
+def test_a_failure_ends_with_what_failed_where_and_what_runs_now() -> None:
+    said, results = lines(failed_upgrade(), FAILED)
+
+    assert said[-4:] == [
+        "what failed:",
+        "  web: pod web-0.0.7 web: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
+        "what runs now:",
+        "  2 services on 0.0.5, ready: api, web",
+    ]
+    assert results == []
+
+
+def test_before_anything_was_changed_there_is_nothing_to_sum_up() -> None:
+    assert lines([], FAILED) == ([], [])
+
+
+def test_a_dry_run_says_that_nothing_was_changed() -> None:
+    assert lines([], End("upgraded", "shop", 1.0)) == ([], ["dry run: nothing was changed"])
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (running("web", OLD), "waiting"),
+        (moving("web", OLD, NEW), "starting"),
+        (moving("web", OLD, NEW, ready=True), "finishing"),
+        (running("web", NEW, 2), "ready"),
+        (moving("web", OLD, NEW, troubles=(Trouble("StartError", ""),)), "trouble"),
+    ],
+)
+def test_a_service_is_on_its_way_to_the_tag(state: Any, said: str) -> None:
+    assert said == phase(state, running("web", OLD), NEW)
+
+
+def test_a_service_that_the_upgrade_leaves_alone_is_ready() -> None:
+    assert phase(running("web", NEW), running("web", NEW), NEW) == "ready"
+
+
+def test_a_trouble_of_before_is_not_this_rollouts() -> None:
+    broken = moving("web", OLD, MISSING, troubles=(Trouble("StartError", ""),))
+
+    assert phase(broken, broken, NEW) == "waiting"
+
+
+def test_the_stream_has_one_document_for_each_change() -> None:
+    begin, *seen = good_upgrade()
+    found = documents([begin, *(event for event in seen for _ in range(3))], done())
+
+    assert [(d["event"], d.get("name"), d.get("state")) for d in found] == [
+        ("start", None, None),
+        ("service", "api", "waiting"),
+        ("service", "web", "waiting"),
+        ("service", "api", "starting"),
+        ("service", "web", "starting"),
+        ("service", "api", "ready"),
+        ("service", "web", "finishing"),
+        ("service", "web", "ready"),
+        ("end", None, None),
+    ]
+    assert {d["version"] for d in found} == {1}
+    end = found[-1]
+    assert (end["result"], end["exitCode"], end["revision"], end["tag"]) == ("succeeded", 0, 2, NEW)
+
+
+def test_the_stream_of_a_failure_ends_with_the_error_and_its_exit_code() -> None:
+    found = documents(failed_upgrade(), FAILED)
+    end = found[-1]
+
+    assert [d["action"] for d in found if d["event"] == "start"] == ["upgrade", "rollback"]
+    (failure,) = [d for d in found if d["event"] == "failure"]
+    assert (failure["service"], failure["pod"], failure["reason"]) == ("web", "web-0.0.7", "CrashLoopBackOff")
+    assert (end["result"], end["exitCode"], end["message"]) == ("failed", 4, "upgrade of shop failed")
+
+
+def test_a_service_that_was_removed_is_gone() -> None:
+    found = documents([start("install", NEW), progress(1, OLD, running("web", NEW)), progress(2, OLD)], FAILED)
+
+    assert [(d["name"], d["state"], d["pods"]) for d in found if d["event"] == "service"][-1] == ("web", "gone", [])
+
+
+def test_times_are_rfc_3339_in_utc() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
+    (document,) = Documents(lambda: at).of(Step("x"))
+
+    assert document == {"version": 1, "event": "step", "time": "2026-01-02T03:04:05.600Z", "text": "x"}
