@@ -1,13 +1,24 @@
 """The command `sametag`."""
 
+import gc
+import os
 import sys
+from contextlib import suppress
+
+# A command makes many objects and few cycles: looking for them after every 700 takes a tenth of a validate.
+_COLLECT_AFTER = 100_000
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    gc.set_threshold(_COLLECT_AFTER)
     from sametag.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    # What Python would still do takes a tenth of the time: free one by one what ends with the process.
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ _BUG = 70
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code; the only place where errors become text."""
-    arguments = parser()
+    arguments = parser(argv[0] if argv else None)
     options = arguments.parse_args(argv)
     try:
         return _command(arguments, options)

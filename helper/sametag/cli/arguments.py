@@ -16,8 +16,13 @@ EPILOG = """exit codes:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Build the parser; the chosen command's name is in `command`."""
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser; the chosen command's name is in `command`.
+
+    Args:
+        only: The command whose options are needed; with another word those of every command are built, which takes
+            longer than validating four services.
+    """
     top = argparse.ArgumentParser(
         prog="sametag",
         description="One image, many services, one tag: upgrade moves every service, rollback brings every one back.",
@@ -26,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name, summary, build in _COMMANDS:
+    for name, summary, build in [entry for entry in _COMMANDS if entry[0] == only] or _COMMANDS:
         build(commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + "."))
     return top
 

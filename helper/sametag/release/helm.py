@@ -217,13 +217,13 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         await self.run(command)
         return _chart_in(folder)
 
-    async def render(self, release_name: str, chart: Path, values: dict[str, Any], *, namespace: str | None) -> str:
+    async def render(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str | None) -> str:
         """Run `helm template` and return the manifests as Helm writes them; pyhelm3 parses them."""
         command = ["template", release_name, chart, "--values", "-"]
         command += ["--namespace", namespace] if namespace else []
         return (await self.run(command, json.dumps(values).encode())).decode()
 
-    async def dry_run(self, release_name: str, chart: Path, values: dict[str, Any], *, namespace: str) -> None:
+    async def dry_run(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str) -> None:
         """Run `helm upgrade --install` as a server-side dry run; pyhelm3 has only the client's."""
         command = ["upgrade", release_name, chart, "--install", "--dry-run=server", "--namespace", namespace]
         await self.run([*command, "--reset-values", "--values", "-"], json.dumps(values).encode())
