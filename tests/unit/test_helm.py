@@ -120,7 +120,7 @@ def cancel_once_started(pid_file: Path) -> None:
 
     async def main() -> None:
         task = asyncio.create_task(helm().run(["upgrade", "app"]))
-        while not pid_file.exists():
+        while not (pid_file.exists() and pid_file.read_text()):
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,8 +1,9 @@
 """Watch the workloads of a release, and say why a pod is stuck."""
 
+from sametag.rollout.evidence import Evidence, evidence
 from sametag.rollout.state import Image, PodState, ServiceState, pod_runs, split
 from sametag.rollout.trouble import GRACE, Patience, Trouble
-from sametag.rollout.watch import Evidence, evidence, snapshot, watch
+from sametag.rollout.watch import snapshot, watch
 
 __all__ = [
     "GRACE",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sametag.rollout.trouble import Trouble, statuses, troubles
+from sametag.rollout.trouble import Trouble, statuses, troubles, unready
 from sametag.rollout.workload import Objects, Owned, metadata, numbers, observed
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class ServiceState:
         pods: The pods of the newest spec that are not being deleted.
         others: The older pods that are not being deleted.
         troubles: Empty when nothing is wrong.
+        unready: The containers that Helm waits for, trouble or not.
+        job: Whether it is a Job that has not ended, or has failed; one that has done its work is no longer told of.
     """
 
     name: str
@@ -73,10 +75,14 @@ class ServiceState:
     pods: tuple[PodState, ...] = ()
     others: tuple[PodState, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    unready: tuple[Trouble, ...] = ()
+    job: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every pod is of the newest spec and ready, and no older pod is left."""
+        """Whether every pod is of the newest spec and ready, and no older pod is left; for a Job's end Helm waits."""
+        if self.job:
+            return True
         return self.observed and self.updated == self.ready == self.desired == len(self.pods) and not self.others
 
     @property
@@ -127,14 +133,16 @@ def _service(workload: Workload, owned: Owned) -> ServiceState:
         updated=updated,
         ready=ready,
         observed=observed(workload),
-        pods=tuple(map(_pod, current)),
-        others=tuple(map(_pod, older)),
+        pods=tuple(map(pod_state, current)),
+        others=tuple(map(pod_state, older)),
         # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
-        troubles=tuple(troubles(workload, current)) if observed(workload) else (),
+        troubles=tuple(troubles(workload, current, owned)) if observed(workload) else (),
+        unready=tuple(unready("NotReady", "", current)),
     )
 
 
-def _pod(pod: Pod) -> PodState:
+def pod_state(pod: Pod) -> PodState:
+    """Return what is told of a pod."""
     conditions = (pod.status and pod.status.conditions) or ()
     return PodState(
         name=metadata(pod).name or "",

@@ -1,6 +1,6 @@
 """Why a pod is stuck, and for how long that is no failure yet.
 
-Source of the reasons: k8s.io/kubernetes/pkg/kubelet (images, container) and pkg/controller/deployment.
+Source of the reasons: k8s.io/kubernetes/pkg/kubelet (images, container, events) and pkg/controller.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lightkube.resources.apps_v1 import Deployment
+
+from sametag.rollout.workload import metadata, numbers
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lightkube.models.core_v1 import ContainerStatus
-    from lightkube.resources.core_v1 import Pod
+    from lightkube.resources.core_v1 import Event, Pod
 
-    from sametag.rollout.workload import Workload
+    from sametag.rollout.workload import Owned, Workload
 
 #: Seconds that a trouble may last before it fails the rollout. What cannot heal by itself gets none.
 GRACE: Mapping[str, float] = {
@@ -25,14 +29,21 @@ GRACE: Mapping[str, float] = {
     "StartError": 0,  # the command is not in the image, or may not be run
     "CrashLoopBackOff": 0,  # counted from the second restart, see _CRASHES
     "ProgressDeadlineExceeded": 0,
+    "Forbidden": 0,  # quota or admission
+    "JobFailed": 0,
     "CreateContainerConfigError": 5,
     "CreateContainerError": 5,
-    "FailedCreate": 5,  # quota or admission
+    "FailedCreate": 5,  # an admission webhook that restarts, a ServiceAccount that is only just being made
+    "FailedMount": 60,  # a Secret may come from elsewhere
+    "FailedCreatePodSandBox": 60,  # the node's network may be only just starting
     "ErrImagePull": 60,  # a registry that is down may come back
     "Unschedulable": 60,  # an autoscaler may bring a node
 }
 
 _CRASHES = 2  # a program that lost a race at start gets one more try
+
+# What the kubelet says in events alone.
+_TOLD = ("FailedMount", "FailedCreatePodSandBox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Trouble:
     """Why a pod, or a workload that gets no pods, is not ready.
 
     Attributes:
-        reason: One of the keys of `GRACE`.
+        reason: One of the keys of `GRACE`, or `NotReady` for what Helm gave up to wait for.
         message: In the words of the kubelet or the controller.
         pod: Its name; empty where there is no pod.
         container: Its name; empty where it is about the whole pod.
@@ -58,19 +69,50 @@ class Trouble:
         return f"{self.reason}: {message}" if message else self.reason
 
 
-def troubles(workload: Workload, pods: Iterable[Pod]) -> Iterator[Trouble]:
+def troubles(workload: Workload, pods: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
     """Yield what is wrong with a workload and these pods of its newest spec."""
+    # The controllers of StatefulSets and DaemonSets say in events alone that a pod was not taken.
+    if not isinstance(workload, Deployment) and owned.count(workload) < numbers(workload).desired:
+        yield from refusals(owned.events(workload))
     for condition in (workload.status and workload.status.conditions) or ():
         if condition.type == "ReplicaFailure" and condition.status == "True":
-            yield Trouble("FailedCreate", condition.message or "")
+            yield refused(condition.message or "")
         elif condition.type == "Progressing" and condition.reason == "ProgressDeadlineExceeded":
-            yield Trouble("ProgressDeadlineExceeded", condition.message or "")
+            yield from unready("ProgressDeadlineExceeded", condition.message or "", pods)
     for pod in pods:
-        yield from _pod_troubles(pod)
+        yield from pod_troubles(pod, owned.events(pod))
 
 
-def _pod_troubles(pod: Pod) -> Iterator[Trouble]:
-    name = (pod.metadata and pod.metadata.name) or ""
+def refused(message: str) -> Trouble:
+    """Return why the API server took no pod: for good (quota, admission), or as it may be for a moment."""
+    # The ServiceAccount of a namespace that was only just made comes a moment later.
+    final = "denied the request" in message or (
+        " is forbidden: " in message and "error looking up service account" not in message
+    )
+    return Trouble("Forbidden" if final else "FailedCreate", message)
+
+
+def refusals(events: Iterable[Event]) -> Iterator[Trouble]:
+    """Yield what the newest of the warnings about a workload says about a pod that was not taken."""
+    messages = [event.message or "" for event in events if event.reason == "FailedCreate"]
+    if messages:
+        yield refused(messages[-1])
+
+
+def unready(reason: str, message: str, pods: Iterable[Pod]) -> Iterator[Trouble]:
+    """Yield one trouble for each container that is not ready: one about no pod where there is none."""
+    found = [
+        Trouble(reason, message, metadata(pod).name or "", status.name)
+        for pod in pods
+        for status in statuses(pod)
+        if not status.ready
+    ]
+    yield from found or [Trouble(reason, message)]
+
+
+def pod_troubles(pod: Pod, events: Iterable[Event]) -> Iterator[Trouble]:
+    """Yield what keeps one pod from becoming ready."""
+    name = metadata(pod).name or ""
     for condition in (pod.status and pod.status.conditions) or ():
         if condition.type == "PodScheduled" and condition.reason == "Unschedulable":
             yield Trouble("Unschedulable", condition.message or "", pod=name)
@@ -79,6 +121,15 @@ def _pod_troubles(pod: Pod) -> Iterator[Trouble]:
         if found:
             reason, message = found
             yield Trouble(reason, message, name, status.name)
+    if all(_is_being_made(status) for status in statuses(pod)):
+        told = {event.reason: event.message or "" for event in events if event.reason in _TOLD}
+        for reason, message in told.items():
+            yield Trouble(reason or "", message, pod=name)
+
+
+def _is_being_made(status: ContainerStatus) -> bool:
+    waiting = status.state.waiting if status.state else None
+    return waiting is not None and waiting.reason in ("ContainerCreating", "PodInitializing")
 
 
 def _container_trouble(status: ContainerStatus) -> tuple[str, str] | None:
@@ -134,11 +185,13 @@ class Patience:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._since: dict[tuple[str, str, str], float] = {}
+        self._since: dict[tuple[str, ...], float] = {}
 
     def exhausted(self, found: Iterable[tuple[str, Trouble]]) -> list[tuple[str, Trouble]]:
         """Return those (service, trouble) that have outlasted their grace; what is no longer there is forgotten."""
         now = self._clock()
-        present = {(service, trouble.pod, trouble.reason): (service, trouble) for service, trouble in found}
+        present = {
+            (service, trouble.pod, trouble.container, trouble.reason): (service, trouble) for service, trouble in found
+        }
         self._since = {key: self._since.get(key, now) for key in present}
         return [pair for key, pair in present.items() if now - self._since[key] >= GRACE[pair[1].reason]]

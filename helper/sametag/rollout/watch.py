@@ -1,27 +1,27 @@
-"""See the workloads of a release: once, or as they change, and what a failed pod leaves behind."""
+"""See the workloads of a release: once, or as they change."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 from lightkube import ApiError
 from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Event, Pod
 
+from sametag.rollout.job import jobs
 from sametag.rollout.state import ServiceState, assess
 from sametag.rollout.workload import Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from lightkube import AsyncClient
     from lightkube.core.client import FieldSelector, LabelSelector
-
-    from sametag.rollout.trouble import Trouble
 
 #: The chart's label that says which release a workload is of.
 INSTANCE_LABEL = "app.kubernetes.io/instance"
@@ -33,125 +33,96 @@ _DEBOUNCE = 0.05
 _TRANSIENT = (410, 429, 500, 502, 503, 504)
 
 
-async def snapshot(client: AsyncClient, release: str) -> list[ServiceState]:
-    """Return the state of every service of a release now; five API calls, whatever the number of services."""
-    objects = Objects()
-    for kind, store in _kinds(objects):
-        async for item in client.list(kind, labels=_selector(release)):
-            store[item.metadata.uid] = item
-    return assess(objects)
+# Seconds between two tries while it does.
+_RETRY = 1.0
 
 
-def _selector(release: str) -> LabelSelector:
-    return {INSTANCE_LABEL: release}
+@dataclass(slots=True)
+class _Source:
+    """One kind of objects: where they go, and which are asked for."""
+
+    kind: Any
+    store: dict[str, Any]
+    labels: LabelSelector | None = None
+    fields: FieldSelector | None = None
+    #: Whether what was there before counts.
+    past: bool = True
+    #: Set once the store holds what there is.
+    listed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def _kinds(objects: Objects) -> list[tuple[Any, dict[str, Any]]]:
-    """Return each kind that is listed, and where its objects go."""
-    return [
+def _workloads(objects: Objects, release: str) -> list[_Source]:
+    stores: list[tuple[Any, dict[str, Any]]] = [
         (Deployment, objects.deployments),
         (StatefulSet, objects.statefulsets),
         (DaemonSet, objects.daemonsets),
         (ReplicaSet, objects.replicasets),
         (Pod, objects.pods),
     ]
+    return [_Source(kind, store, {INSTANCE_LABEL: release}) for kind, store in stores]
+
+
+async def snapshot(client: AsyncClient, release: str) -> list[ServiceState]:
+    """Return the state of every service of a release now; five API calls, whatever the number of services."""
+    objects = Objects()
+    for source in _workloads(objects, release):
+        async for item in client.list(source.kind, labels=source.labels):
+            source.store[item.metadata.uid] = item
+    return assess(objects)
 
 
 async def watch(client: AsyncClient, release: str, look: Callable[[list[ServiceState]], None]) -> None:
-    """Call `look` with the state of every service now, after each change, and at least once a second, until cancelled.
+    """Call `look` with the state of every service and Job now, after each change, and at least once a second.
 
-    List and watch, not polling. A connection that breaks is made again; the caller decides how long to go on.
+    It goes on until it is cancelled. List and watch, not polling: 14 requests, whatever happens, while the connection
+    holds. One that breaks is made again; the caller decides how long to go on. What is first looked at is whole.
 
     Raises:
         ApiError: The API server refuses the watch (no rights, say).
     """
     objects = Objects()
     changed = asyncio.Event()
+    # Events have no labels; those from before are of other rollouts, and what still holds is said again.
+    events = _Source(Event, objects.events, fields={"type": "Warning"}, past=False)
+    sources = [*_workloads(objects, release), _Source(Job, objects.jobs, {INSTANCE_LABEL: release}), events]
     try:
         async with asyncio.TaskGroup() as group:
-            for kind, store in _kinds(objects):
-                group.create_task(_follow(client, kind, store, release, changed))
+            for source in sources:
+                group.create_task(_follow(client, source, changed))
+            for source in sources:
+                await source.listed.wait()
             while True:
+                look([*assess(objects), *jobs(objects)])
+                changed.clear()
                 # Graces run out by time alone.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), 1)
                 await asyncio.sleep(_DEBOUNCE)
-                changed.clear()
-                look(assess(objects))
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
 
 
-async def _follow(client: AsyncClient, kind: Any, store: dict[str, Any], release: str, changed: asyncio.Event) -> None:
-    """Keep `store` what the API server has: list, then watch, and both again when the watch is too old or breaks."""
+async def _follow(client: AsyncClient, source: _Source, changed: asyncio.Event) -> None:
+    """Keep the store what the API server has: list, then watch, and both again when the watch is too old or breaks."""
     while True:
         try:
-            listing = client.list(kind, labels=_selector(release))
+            listing = client.list(source.kind, labels=source.labels, fields=source.fields)
             found = {item.metadata.uid: item async for item in listing}
-            store.clear()
-            store.update(found)
+            source.store.clear()
+            source.store.update(found if source.past else {})
+            source.listed.set()
             changed.set()
             async for operation, item in client.watch(
-                kind, labels=_selector(release), resource_version=listing.resourceVersion
+                source.kind, labels=source.labels, fields=source.fields, resource_version=listing.resourceVersion
             ):
                 if operation == "DELETED":
-                    store.pop(item.metadata.uid, None)
+                    source.store.pop(item.metadata.uid, None)
                 else:
-                    store[item.metadata.uid] = item
+                    source.store[item.metadata.uid] = item
                 changed.set()
         except httpx2.TransportError:
-            await asyncio.sleep(1)  # the API server restarts; Helm waits for it too
+            await asyncio.sleep(_RETRY)  # the API server restarts; Helm waits for it too
         except ApiError as error:
             if error.status.code not in _TRANSIENT:
                 raise
-            await asyncio.sleep(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known of a failed pod, collected before it is gone.
-
-    Attributes:
-        service: The service's name.
-        trouble: Why it failed.
-        events: The warnings about the pod, newest last.
-        log: The last lines that the container wrote.
-    """
-
-    service: str
-    trouble: Trouble
-    events: tuple[str, ...] = ()
-    log: tuple[str, ...] = ()
-
-
-async def evidence(client: AsyncClient, failed: Iterable[tuple[str, Trouble]]) -> list[Evidence]:
-    """Collect the events and the last 50 log lines of every failed pod."""
-    return [
-        Evidence(service, trouble, await _events(client, trouble), await _log(client, trouble))
-        for service, trouble in failed
-    ]
-
-
-async def _events(client: AsyncClient, trouble: Trouble) -> tuple[str, ...]:
-    pod = trouble.pod
-    if not pod or trouble.reason == "ImageNotFound":  # its message says all
-        return ()
-    fields: FieldSelector = {"involvedObject.name": pod, "type": "Warning"}
-    try:
-        found = [event async for event in client.list(Event, fields=fields)]
-    except ApiError as error:
-        return (f"(the events cannot be read: {error})",)
-    return tuple(dict.fromkeys(f"{event.reason}: {event.message}" for event in found))
-
-
-async def _log(client: AsyncClient, trouble: Trouble) -> tuple[str, ...]:
-    """Read the log of a container that ran; one that never started has none, and the API server answers 400."""
-    if not trouble.container or trouble.reason != "CrashLoopBackOff":
-        return ()
-    try:
-        lines = [
-            line async for line in client.log(trouble.pod, container=trouble.container, tail_lines=50, newlines=False)
-        ]
-    except ApiError as error:
-        return (f"(the log cannot be read: {error})",)
-    return tuple(lines)
+            await asyncio.sleep(_RETRY)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lightkube.resources.apps_v1 import ReplicaSet
-    from lightkube.resources.core_v1 import Pod
+    from lightkube.resources.batch_v1 import Job
+    from lightkube.resources.core_v1 import Event, Pod
 
     Workload = Deployment | StatefulSet | DaemonSet
 
@@ -22,13 +23,15 @@ _Object = TypeVar("_Object")
 
 @dataclass(slots=True)
 class Objects:
-    """The objects of a release, by UID, as a watch keeps them."""
+    """The objects of a release, by UID, as a watch keeps them; the Jobs and events where somebody watches."""
 
     deployments: dict[str, Deployment] = field(default_factory=dict)
     statefulsets: dict[str, StatefulSet] = field(default_factory=dict)
     daemonsets: dict[str, DaemonSet] = field(default_factory=dict)
     replicasets: dict[str, ReplicaSet] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
 
     @property
     def workloads(self) -> list[Workload]:
@@ -37,11 +40,27 @@ class Objects:
 
 
 class Owned:
-    """The pods that count, and the ReplicaSets, by the UID of their owner."""
+    """The pods and the ReplicaSets by the UID of their owner, and the events by that of what they are about."""
 
     def __init__(self, objects: Objects) -> None:
-        self._pods = _by_owner(filter(_counts, objects.pods.values()))
+        self._pods = _by_owner(filter(counts, objects.pods.values()))
+        self._attempts = _by_owner(objects.pods.values())
         self._replicasets = _by_owner(objects.replicasets.values())
+        self._events: defaultdict[str, list[Event]] = defaultdict(list)
+        for event in objects.events.values():
+            self._events[event.involvedObject.uid or ""].append(event)
+
+    def count(self, item: Workload) -> int:
+        """Return how many pods of a workload count, old ones too."""
+        return len(self._pods[metadata(item).uid or ""])
+
+    def attempts(self, job: Job) -> list[Pod]:
+        """Return every pod of a Job, also those at their end, oldest first."""
+        return sorted(self._attempts[metadata(job).uid or ""], key=lambda pod: str(metadata(pod).creationTimestamp))
+
+    def events(self, item: Any) -> list[Event]:
+        """Return the warnings about one object."""
+        return self._events[metadata(item).uid or ""]
 
     def split(self, workload: Workload) -> tuple[list[Pod], list[Pod]]:
         """Return the pods of the workload's newest spec, and the older ones."""
@@ -58,7 +77,7 @@ class Owned:
         return (pods[-1], [pod for older in pods[:-1] for pod in older]) if pods else ([], [])
 
 
-def _counts(pod: Pod) -> bool:
+def counts(pod: Pod) -> bool:
     """Whether a pod is neither being deleted nor at its end: an evicted pod stays, and another takes its place."""
     ended = pod.status is not None and pod.status.phase in ("Failed", "Succeeded")
     return metadata(pod).deletionTimestamp is None and not ended

@@ -1,0 +1,207 @@
+"""Jobs and hooks, what only events tell, and what a failed container leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from lightkube.resources.apps_v1 import StatefulSet
+from lightkube.resources.batch_v1 import Job
+from lightkube.resources.core_v1 import Event, Pod
+
+from sametag.cluster import Target, connect
+from sametag.rollout import Evidence, ServiceState, Trouble, evidence
+from sametag.rollout.job import jobs
+from sametag.rollout.state import assess
+from sametag.rollout.workload import Objects
+
+if TYPE_CHECKING:
+    from fake_api import ApiServer
+
+Made = TypeVar("Made")
+
+QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1'
+
+
+def decoded(kind: type[Made], document: dict[str, Any]) -> Made:
+    made = kind.from_dict(document)  # type: ignore[attr-defined] # every lightkube resource has it
+    assert isinstance(made, kind)
+    return made
+
+
+def job(*conditions: tuple[str, str], owner: str = "") -> Job:
+    meta: dict[str, Any] = {
+        "name": "app-migrate",
+        "uid": "j1",
+        "labels": {"app.kubernetes.io/component": "migrate"},
+        "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"},
+    }
+    if owner:
+        meta["ownerReferences"] = [{"apiVersion": "batch/v1", "kind": "CronJob", "name": owner, "uid": owner}]
+    status = [{"type": kind, "status": "True", "reason": reason, "message": "m"} for kind, reason in conditions]
+    return decoded(Job, {"metadata": meta, "spec": {"template": {}}, "status": {"conditions": status}})
+
+
+def attempt(name: str, created: str, **state: Any) -> Pod:
+    container = {"name": "migrate", "image": "app:1", "imageID": "", "ready": False, "restartCount": 0, "state": state}
+    return decoded(
+        Pod,
+        {
+            "metadata": {
+                "name": name,
+                "uid": name,
+                "creationTimestamp": f"2026-01-01T00:00:0{created}Z",
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "app-migrate", "uid": "j1"}],
+            },
+            "spec": {"containers": [{"name": "migrate", "image": "app:1"}]},
+            "status": {"phase": "Failed" if "terminated" in state else "Running", "containerStatuses": [container]},
+        },
+    )
+
+
+def warning(uid: str, reason: str, message: str) -> Event:
+    about = {"uid": uid}
+    return decoded(Event, {"metadata": {"uid": uid}, "involvedObject": about, "reason": reason, "message": message})
+
+
+def judge(the_job: Job, *pods: Pod, events: tuple[Event, ...] = ()) -> list[ServiceState]:
+    return jobs(
+        Objects(
+            jobs={"j1": the_job},
+            pods={pod.metadata.uid: pod for pod in pods if pod.metadata and pod.metadata.uid},
+            events=dict(enumerate(events)),  # type: ignore[arg-type] # any key does
+        )
+    )
+
+
+FAILED = {"terminated": {"exitCode": 3, "reason": "Error"}}
+
+
+def test_a_failed_hook_is_named_with_its_job_and_the_container_of_its_newest_pod() -> None:
+    failed = job(("Failed", "BackoffLimitExceeded"))
+    (state,) = judge(failed, attempt("second", "2", **FAILED), attempt("first", "1", **FAILED))
+
+    message = "pre-install and pre-upgrade hook job/app-migrate failed: BackoffLimitExceeded: m"
+    assert state.troubles == (Trouble("JobFailed", message, "second", "migrate"),)
+    assert state.complete, "Helm waits for a Job, not the last look at the services"
+
+
+def test_a_hook_past_its_deadline_is_named_while_its_pod_still_runs() -> None:
+    """FailureTarget comes before Failed; then the pod, and its log, are gone."""
+    (state,) = judge(job(("FailureTarget", "DeadlineExceeded")), attempt("only", "1", running={}))
+
+    assert [(trouble.reason, trouble.pod, trouble.container) for trouble in state.troubles] == [
+        ("JobFailed", "only", "migrate")
+    ]
+
+
+def test_a_job_that_may_try_again_is_no_trouble() -> None:
+    (state,) = judge(job(), attempt("first", "1", **FAILED), attempt("second", "2", running={}))
+
+    assert state.troubles == ()
+    assert [(waits.reason, waits.pod) for waits in state.unready] == [("NotReady", "second")]
+
+
+def test_a_hook_whose_command_is_not_in_the_image_does_not_try_again() -> None:
+    error = {"terminated": {"exitCode": 128, "reason": "StartError", "message": "no such file"}}
+    (state,) = judge(job(), attempt("first", "1", **error))
+
+    assert [trouble.reason for trouble in state.troubles] == ["StartError"]
+
+
+def test_a_hook_that_gets_no_pod_is_named_by_its_event() -> None:
+    (state,) = judge(job(), events=(warning("j1", "FailedCreate", QUOTA),))
+
+    assert state.troubles == (Trouble("Forbidden", QUOTA),)
+
+
+def test_a_job_that_did_its_work_and_one_of_a_cronjob_are_not_told_of() -> None:
+    assert judge(job(("Complete", "CompletionsReached"))) == []
+    assert judge(job(owner="nightly")) == []
+
+
+def statefulset(pods: tuple[Pod, ...], *events: Event) -> ServiceState:
+    workload = decoded(
+        StatefulSet,
+        {
+            "metadata": {"name": "db", "uid": "s1", "generation": 1},
+            "spec": {"replicas": 1, "selector": {}, "template": {}, "serviceName": "db"},
+            "status": {"replicas": 0, "observedGeneration": 1, "updateRevision": "db-1"},
+        },
+    )
+    found = Objects(statefulsets={"s1": workload}, pods=dict(enumerate(pods)))  # type: ignore[arg-type] # any key does
+    found.events.update(enumerate(events))  # type: ignore[arg-type] # any key does
+    (state,) = assess(found)
+    return state
+
+
+def db(**state: Any) -> Pod:
+    pod = attempt("db-0", "1", **state)
+    assert pod.metadata is not None
+    assert pod.metadata.ownerReferences is not None
+    pod.metadata.ownerReferences[0].uid = "s1"
+    pod.metadata.labels = {"controller-revision-hash": "db-1"}
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (QUOTA, "Forbidden"),
+        ('admission webhook "policy" denied the request: no', "Forbidden"),
+        ('pods "x" is forbidden: error looking up service account n/default: not found', "FailedCreate"),
+        ('failed calling webhook "policy": connection refused', "FailedCreate"),
+    ],
+)
+def test_pods_that_a_statefulset_does_not_get_are_named_by_its_event(message: str, reason: str) -> None:
+    """What is refused for good, and what another try may get, have different graces."""
+    state = statefulset((), warning("s1", "FailedCreate", message))
+
+    assert state.troubles == (Trouble(reason, message),)
+
+
+def test_a_refusal_that_was_followed_by_a_pod_is_over() -> None:
+    assert statefulset((db(running={}),), warning("s1", "FailedCreate", QUOTA)).troubles == ()
+
+
+def test_a_volume_that_is_not_there_is_named_by_the_pods_event_until_the_container_is_made() -> None:
+    event = warning("db-0", "FailedMount", 'secret "x" not found')
+    waits = db(waiting={"reason": "ContainerCreating"})
+
+    assert statefulset((waits,), event).troubles == (Trouble("FailedMount", 'secret "x" not found', "db-0"),)
+    assert statefulset((db(running={}),), event).troubles == ()
+
+
+def test_the_evidence_holds_warnings_and_the_logs_before_and_after_the_restart(api: ApiServer) -> None:
+    event = {"involvedObject": {"name": "web-1"}, "metadata": {}, "reason": "BackOff", "message": "restarting"}
+    api.answers["/api/v1/namespaces/apps/events"] = (200, {"items": [event, event], "metadata": {}})
+    api.answers["/api/v1/namespaces/apps/pods/web-1/log"] = (200, {"line": 1})
+    trouble = Trouble("CrashLoopBackOff", "", "web-1", "web")
+
+    (found,) = collect(api, ("web", trouble))
+
+    assert found == Evidence("web", trouble, ("BackOff: restarting",), ('{"line": 1}',), ('{"line": 1}',))
+    logs = [path for path in api.requests if "/log?" in path]
+    assert ["previous=true" in path.lower() for path in logs] == [False, True]
+    assert all("tailLines=50" in path and "container=web" in path for path in logs)
+
+
+def test_a_log_that_is_not_there_is_no_line_and_one_that_may_not_be_read_says_so(api: ApiServer) -> None:
+    refused = {"kind": "Status", "code": 403, "message": "pods/log is forbidden", "reason": "Forbidden"}
+    api.answers["/api/v1/namespaces/apps/pods/web-2/log"] = (403, refused)
+    gone, closed = [Trouble("CrashLoopBackOff", "", pod, "web") for pod in ("web-1", "web-2")]
+
+    first, second = collect(api, ("web", gone), ("web", closed))
+
+    assert first.log == ()
+    assert "forbidden" in second.log[0]
+    assert "the events cannot be read" in first.events[0]
+
+
+def collect(api: ApiServer, *failed: tuple[str, Trouble]) -> list[Evidence]:
+    async def main() -> list[Evidence]:
+        async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
+            return await evidence(client, failed)
+
+    return asyncio.run(main())
