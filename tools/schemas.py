@@ -3,6 +3,8 @@
 tools/schema/values.yaml is a draft-07 schema with these conventions:
     kubernetes: Probe            the Kubernetes type; its definition comes along
     kubernetes: PodSpec.affinity a field of a Kubernetes type, with its description where ours is missing
+    exactlyOne: [key, …]         one of these keys is there; one that is null is not
+    atLeastOne: [key, …]         or several
     optional properties          may be null, which removes what `defaults` or the chart's own values say
 tools/schema/overlay.yaml says what Kubernetes' validation knows and its OpenAPI does not, type by type:
     drop: [field, …]             fields that are deprecated, or not the user's to set
@@ -30,6 +32,7 @@ SNAPSHOT = _FOLDER / "kubernetes.json"
 _SCALARS = {"quantity", "percentOrCount", "portReference", "whole", "long", "variable"}
 _SPECIAL = {"Quantity": "quantity", "IntOrString": "percentOrCount"}
 _OPAQUE = {"Time": {"type": ["string", "null"]}, "FieldsV1": {"type": ["object", "null"]}}
+_CHOICES = {"exactlyOne": "oneOf", "atLeastOne": "anyOf"}
 # Below these a schema asks what is there, and must not be made to accept null.
 _CONDITIONS = {"if", "then", "else", "not"}
 
@@ -107,6 +110,9 @@ class _Builder:
                 done.setdefault("additionalProperties", False)
         if "items" in tree:
             done["items"] = _item(self._ours(tree["items"]))
+        for word, keyword in _CHOICES.items():
+            if word in done:
+                done[keyword] = [*map(_has, done.pop(word)), {"type": "null"}]
         return _alone(done)
 
     def _reference(self, tree: Schema) -> Schema:
@@ -161,12 +167,14 @@ class _Builder:
         if "$ref" in written:
             return self._type(written["$ref"])
         schema: Schema = {"type": written.get("type", "object")}
-        if "enum" in written:
+        if "enum" in written and "items" not in written:
             schema["enum"] = written["enum"]
         if schema["type"] == "integer":
             return {"$ref": "#/definitions/" + ("long" if written.get("format") == "int64" else "whole")}
         if "items" in written:
-            schema["items"] = _item(self._kubernetes(written["items"]))
+            # An enum of a list is one of its items.
+            enum = {"enum": written["enum"]} if "enum" in written else {}
+            schema["items"] = _item(self._kubernetes(written["items"] | enum))
         if "additionalProperties" in written:
             schema["additionalProperties"] = self._kubernetes(written["additionalProperties"])
         return schema
@@ -192,6 +200,10 @@ def _alone(schema: Schema) -> Schema:
     if "$ref" not in schema or len(schema) == 1:
         return schema
     return {"allOf": [{"$ref": schema["$ref"]}]} | {key: child for key, child in schema.items() if key != "$ref"}
+
+
+def _has(key: str) -> Schema:
+    return {"type": "object", "required": [key], "properties": {key: {"not": {"type": "null"}}}}
 
 
 def _item(schema: Schema) -> Schema:
