@@ -75,9 +75,18 @@ def _listeners(arguments: argparse.Namespace) -> list[Listener]:
         from sametag.output.stream import JsonStream
 
         return [JsonStream(_writer(sys.stdout))]
+    if _redraws(sys.stderr):
+        from sametag.output.live import Live
+
+        return [Live(sys.stderr, _writer(sys.stdout))]
     from sametag.output.lines import ProgressLines
 
     return [ProgressLines(_writer(sys.stderr), _writer(sys.stdout))]
+
+
+def _redraws(stream: TextIO) -> bool:
+    """Whether lines can be drawn again in their place, and somebody is there to see it."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
 
 
 def _writer(stream: TextIO) -> Callable[[str], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sametag.rollout import split
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 # A digest is long, and its first 12 digits are what people compare.
 DIGEST_LENGTH = len("sha256:") + 12
+
+# Colours and whatever else a program writes for a terminal, and what no terminal shows.
+_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 WAITING, STARTING, FINISHING, READY, TROUBLE = "waiting", "starting", "finishing", "ready", "trouble"
 
@@ -42,14 +46,19 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
     return FINISHING if state.others and sum(pod.ready for pod in state.pods) >= state.desired else STARTING
 
 
+def plain(text: str) -> str:
+    """Return a line of a log without what would move the cursor, or colour what comes after it."""
+    return _CONTROL.sub("", text)
+
+
 def evidence_lines(found: Evidence) -> Iterator[str]:
     """Yield what a failed pod left behind: the reason, its events, its last log lines."""
     place = where(found)
     yield f"{found.service}: {place}{': ' if place else ''}{found.trouble.summary}"
     for event in found.events:
-        yield f"  event: {event}"
+        yield f"  event: {plain(event)}"
     for line in found.log:
-        yield f"  log: {line}"
+        yield f"  log: {plain(line)}"
 
 
 def where(found: Evidence) -> str:

@@ -1,0 +1,122 @@
+"""A rollout on a terminal: drawn in place, whatever its size."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rollouts import NEW, OLD, crash, moving, progress, running, start
+from sametag.output.frame import Moment, frame
+from terminal import Terminal
+
+PLAY = Path(__file__).parents[1] / "support/play.py"
+
+
+def play(what: str, columns: int = 100, lines: int = 24, **environment: str) -> Terminal:
+    return Terminal([sys.executable, str(PLAY), what], columns, lines, **environment)
+
+
+def test_an_upgrade_is_drawn_in_place() -> None:
+    with play("good") as terminal:
+        assert terminal.wait() == 0
+
+        assert terminal.rows == [
+            "upgrade of shop to 0.0.6: 2 of 2 services ready  3.0 s",
+            "SERVICE  DESIRED  UPDATED  READY  TAG             STATE   TIME",
+            "api            1        1      1  0.0.5 -> 0.0.6  ready  2.5 s",
+            "web            1        1      1  0.0.5 -> 0.0.6  ready  3.0 s",
+            "dry run: nothing was changed",
+            "",
+        ]
+
+
+def test_of_a_failure_the_pictures_the_evidence_and_the_summary_stay() -> None:
+    with play("failed") as terminal:
+        assert terminal.wait() == 0
+
+        assert terminal.rows == [
+            "upgrade of shop to 0.0.7: 1 of 2 services ready  2.5 s",
+            "SERVICE  DESIRED  UPDATED  READY  TAG             STATE              TIME",
+            "api            1        1      1  0.0.5 -> 0.0.7  ready             2.5 s",
+            "web            1        1      0  0.0.5 -> 0.0.7  CrashLoopBackOff  2.5 s",
+            "    pod web-0.0.7 web: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
+            "web: pod web-0.0.7 web: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
+            "  event: BackOff: Back-off restarting failed container",
+            "  log: listening on :8080",
+            "  log: <script>alert(1)</script> & panic: ]]> no database",
+            "rolling back to 0.0.5 (revision 1)",
+            "rollback of shop to 0.0.5: 2 of 2 services ready  2.0 s",
+            "SERVICE  DESIRED  UPDATED  READY  TAG             STATE   TIME",
+            "api            1        1      1  0.0.7 -> 0.0.5  ready  2.0 s",
+            "web            1        1      1  0.0.7 -> 0.0.5  ready  2.0 s",
+            "what failed:",
+            "  web: pod web-0.0.7 web: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
+            "what runs now:",
+            "  2 services on 0.0.5, ready: api, web",
+            "",
+        ]
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(60, 12), (30, 8), (200, 50)])
+def test_a_resize_in_the_middle_leaves_one_picture(columns: int, lines: int) -> None:
+    with play("20") as terminal:
+        terminal.wait_for("5 of 20 services ready")
+        terminal.resize(columns, lines)
+        assert terminal.wait() == 0
+
+        shown = terminal.rows[-lines - 1 :]  # the line that is written last scrolls the screen by one
+        assert sum(row.startswith("upgrade of shop") for row in shown) == 1, str(terminal)
+        assert sum(row.startswith("SERVICE") for row in shown) == 1, str(terminal)
+        assert shown[-2:] == ["dry run: nothing was changed", ""]
+
+
+def test_no_color_draws_without_colours() -> None:
+    with play("good", NO_COLOR="1") as terminal:
+        assert terminal.wait() == 0
+
+        assert not any(f";3{colour}m" in terminal.written or f"[3{colour}m" in terminal.written for colour in range(8))
+
+
+def test_a_hundred_services_on_a_small_terminal_show_the_unfinished_first_and_count_the_rest() -> None:
+    ready = [running(f"a{number}", NEW, 2) for number in range(90)]
+    waiting = [running(f"b{number}", OLD) for number in range(7)]
+    starting = [moving(f"c{number}", OLD, NEW) for number in range(2)]
+    broken = moving("d", OLD, NEW, troubles=(crash().trouble,))
+    moment = Moment(start("upgrade", NEW), progress(3.0, OLD, *ready, *waiting, *starting, broken))
+
+    shown = [line.plain for line in frame(moment, 99, 10)]
+
+    assert [line.split()[0] for line in shown] == [
+        "upgrade",
+        "SERVICE",
+        "d",
+        "pod",
+        "c0",
+        "c1",
+        "b0",
+        "b1",
+        "b2",
+        "and",
+    ]
+    assert shown[-1] == "and 94 more: 4 waiting, 90 ready"
+
+
+@pytest.mark.parametrize("height", range(1, 12))
+def test_a_picture_is_never_higher_than_the_terminal(height: int) -> None:
+    broken = [moving(f"d{number}", OLD, NEW, troubles=(crash().trouble,)) for number in range(5)]
+
+    assert len(frame(Moment(start("upgrade", NEW), progress(3.0, OLD, *broken)), 40, height)) <= height
+
+
+def test_the_log_of_a_pod_in_trouble_is_below_it_without_what_would_move_the_cursor() -> None:
+    found = crash()
+    broken = moving("web", OLD, NEW, troubles=(found.trouble,))
+    key = ("web", found.trouble.pod, found.trouble.container, found.trouble.reason)
+    moment = Moment(start("upgrade", NEW), progress(3.0, OLD, broken), evidence={key: found})
+
+    assert [line.plain for line in frame(moment, 99, 20)][-2:] == [
+        "    | listening on :8080",
+        "    | <script>alert(1)</script> & panic: ]]> no database",
+    ]
