@@ -309,7 +309,7 @@ def test_an_image_reference_splits_into_repository_tag_and_digest(reference: str
 def test_a_pod_is_on_the_tag_when_all_its_containers_of_the_repository_are(
     images: tuple[str, ...], *, runs: bool
 ) -> None:
-    assert runs == pod_runs(PodState("a", images, ready=True, restarts=0), Image(REPOSITORY, "0.0.6"))
+    assert runs == pod_runs(PodState("a", images, ready=True, restarts=0, digests=()), Image(REPOSITORY, "0.0.6"))
 
 
 def test_every_reason_is_documented_with_its_grace() -> None:

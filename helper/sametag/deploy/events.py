@@ -19,7 +19,9 @@ class Options:
 
     Attributes:
         timeout: Helm's, a Go duration such as `5m0s`.
-        history_max: How many revisions Helm keeps.
+        history_max: How many revisions are kept; 0 keeps all.
+        description: Why, in a line, for the history; at most `release.note.REASON_LIMIT` characters.
+        lock_timeout: How long to wait for another deployer, a Go duration too.
         create_namespace: Whether Helm creates the namespace of a first install.
         recover: Whether a failed upgrade is rolled back, and a failed first install removed.
         fail_fast: Whether what cannot heal ends the rollout; else only Helm's timeout does.
@@ -28,6 +30,8 @@ class Options:
 
     timeout: str = "5m0s"
     history_max: int = 30
+    description: str = ""
+    lock_timeout: str = "5m0s"
     create_namespace: bool = False
     recover: bool = True
     fail_fast: bool = True

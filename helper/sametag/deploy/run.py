@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import httpx2
+from lightkube import ApiError
+
 from sametag import release as helm_release
-from sametag.cluster import connect
 from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.view import View
-from sametag.errors import HelmError, RolloutError
-from sametag.release.helm import HelmCommand
-from sametag.rollout import Evidence, Image, ServiceState, evidence, snapshot, watch
+from sametag.errors import HelmError, RolloutError, SametagError
+from sametag.release import Note, note
+from sametag.rollout import Evidence, Image, ServiceState, digests_of, evidence, snapshot, watch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from collections.abc import Coroutine, Sequence
 
     from lightkube import AsyncClient
 
     from sametag.chart import Chart
     from sametag.release import Revision
+    from sametag.release.helm import HelmCommand
+    from sametag.release.lock import Lock
     from sametag.rollout import Trouble
 
 # Helm has seen every pod ready; the old ones may need a moment to be marked as ending.
@@ -49,6 +53,8 @@ class Deployment:
     helm: HelmCommand
     history: list[Revision]
     began: float
+    #: None in a dry run, and where the user may not use Leases.
+    lock: Lock | None
     #: What ran when the newest action began: what was in trouble then is not this action's doing.
     before: dict[str, ServiceState] = field(default_factory=dict)
 
@@ -65,6 +71,8 @@ class Deployment:
             SametagError: Helm refused before it changed anything.
         """
         self.before = {state.name: state for state in await snapshot(self.client, self.name)}
+        known = {revision.number for revision in self.history}
+        digest = ""
         view = View(self.client, self.request, self.before)
         helm = asyncio.create_task(action)
         watching = asyncio.create_task(watch(self.client, self.name, view.look))
@@ -75,7 +83,9 @@ class Deployment:
             if not helm.done():
                 raise await self._stuck(view.stuck.result())
             await self._helm_is_done(helm, view)
-            return await self._settle(view)
+            services = await self._settle(view)
+            digest = self._digest(services)
+            return services
         except asyncio.CancelledError:
             if not helm.done():
                 self.request.report(Step("interrupted: Helm is told to end, and writes down what it has done"))
@@ -85,6 +95,7 @@ class Deployment:
             for task in (helm, watching, *view.explaining):
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+            await self._write_down(known, digest)
 
     async def _stuck(self, troubles: Sequence[tuple[str, Trouble]]) -> StuckError:
         found = await evidence(self.client, troubles)
@@ -102,7 +113,10 @@ class Deployment:
 
     async def _settle(self, view: View) -> tuple[ServiceState, ...]:
         """Check with our own eyes that every pod of every service runs the release's image."""
-        newest = await self._newest()
+        self.history = await helm_release.revisions(self.client, self.name)
+        if not self.history:
+            raise RolloutError(f"release {self.name} was removed while it was being deployed")
+        newest = self.history[-1]
         view.expect(image_of(newest))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(view.settled.wait(), _SETTLE_SECONDS)
@@ -111,15 +125,57 @@ class Deployment:
             raise StuckError(f"Helm is done, but not on tag {newest.tag}: {', '.join(astray)}", ())
         return view.latest
 
-    async def _newest(self) -> Revision:
-        history = await helm_release.revisions(self.client, self.name)
-        if not history:
-            raise RolloutError(f"release {self.name} was removed while it was being deployed")
-        return history[-1]
+    def _digest(self, services: Sequence[ServiceState]) -> str:
+        """Return the one digest that every pod runs; empty, with a warning, where there is none."""
+        newest = self.history[-1]
+        digests = sorted(digests_of(services, image_of(newest)))
+        if len(digests) == 1:
+            return digests[0]
+        if digests:
+            told = ", ".join(digest or "none reported" for digest in digests)
+            self._warn(f"not verified: the pods run several images under the tag {newest.tag}: {told}")
+        return ""
+
+    async def _write_down(self, known: set[int], digest: str) -> None:
+        """Note in Helm's history who made the newest revision and why, and that it is verified where it is.
+
+        Failed revisions are noted too; one that a killed Helm has left pending is failed. Then the history is cut to
+        its length: by us, since Helm would remove the oldest, verified or not.
+        """
+        if self.lock and self.lock.lost:
+            return
+        try:
+            if not self.history or self.history[-1].number in known:
+                self.history = await helm_release.revisions(self.client, self.name)
+            if not self.history or self.history[-1].number in known:
+                return  # Helm recorded nothing
+            self.history[-1] = await self._noted(self.history[-1], digest)
+            for revision in helm_release.expendable(self.history, self.request.options.history_max):
+                await helm_release.remove(self.client, revision)
+                self.history.remove(revision)
+        except (ApiError, httpx2.TransportError, SametagError) as error:
+            self._warn(f"what was done could not be noted in Helm's history: {error}")
+
+    async def _noted(self, newest: Revision, digest: str) -> Revision:
+        words = "Helm was killed before it was done" if newest.pending else newest.note.words
+        told = Note(
+            words,
+            when=datetime.now(UTC),
+            verified=bool(digest),
+            tag=newest.tag,
+            digest=digest,
+            who=helm_release.author(),
+            why=self.request.options.description,
+        )
+        status = "failed" if newest.pending else None
+        return await helm_release.describe(self.client, newest, note.text(told), status=status)
+
+    def _warn(self, text: str) -> None:
+        self.request.report(Step(f"warning: {text}"))
 
     async def roll_back(self, to: Revision) -> tuple[ServiceState, ...]:
         """Run `helm rollback` to a revision, watched."""
-        self._start("rollback", to.tag or to.digest)
+        await self._start("rollback", to.tag or to.digest)
         return await self.see_through(
             self.helm.rollback(
                 self.name,
@@ -130,7 +186,9 @@ class Deployment:
             )
         )
 
-    def _start(self, action: str, tag: str) -> None:
+    async def _start(self, action: str, tag: str) -> None:
+        if self.lock:
+            await self.lock.tell(tag)
         self.request.report(Start(action, self.name, self.namespace, tag))
 
     @property
@@ -145,7 +203,8 @@ class Deployment:
     async def apply(self, chart: Chart, values: dict[str, Any]) -> tuple[ServiceState, ...]:
         """Run `helm upgrade --install` with exactly these values, watched."""
         image = values.get("image") or {}
-        self._start("upgrade" if self.history else "install", str(image.get("tag") or image.get("digest") or ""))
+        tag = str(image.get("tag") or image.get("digest") or "")
+        await self._start("upgrade" if self.history else "install", tag)
         return await self.see_through(
             self.helm.install_or_upgrade(
                 self.name,
@@ -164,9 +223,9 @@ class Deployment:
         """Let Helm and the API server check everything, and change nothing."""
         await self.helm.dry_run(self.name, chart.path, values, namespace=self.namespace)
 
-    async def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
+    def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
         """Put together what is true now."""
-        return Outcome(await self._newest(), services, time.monotonic() - self.began)
+        return Outcome(self.history[-1], services, time.monotonic() - self.began)
 
 
 def image_of(revision: Revision) -> Image:
@@ -186,24 +245,3 @@ def _in_short(troubles: Sequence[tuple[str, Trouble]]) -> str:
     cause, services = next(iter(causes.items()))
     more = len({service for service, _ in troubles}) - len(services)
     return f"{', '.join(services)}: {cause}" + (f" (and {more} more)" if more > 0 else "")
-
-
-@asynccontextmanager
-async def begin(request: Request) -> AsyncIterator[Deployment]:
-    """Connect, and read all that can be known before anything is changed.
-
-    Raises:
-        LockedError: The release is in progress.
-        SametagError: No helm, no cluster, or no rights.
-    """
-    began = time.monotonic()
-    target, name = request.target, request.release
-    helm = HelmCommand(
-        target,
-        warn=lambda text: request.report(Step(f"warning: {text}")),
-        history_max=request.options.history_max,
-    )
-    async with connect(target) as client:
-        history = await helm_release.revisions(client, name)
-        helm_release.refuse_pending(history, name)
-        yield Deployment(request, target.resolved_namespace, client, helm, history, began)

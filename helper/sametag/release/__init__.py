@@ -1,12 +1,20 @@
 """The revisions of a release (`storage`), and Helm, which changes them (`helm`; pyhelm3 is slow to import)."""
 
-from sametag.release.storage import Revision, current, last_deployed, refuse_pending, revisions, rollback_target
+from sametag.release.note import Note, author
+from sametag.release.revision import Revision
+from sametag.release.storage import describe, remove, revisions
+from sametag.release.target import current, expendable, forgotten, last_good, rollback_target
 
 __all__ = [
+    "Note",
     "Revision",
+    "author",
     "current",
-    "last_deployed",
-    "refuse_pending",
+    "describe",
+    "expendable",
+    "forgotten",
+    "last_good",
+    "remove",
     "revisions",
     "rollback_target",
 ]

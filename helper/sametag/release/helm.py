@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,12 @@ _REMEDY_INSTALL = f"install Helm {OLDEST} or newer: https://helm.sh/docs/intro/i
 # How long Helm gets to write its state down before the next, harder signal. An upgrade handles SIGINT by marking the
 # revision as failed; SIGTERM and SIGKILL leave it pending.
 _LADDER = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+
+
+_PR_SET_PDEATHSIG = 1
+
+# Loaded before the fork: between fork and exec only system calls are safe.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,6 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
     Args:
         target: The cluster and namespace.
         warn: Called with each warning that Helm writes.
-        history_max: How many revisions Helm keeps; failed ones count too.
         timeout: Helm's timeout, such as `5m`.
     """
 
@@ -113,7 +120,6 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         target: Target,
         *,
         warn: Callable[[str], None],
-        history_max: int = 30,
         timeout: str = "5m0s",
     ) -> None:
         executable = shutil.which("helm")
@@ -123,7 +129,8 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             executable=executable,
             kubeconfig=target.kubeconfig,
             kubecontext=target.context,
-            history_max_revisions=history_max,
+            # Helm removes the oldest revisions, verified or not; see target.expendable.
+            history_max_revisions=0,
             default_timeout=timeout,
         )
         self._warn = warn
@@ -153,6 +160,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             stderr=asyncio.subprocess.PIPE,
             # A Ctrl-C at the terminal must reach us alone: we decide how Helm ends.
             process_group=0,
+            preexec_fn=_end_with_us,
         )
         try:
             stdout, stderr = await process.communicate(input)
@@ -227,6 +235,15 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         """Run `helm upgrade --install` as a server-side dry run; pyhelm3 has only the client's."""
         command = ["upgrade", release_name, chart, "--install", "--dry-run=server", "--namespace", namespace]
         await self.run([*command, "--reset-values", "--values", "-"], json.dumps(values).encode())
+
+
+def _end_with_us() -> None:
+    """Have the kernel kill Helm when we are killed, so that a lock that has run out means that nobody is at work.
+
+    Source: prctl(2), PR_SET_PDEATHSIG. Other systems than Linux have no such thing.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _chart_in(folder: str) -> Path:

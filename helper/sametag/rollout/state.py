@@ -6,6 +6,7 @@ UID of their owner.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,16 @@ from sametag.rollout.trouble import Trouble, statuses, troubles, unready
 from sametag.rollout.workload import Objects, Owned, metadata, numbers, observed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lightkube.resources.core_v1 import Pod
 
     from sametag.rollout.workload import Workload
 
 #: The chart's label that says which service a workload is.
 SERVICE_LABEL = "app.kubernetes.io/component"
+
+_DIGEST = re.compile(r"sha\d+:[0-9a-f]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,21 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class PodState:
-    """One pod of a service: its name, the images of its containers, whether it is ready, and its restarts in all."""
+    """One pod of a service.
+
+    Attributes:
+        name: Its name.
+        images: The images that its containers ask for.
+        ready: Whether it is.
+        restarts: Of its containers, in all.
+        digests: What the kubelet says that each of `images` is; empty where it has not said.
+    """
 
     name: str
     images: tuple[str, ...]
     ready: bool
     restarts: int
+    digests: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,20 @@ def pod_runs(pod: PodState, image: Image) -> bool:
     return bool(ours) and all(tag == image.tag and digest == image.digest for tag, digest in ours)
 
 
+def digests_of(states: Iterable[ServiceState], image: Image) -> set[str]:
+    """Return the digests that the pods run of this image's repository; an empty one where the kubelet has not said.
+
+    More than one means that the tag was pushed over between two pulls.
+    """
+    return {
+        digest
+        for state in states
+        for pod in (*state.pods, *state.others)
+        for reference, digest in zip(pod.images, pod.digests, strict=True)
+        if split(reference)[0] == image.repository
+    }
+
+
 def assess(objects: Objects) -> list[ServiceState]:
     """Judge every service of a release from its objects as they are now, sorted by name."""
     owned = Owned(objects)
@@ -144,9 +172,18 @@ def _service(workload: Workload, owned: Owned) -> ServiceState:
 def pod_state(pod: Pod) -> PodState:
     """Return what is told of a pod."""
     conditions = (pod.status and pod.status.conditions) or ()
+    containers = pod.spec.containers if pod.spec else ()
+    ids = {status.name: status.imageID for status in statuses(pod)}
     return PodState(
         name=metadata(pod).name or "",
-        images=tuple(container.image or "" for container in (pod.spec.containers if pod.spec else ())),
+        images=tuple(container.image or "" for container in containers),
         ready=any(condition.type == "Ready" and condition.status == "True" for condition in conditions),
         restarts=sum(status.restartCount for status in statuses(pod)),
+        digests=tuple(_digest(ids.get(container.name) or "") for container in containers),
     )
+
+
+def _digest(image_id: str) -> str:
+    """Return the digest in the kubelet's `repository@sha256:…` (containerd, CRI-O) or `docker-pullable://…`."""
+    found = _DIGEST.search(image_id)
+    return found[0] if found else ""

@@ -1,0 +1,153 @@
+"""Begin to change a release: alone, and past what a dead client left."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import httpx2
+from lightkube import ApiError
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace
+
+from sametag import release as helm_release
+from sametag.cluster import connect
+from sametag.deploy.events import Step
+from sametag.deploy.run import Deployment, image_of
+from sametag.errors import ClusterError, LockedError, UsageError
+from sametag.release import Note, Revision, author, note
+from sametag.release.duration import seconds
+from sametag.release.helm import HelmCommand
+from sametag.release.lock import Lock, hold
+from sametag.rollout import digests_of, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from lightkube import AsyncClient
+
+    from sametag.deploy.events import Request
+
+_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
+
+
+@asynccontextmanager
+async def begin(request: Request) -> AsyncIterator[Deployment]:
+    """Connect, take the release's lock, and read all that can be known before anything is changed.
+
+    Raises:
+        LockedError: Another client changes the release, or died while it did and it is not certain that it did.
+        SametagError: No helm, no cluster, or no rights.
+    """
+    began = time.monotonic()
+    if len(request.options.description) > note.REASON_LIMIT:
+        raise UsageError(f"the description is longer than {note.REASON_LIMIT} characters")
+    helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
+    async with connect(request.target) as client, locked(client, request) as lock:
+        history = await helm_release.revisions(client, request.release)
+        history = await _past_the_dead(client, request, lock, history)
+        if not request.options.dry_run:
+            history = await _verified_now(client, history)
+        yield Deployment(request, request.target.resolved_namespace, client, helm, history, began, lock)
+
+
+@asynccontextmanager
+async def locked(client: AsyncClient, request: Request) -> AsyncIterator[Lock | None]:
+    """Hold the release's lock while the block runs; a dry run, and a user who may not use Leases, do without.
+
+    Raises:
+        LockedError: Another holds it for longer than `lock_timeout`, or took it over.
+    """
+    lock = Lock(client, request.release, author())
+    if request.options.dry_run or not await _acquired(lock, client, request):
+        yield None
+        return
+    try:
+        async with hold(lock):
+            yield lock
+    finally:
+        # What cannot be given back runs out.
+        with contextlib.suppress(ApiError, httpx2.TransportError, ClusterError):
+            await lock.end(remove=not await helm_release.revisions(client, request.release))
+
+
+async def _acquired(lock: Lock, client: AsyncClient, request: Request) -> bool:
+    wait = seconds(request.options.lock_timeout)
+    try:
+        await lock.acquire(wait, lambda text: request.report(Step(text)))
+    except ApiError as error:
+        if error.status.code == _NOT_FOUND and request.options.create_namespace:
+            await _create_namespace(client, request.target.resolved_namespace)
+            return await _acquired(lock, client, request)
+        if error.status.code != _FORBIDDEN:
+            raise
+        request.report(
+            Step(f"warning: no lock against other deployers, only Helm's own guard: {error.status.message}")
+        )
+        return False
+    return True
+
+
+async def _create_namespace(client: AsyncClient, name: str) -> None:
+    """Create a namespace as `helm install --create-namespace` does: the lock has to be somewhere."""
+    try:
+        await client.create(Namespace(metadata=ObjectMeta(name=name, labels={"name": name})))
+    except ApiError as error:
+        if error.status.code != _CONFLICT:
+            raise
+
+
+async def _past_the_dead(
+    client: AsyncClient, request: Request, lock: Lock | None, history: list[Revision]
+) -> list[Revision]:
+    """Mark a pending revision as failed when its client is certainly dead.
+
+    Certain: that client held this lock when it made the revision, its lock has run out, and its Helm ended with it.
+
+    Raises:
+        LockedError: The newest revision is pending, and its client may be at work.
+    """
+    if not (history and history[-1].pending):
+        return history
+    newest = history[-1]
+    dead = lock and lock.dead
+    if not (dead and dead.was_at_work(newest.since)):
+        raise LockedError(
+            f"release {request.release} is in progress: {newest} is {newest.status} since "
+            f"{newest.since.astimezone():%Y-%m-%d %H:%M:%S}",
+            f"wait for that client to end; if it died: sametag unlock {request.release}",
+        )
+    request.report(Step(f"{newest} was left {newest.status} by {dead.who}, whose client died: it is marked as failed"))
+    return [*history[:-1], await mark_failed(client, newest, dead.who)]
+
+
+async def mark_failed(client: AsyncClient, revision: Revision, who: str) -> Revision:
+    """Mark a pending revision as failed, as Helm does when it is interrupted; no workload is touched.
+
+    Raises:
+        LockedError: Its client lives: it wrote the revision in the meantime.
+    """
+    words = f"Left {revision.status} by a client that died; {author()} marked it as failed"
+    told = Note(words, datetime.now(UTC), tag=revision.tag, who=who)
+    return await helm_release.describe(client, revision, note.text(told), status="failed")
+
+
+async def _verified_now(client: AsyncClient, history: Sequence[Revision]) -> list[Revision]:
+    """Verify the newest revision with our own eyes where nobody has: plain Helm made it, or its client died too early.
+
+    It is what a failed upgrade goes back to.
+    """
+    if not history or history[-1].status != "deployed" or history[-1].verified:
+        return list(history)
+    newest, image = history[-1], image_of(history[-1])
+    states = await snapshot(client, newest.release)
+    digests = digests_of(states, image)
+    if len(digests) != 1 or "" in digests or not all(state.complete and state.runs(image) for state in states):
+        return list(history)
+    told = newest.note._replace(
+        verified=True, when=newest.note.when or datetime.now(UTC), tag=newest.tag, digest=digests.pop()
+    )
+    return [*history[:-1], await helm_release.describe(client, newest, note.text(told))]

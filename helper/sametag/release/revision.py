@@ -1,0 +1,130 @@
+"""One revision of a release, as Helm stored it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sametag.release.note import Note, parse
+
+# Helm is at work, or died while it was: it refuses every change until the state is cleared.
+_PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+
+# Helm calls a revision superseded only after it was deployed; a failed one stays failed.
+_WAS_DEPLOYED = ("deployed", "superseded")
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a release.
+
+    Attributes:
+        record: What Helm stored. Source: helm.sh/helm/v4/pkg/release/v1, Release
+    """
+
+    record: dict[str, Any]
+
+    @property
+    def release(self) -> str:
+        """The release's name."""
+        return str(self.record["name"])
+
+    @property
+    def number(self) -> int:
+        """The revision's number, from 1."""
+        return int(self.record["version"])
+
+    @property
+    def status(self) -> str:
+        """Helm's status, such as deployed, superseded, failed or pending-upgrade."""
+        return str(self.record["info"]["status"])
+
+    @property
+    def pending(self) -> bool:
+        """Whether Helm is changing the release, or died while it was."""
+        return self.status in _PENDING
+
+    @property
+    def was_deployed(self) -> bool:
+        """Whether Helm saw this revision's rollout through."""
+        return self.status in _WAS_DEPLOYED
+
+    @property
+    def updated(self) -> datetime:
+        """When it was last deployed, with a time zone."""
+        return datetime.fromisoformat(self.record["info"]["last_deployed"])
+
+    @property
+    def since(self) -> datetime:
+        """When it came into its status, with a time zone: a removal begins later than the deployment."""
+        info = self.record["info"]
+        return datetime.fromisoformat(info["deleted"]) if self.status.startswith("uninstall") else self.updated
+
+    def __str__(self) -> str:
+        return f"revision {self.number} (tag {self.tag or self.digest or 'unknown'})"
+
+    @property
+    def description(self) -> str:
+        """Helm's log entry, such as `Upgrade complete`."""
+        return str(self.record["info"].get("description") or "")
+
+    @cached_property
+    def note(self) -> Note:
+        """The description in its parts: Helm's words, and what sametag noted."""
+        return parse(self.description)
+
+    @property
+    def verified(self) -> bool:
+        """Whether every pod of every service was seen ready on this revision's tag; never of one that failed."""
+        return self.was_deployed and self.note.verified and self.note.tag == self.tag
+
+    @property
+    def chart(self) -> str:
+        """The chart's name and version, such as `sametag-0.1.0`."""
+        metadata = self.record["chart"]["metadata"]
+        return f"{metadata['name']}-{metadata['version']}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The user's values, without the chart's defaults; may be empty."""
+        return self.record.get("config") or {}
+
+    @cached_property
+    def image(self) -> dict[str, Any]:
+        """The user's `image` over the chart's default one."""
+        defaults = (self.record["chart"].get("values") or {}).get("image") or {}
+        return {**defaults, **(self.values.get("image") or {})}
+
+    @property
+    def repository(self) -> str:
+        """The image's repository as pods name it: on `global.imageRegistry`, where that is set (chart: _image.tpl)."""
+        defaults = (self.record["chart"].get("values") or {}).get("global") or {}
+        registry = {**defaults, **(self.values.get("global") or {})}.get("imageRegistry")
+        repository = str(self.image.get("repository") or "")
+        if not registry:
+            return repository
+        host, slash, path = repository.partition("/")
+        names_a_registry = slash and ("." in host or ":" in host or host == "localhost")
+        return f"{registry}/{path if names_a_registry else repository}"
+
+    @property
+    def tag(self) -> str:
+        """The one `image.tag`; empty where the release has none (it may be pinned by digest)."""
+        return str(self.image.get("tag") or "")
+
+    @property
+    def digest(self) -> str:
+        """The `image.digest`; empty where the release has none."""
+        return str(self.image.get("digest") or "")
+
+    @property
+    def manifest(self) -> str:
+        """The rendered manifests, one YAML stream."""
+        return str(self.record["manifest"])
+
+    @property
+    def server_side(self) -> bool:
+        """Whether Helm 4 made it with server-side apply; Helm 3 never does."""
+        return self.record.get("apply_method") == "ssa"

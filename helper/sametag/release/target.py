@@ -1,0 +1,119 @@
+"""Which revision is meant: what runs now, what to go back to, what Helm's history can do without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sametag.errors import HelmError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sametag.release.revision import Revision
+
+
+def current(history: Sequence[Revision], release: str, namespace: str) -> Revision:
+    """Return the newest revision.
+
+    Raises:
+        HelmError: There is no such release.
+    """
+    if not history:
+        raise HelmError(
+            f"there is no release {release} in namespace {namespace}",
+            "helm list -A shows all releases; -n chooses the namespace",
+        )
+    return history[-1]
+
+
+def last_good(history: Sequence[Revision]) -> Revision | None:
+    """Return the newest verified revision; where none is, the newest whose rollout Helm saw through; None without."""
+    return next(_good_ones(history), None)
+
+
+def _good_ones(history: Sequence[Revision]) -> Iterator[Revision]:
+    """Yield the verified revisions, newest first, and then those that plain Helm calls deployed."""
+    yield from (revision for revision in reversed(history) if revision.verified)
+    yield from (revision for revision in reversed(history) if revision.was_deployed and not revision.verified)
+
+
+def rollback_target(
+    history: Sequence[Revision], *, to_tag: str | None = None, to_revision: int | None = None
+) -> Revision:
+    """Choose the revision to go back to.
+
+    With neither argument: the newest verified revision with another tag than the newest revision has; where none is
+    verified, the newest that Helm saw through. That is not Helm's rule (the revision before, whatever its status), which
+    redeploys the failure after an automatic rollback.
+
+    Args:
+        history: Every revision, oldest first, at least one.
+        to_tag: The newest good revision with this tag.
+        to_revision: This revision, whatever its status.
+
+    Raises:
+        UsageError: There is no such revision.
+    """
+    if to_revision is not None:
+        return _by_number(history, to_revision)
+    if to_tag is not None:
+        return _by_tag(history, to_tag)
+    now = history[-1].tag
+    for revision in _good_ones(history):
+        if revision.tag != now:
+            return revision
+    raise UsageError(
+        "there is nothing to go back to: no revision was deployed with another tag",
+        "sametag history shows the revisions; --to-revision N goes to any of them",
+    )
+
+
+def _by_number(history: Sequence[Revision], number: int) -> Revision:
+    for revision in history:
+        if revision.number == number:
+            return revision
+    numbers = ", ".join(str(revision.number) for revision in history)
+    raise UsageError(f"there is no revision {number}", f"Helm still has: {numbers}")
+
+
+def _by_tag(history: Sequence[Revision], tag: str) -> Revision:
+    for revision in _good_ones(history):
+        if revision.tag == tag:
+            return revision
+    tags = ", ".join(dict.fromkeys(revision.tag for revision in history if revision.was_deployed)) or "none"
+    raise UsageError(f"no deployed revision has the tag {tag}", f"tags in the history: {tags}")
+
+
+def forgotten(history: Sequence[Revision], tag: str) -> bool:
+    """Whether Helm may have had a good revision with this tag and has pruned it."""
+    numbers = [revision.number for revision in history]
+    pruned = numbers != list(range(1, len(numbers) + 1))
+    return pruned and all(revision.tag != tag for revision in history)
+
+
+def expendable(history: Sequence[Revision], keep: int) -> list[Revision]:
+    """Return the revisions to remove so that at most `keep` are left, oldest first among equals.
+
+    Helm removes the oldest, so that some failures in a row push out every tag that worked. Here the failed ones go
+    first, then those that a newer good revision repeats (an automatic rollback makes one), then what plain Helm calls
+    deployed and nobody verified. The newest revision and the deployed one stay, whatever `keep` is; 0 keeps all.
+    """
+    if not keep:
+        return []
+    movable = [revision for revision in history[:-1] if revision.status != "deployed"]
+    ordered = sorted(movable, key=lambda revision: _worth(revision, history))
+    return ordered[: max(0, len(history) - keep)]
+
+
+def _worth(revision: Revision, history: Sequence[Revision]) -> int:
+    if not revision.was_deployed:
+        return 0
+    if any(newer.number > revision.number and _repeats(newer, revision) for newer in history):
+        return 1
+    return 3 if revision.verified else 2
+
+
+def _repeats(newer: Revision, older: Revision) -> bool:
+    """Whether going back to the newer one gives what the older one gives."""
+    good = newer.verified or (newer.was_deployed and not older.verified)
+    return good and (newer.manifest, newer.values) == (older.manifest, older.values)
