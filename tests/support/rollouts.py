@@ -15,7 +15,7 @@ OLD, NEW, MISSING = "0.0.5", "0.0.6", "0.0.7"
 
 
 def pod(name: str, tag: str, *, ready: bool = True) -> PodState:
-    return PodState(name, (f"{REPOSITORY}:{tag}",), ready=ready, restarts=0)
+    return PodState(name, (f"{REPOSITORY}:{tag}",), ready=ready, restarts=0, digests=("",))
 
 
 def running(name: str, tag: str, generation: int = 1) -> ServiceState:

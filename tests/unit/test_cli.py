@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fake_api import ApiServer
 
+DIGEST = f"sha256:{'ab' * 32}"
 NAMESPACE = "/api/v1/namespaces/apps"
 MISTAKEN = "image: {repository: app, tag: x}\nservices:\n  web:\n    comand: [a]\n"
 APPS = "/apis/apps/v1/namespaces/apps"
@@ -34,11 +35,11 @@ def sametag(*words: str, folder: Path | None = None, **environment: str) -> subp
     )
 
 
-def revision(number: int, tag: str, status: str) -> dict[str, Any]:
+def revision(number: int, tag: str, status: str, description: str = "Upgrade complete") -> dict[str, Any]:
     """One of Helm's Secrets."""
     record = {
         "version": number,
-        "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": "Upgrade complete"},
+        "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": description},
         "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}, "values": {}},
         "config": {"image": {"repository": "registry.example.com/app", "tag": tag}},
         "manifest": "",
@@ -55,8 +56,9 @@ def deployed(api: ApiServer, running: str) -> None:
     numbers = {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1}
     meta = {"name": "web", "uid": "d", "generation": 1, "labels": labels}
     image = f"registry.example.com/app:{running}"
+    noted = f"Upgrade complete (verified tag 1.10 {DIGEST} by alice@laptop at 2026-01-02T03:05:05Z): why not"
     answers: dict[str, list[dict[str, Any]]] = {
-        f"{NAMESPACE}/secrets": [revision(2, "1.10", "deployed"), revision(1, "1.9", "superseded")],
+        f"{NAMESPACE}/secrets": [revision(2, "1.10", "deployed", noted), revision(1, "1.9", "superseded")],
         f"{APPS}/deployments": [{"metadata": meta, "spec": spec, "status": numbers}],
         f"{APPS}/replicasets": [
             {"metadata": {"name": "r", "uid": "r", "ownerReferences": [owner]}, "spec": {"selector": {}}}
@@ -80,10 +82,11 @@ def test_history_shows_revision_and_tag_side_by_side(api: ApiServer) -> None:
     ran = sametag("history", "app", KUBECONFIG=str(api.kubeconfig), TZ="UTC")
 
     assert ran.returncode == 0
-    assert ran.stdout.splitlines() == [
-        "REVISION  TAG   DIGEST  CHART          STATUS      UPDATED              DESCRIPTION",
-        "1         1.9   -       sametag-0.1.0  superseded  2026-01-02 03:04:05  Upgrade complete",
-        "2         1.10  -       sametag-0.1.0  deployed    2026-01-02 03:04:05  Upgrade complete",
+    digest, who = "sha256:abababababab", "alice@laptop Upgrade complete: why not"
+    assert [line.split() for line in ran.stdout.splitlines()] == [
+        ["REVISION", "TAG", "DIGEST", "CHART", "STATUS", "VERIFIED", "WHEN", "WHO", "DESCRIPTION"],
+        ["1", "1.9", "-", "sametag-0.1.0", "superseded", "no", "2026-01-02", "03:04:05", "-", "Upgrade", "complete"],
+        ["2", "1.10", digest, "sametag-0.1.0", "deployed", "yes", *f"2026-01-02 03:04:05 {who}".split()],
     ]
 
 
@@ -91,7 +94,11 @@ def test_history_needs_only_the_right_to_list_secrets(api: ApiServer) -> None:
     deployed(api, "1.10")
     ran = sametag("history", "app", "-o", "json", KUBECONFIG=str(api.kubeconfig))
 
-    assert [entry["tag"] for entry in json.loads(ran.stdout)["revisions"]] == ["1.9", "1.10"]
+    revisions = json.loads(ran.stdout)["revisions"]
+    assert [(entry["tag"], entry["verified"], entry["digest"], entry["who"], entry["why"]) for entry in revisions] == [
+        ("1.9", False, "", "", ""),
+        ("1.10", True, DIGEST, "alice@laptop", "why not"),
+    ]
     assert [path.partition("?")[0] for path in api.requests] == [f"{NAMESPACE}/secrets"]
 
 

@@ -75,7 +75,7 @@ def _upgrade(command: argparse.ArgumentParser) -> None:
 def _rollback(command: argparse.ArgumentParser) -> None:
     _release(command)
     target = command.add_mutually_exclusive_group()
-    target.add_argument("--to-tag", metavar="TAG", help="go back to the newest deployed revision with this tag")
+    target.add_argument("--to-tag", metavar="TAG", help="go back to the newest good revision with this tag")
     target.add_argument("--to-revision", metavar="N", type=int, help="go back to this revision")
     _deploying(command)
 
@@ -96,7 +96,14 @@ def _uninstall(command: argparse.ArgumentParser) -> None:
     _release(command)
     _connection(command)
     _timeout(command)
+    _lock_timeout(command)
     command.add_argument("--keep-history", action="store_true", help="keep the revisions, as Helm does")
+
+
+def _unlock(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    _connection(command)
+    _timeout(command)
 
 
 _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...] = (
@@ -107,6 +114,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...
     ("rollback", "bring every service of a release back", _rollback),
     ("history", "list the revisions of a release with their tags", _history),
     ("status", "show every pod of every service: on the tag or not", _status),
+    ("unlock", "get a release out of the state that a dead client left it in", _unlock),
     ("uninstall", "remove a release", _uninstall),
 )
 
@@ -144,9 +152,15 @@ def _connection(command: argparse.ArgumentParser) -> None:
 def _deploying(command: argparse.ArgumentParser) -> None:
     _connection(command)
     _timeout(command)
+    _lock_timeout(command)
     command.add_argument(
-        "--history-max", metavar="N", type=int, default=30, help="revisions that Helm keeps (default: %(default)s)"
+        "--history-max",
+        metavar="N",
+        type=int,
+        default=30,
+        help="revisions to keep, failed ones go first; 0 keeps all (default: %(default)s)",
     )
+    command.add_argument("--description", metavar="TEXT", default="", help="why: a line for the history")
     command.add_argument(
         "--dry-run", action="store_true", help="check everything, change nothing, say what would be done"
     )
@@ -171,6 +185,15 @@ def _create_namespace(command: argparse.ArgumentParser) -> None:
 def _timeout(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--timeout", metavar="DURATION", default="5m0s", help="Helm's timeout, such as 90s (default: %(default)s)"
+    )
+
+
+def _lock_timeout(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--lock-timeout",
+        metavar="DURATION",
+        default="5m0s",
+        help="how long to wait for another who deploys the release (default: %(default)s)",
     )
 
 

@@ -126,6 +126,16 @@ def status(arguments: Arguments) -> int:
     return _DONE if all(state.runs(image) for state in states) else _DRIFT
 
 
+def unlock(arguments: Arguments) -> int:
+    """Get a release out of the state that a dead client left it in."""
+    from sametag import deploy
+    from sametag.output import releases
+
+    found = _await(deploy.unlock(_request(arguments, _say_step)))
+    print("\n".join(releases.unlocked_lines(found)))
+    return _DONE
+
+
 def uninstall(arguments: Arguments) -> int:
     """Remove a release."""
     from sametag import deploy
@@ -144,6 +154,7 @@ COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
     "rollback": rollback,
     "history": history,
     "status": status,
+    "unlock": unlock,
     "uninstall": uninstall,
 }
 
@@ -179,11 +190,13 @@ def _target(arguments: Arguments) -> Target:
 
 
 def _request(arguments: Arguments, report: Callable[[Event], None], **options: bool) -> Request:
-    from sametag.deploy import Options, Request
+    from sametag.deploy import UNLOCK_WAIT, Options, Request
 
     chosen = Options(
         timeout=arguments.timeout,
         history_max=getattr(arguments, "history_max", 30),
+        description=getattr(arguments, "description", ""),
+        lock_timeout=getattr(arguments, "lock_timeout", UNLOCK_WAIT),
         dry_run=getattr(arguments, "dry_run", False),
         fail_fast=getattr(arguments, "fail_fast", "on") == "on",
         **options,
@@ -272,14 +285,15 @@ def _sources(arguments: Arguments) -> values.Sources:
 
 
 def _await(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; SIGTERM ends it as Ctrl-C does, so that Helm is ended cleanly too."""
+    """Run a coroutine; SIGTERM and SIGHUP (a terminal that closes) end it as Ctrl-C does, so that Helm ends cleanly."""
     import asyncio
     import signal
 
     async def main() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         if task is not None:
-            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, task.cancel)
         return await coroutine
 
     try:

@@ -6,15 +6,18 @@ not when Helm's timeout has passed. A rollout that fails ends with every service
 
 from __future__ import annotations
 
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sametag import chart as charts
 from sametag import release as helm_release
-from sametag.cluster import connect
 from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Start, Step, Troubled
-from sametag.deploy.run import Deployment, StuckError, begin, image_of
-from sametag.errors import RolloutError, UsageError
-from sametag.release.helm import HelmCommand
+from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
+from sametag.deploy.run import Deployment, StuckError, image_of
+from sametag.deploy.session import begin
+from sametag.errors import HelmError, RolloutError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from sametag.release import Revision
 
 __all__ = [
+    "UNLOCK_WAIT",
     "Event",
     "Failure",
     "Options",
@@ -32,10 +36,12 @@ __all__ = [
     "Start",
     "Step",
     "Troubled",
+    "Unlocked",
     "image_of",
     "install",
     "rollback",
     "uninstall",
+    "unlock",
     "upgrade",
 ]
 
@@ -55,7 +61,7 @@ async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Out
         SametagError: The cluster or Helm refused; nothing was changed.
     """
     async with begin(request) as deployment:
-        if deployment.history:
+        if any(revision.was_deployed for revision in deployment.history) and not deployment.gone:
             raise UsageError(f"release {request.release} exists", "sametag upgrade changes it")
         return await _apply(deployment, chart, values, _remove_failed)
 
@@ -64,20 +70,22 @@ async def _apply(
     deployment: Deployment,
     chart: Chart,
     values: dict[str, Any],
-    recover: Callable[[Deployment, StuckError], Awaitable[RolloutError]],
+    recover: Callable[[Deployment, StuckError, Revision | None], Awaitable[RolloutError]],
 ) -> Outcome | None:
+    """Apply, and recover when that fails; `recover` is given what is good to go back to, if anything."""
     if deployment.request.options.dry_run:
         await deployment.rehearse(chart, values)
         return None
+    good = helm_release.last_good(deployment.history)
     try:
         services = await deployment.apply(chart, values)
     except StuckError as stuck:
         deployment.request.report(Failure(stuck.evidence))
-        raise await recover(deployment, stuck) from stuck
-    return await deployment.outcome(services)
+        raise await recover(deployment, stuck, good) from stuck
+    return deployment.outcome(services)
 
 
-async def _remove_failed(deployment: Deployment, stuck: StuckError) -> RolloutError:
+async def _remove_failed(deployment: Deployment, stuck: StuckError, _: Revision | None) -> RolloutError:
     message = f"install of {deployment.name} failed: {stuck.reason}"
     if not deployment.request.options.recover:
         return RolloutError(message, f"it was left for you to look at; sametag uninstall {deployment.name} removes it")
@@ -109,16 +117,20 @@ async def upgrade(
         SametagError: There is no such release, or the cluster or Helm refused; nothing was changed.
     """
     async with begin(request) as deployment:
-        if install and not deployment.history:
+        if install and deployment.gone:
             return await _apply(deployment, chart, plan(None), _remove_failed)
         now = helm_release.current(deployment.history, request.release, deployment.namespace)
+        if deployment.gone:
+            raise HelmError(
+                f"release {request.release} was uninstalled, and only its history is left",
+                f"--install installs it again; sametag rollback {request.release} --to-revision N brings it back",
+            )
         return await _apply(deployment, chart, plan(now), _go_back)
 
 
-async def _go_back(deployment: Deployment, stuck: StuckError) -> RolloutError:
+async def _go_back(deployment: Deployment, stuck: StuckError, to: Revision | None) -> RolloutError:
     name = deployment.name
     message = f"upgrade of {name} failed: {stuck.reason}"
-    to = helm_release.last_deployed(deployment.history)
     if to is None:
         return RolloutError(message, "no revision of it was ever deployed, so there is nothing to go back to")
     if not deployment.request.options.recover:
@@ -145,8 +157,11 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
     """
     async with begin(request) as deployment:
         helm_release.current(deployment.history, request.release, deployment.namespace)
+        if to_tag is not None and helm_release.forgotten(deployment.history, to_tag):
+            return await _redeploy(deployment, to_tag)
         to = helm_release.rollback_target(deployment.history, to_tag=to_tag, to_revision=to_revision)
-        request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
+        proof = "" if to.verified else f"; it is {to.status}, and was not verified"
+        request.report(Step(f"rolling back to {to.tag} (revision {to.number}{proof})"))
         if request.options.dry_run:
             return None
         try:
@@ -155,18 +170,31 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
             request.report(Failure(stuck.evidence))
             message = f"rollback of {request.release} to {to.tag} failed: {stuck.reason}"
             raise RolloutError(message, f"sametag status {request.release}") from stuck
-        return await deployment.outcome(services)
+        return deployment.outcome(services)
+
+
+async def _redeploy(deployment: Deployment, tag: str) -> Outcome | None:
+    """Deploy a tag whose revisions Helm no longer has, with the chart and the values of what runs now."""
+    now = helm_release.last_good(deployment.history) or deployment.history[-1]
+    deployment.request.report(
+        Step(f"Helm's history has no revision with tag {tag} any more: deploying {tag} with the values of {now}")
+    )
+    image = {key: value for key, value in (now.values.get("image") or {}).items() if key != "digest"}
+    values = {**now.values, "image": {**image, "tag": tag}}
+    with tempfile.TemporaryDirectory(prefix="sametag-") as folder:
+        helm_release.write_chart(now, Path(folder))
+        return await _apply(deployment, charts.load(folder), values, _go_back)
 
 
 async def uninstall(request: Request, *, keep_history: bool = False) -> None:
     """Remove a release and wait until its objects are gone.
 
     Raises:
+        LockedError: Another client is changing it.
         HelmError: There is no such release, or Helm refused.
     """
-    name, namespace = request.release, request.target.resolved_namespace
-    helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
-    async with connect(request.target) as client:
-        helm_release.current(await helm_release.revisions(client, name), name, namespace)
-    timeout = request.options.timeout
-    await helm.uninstall(name, namespace=namespace, keep_history=keep_history, timeout=timeout, wait=True)
+    async with begin(request) as deployment:
+        helm_release.current(deployment.history, request.release, deployment.namespace)
+        timeout = request.options.timeout
+        where = {"namespace": deployment.namespace, "timeout": timeout}
+        await deployment.helm.uninstall(request.release, **where, keep_history=keep_history, wait=True)

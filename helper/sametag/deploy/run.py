@@ -63,6 +63,11 @@ class Deployment:
         """The release's."""
         return self.request.release
 
+    @property
+    def gone(self) -> bool:
+        """Whether there is no release: none was installed, or it was uninstalled and its history kept."""
+        return not self.history or self.history[-1].status == "uninstalled"
+
     async def see_through(self, action: Coroutine[Any, Any, Any]) -> tuple[ServiceState, ...]:
         """Run Helm's action and watch the pods until every one is ready on the new revision.
 
@@ -72,7 +77,7 @@ class Deployment:
         """
         self.before = {state.name: state for state in await snapshot(self.client, self.name)}
         known = {revision.number for revision in self.history}
-        digest = ""
+        digest = reason = ""
         view = View(self.client, self.request, self.before)
         helm = asyncio.create_task(action)
         watching = asyncio.create_task(watch(self.client, self.name, view.look))
@@ -85,7 +90,9 @@ class Deployment:
             await self._helm_is_done(helm, view)
             services = await self._settle(view)
             digest = self._digest(services)
-            return services
+        except StuckError as stuck:
+            reason = stuck.reason
+            raise
         except asyncio.CancelledError:
             if not helm.done():
                 self.request.report(Step("interrupted: Helm is told to end, and writes down what it has done"))
@@ -95,7 +102,8 @@ class Deployment:
             for task in (helm, watching, *view.explaining):
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            await self._write_down(known, digest)
+            await self._write_down(known, digest, reason)
+        return services
 
     async def _stuck(self, troubles: Sequence[tuple[str, Trouble]]) -> StuckError:
         found = await evidence(self.client, troubles)
@@ -136,7 +144,7 @@ class Deployment:
             self._warn(f"not verified: the pods run several images under the tag {newest.tag}: {told}")
         return ""
 
-    async def _write_down(self, known: set[int], digest: str) -> None:
+    async def _write_down(self, known: set[int], digest: str, reason: str) -> None:
         """Note in Helm's history who made the newest revision and why, and that it is verified where it is.
 
         Failed revisions are noted too; one that a killed Helm has left pending is failed. Then the history is cut to
@@ -149,15 +157,20 @@ class Deployment:
                 self.history = await helm_release.revisions(self.client, self.name)
             if not self.history or self.history[-1].number in known:
                 return  # Helm recorded nothing
-            self.history[-1] = await self._noted(self.history[-1], digest)
+            self.history[-1] = await self._noted(self.history[-1], digest, reason)
             for revision in helm_release.expendable(self.history, self.request.options.history_max):
                 await helm_release.remove(self.client, revision)
                 self.history.remove(revision)
         except (ApiError, httpx2.TransportError, SametagError) as error:
             self._warn(f"what was done could not be noted in Helm's history: {error}")
 
-    async def _noted(self, newest: Revision, digest: str) -> Revision:
-        words = "Helm was killed before it was done" if newest.pending else newest.note.words
+    async def _noted(self, newest: Revision, digest: str, reason: str) -> Revision:
+        words = newest.note.words
+        if newest.pending:
+            words = f"Helm was killed while this was {newest.status}"
+        elif reason:
+            # All that Helm knows of a rollout that we have stopped.
+            words = words.replace("context canceled", reason)
         told = Note(
             words,
             when=datetime.now(UTC),

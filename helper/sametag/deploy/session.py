@@ -21,7 +21,7 @@ from sametag.errors import ClusterError, LockedError, UsageError
 from sametag.release import Note, Revision, author, note
 from sametag.release.duration import seconds
 from sametag.release.helm import HelmCommand
-from sametag.release.lock import Lock, hold
+from sametag.release.lock import Holder, Lock, hold
 from sametag.rollout import digests_of, snapshot
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ async def _acquired(lock: Lock, client: AsyncClient, request: Request) -> bool:
             return await _acquired(lock, client, request)
         if error.status.code != _FORBIDDEN:
             raise
-        request.report(
-            Step(f"warning: no lock against other deployers, only Helm's own guard: {error.status.message}")
-        )
+        request.report(Step(f"warning: no lock against other deployers, only Helm's own guard: {error.status.message}"))
         return False
     return True
 
@@ -105,16 +103,14 @@ async def _past_the_dead(
 ) -> list[Revision]:
     """Mark a pending revision as failed when its client is certainly dead.
 
-    Certain: that client held this lock when it made the revision, its lock has run out, and its Helm ended with it.
-
     Raises:
         LockedError: The newest revision is pending, and its client may be at work.
     """
     if not (history and history[-1].pending):
         return history
     newest = history[-1]
-    dead = lock and lock.dead
-    if not (dead and dead.was_at_work(newest.since)):
+    dead = died(lock, newest)
+    if dead is None:
         raise LockedError(
             f"release {request.release} is in progress: {newest} is {newest.status} since "
             f"{newest.since.astimezone():%Y-%m-%d %H:%M:%S}",
@@ -122,6 +118,15 @@ async def _past_the_dead(
         )
     request.report(Step(f"{newest} was left {newest.status} by {dead.who}, whose client died: it is marked as failed"))
     return [*history[:-1], await mark_failed(client, newest, dead.who)]
+
+
+def died(lock: Lock | None, pending: Revision) -> Holder | None:
+    """Return who made a pending revision and is certainly dead; None where that is not certain.
+
+    Certain: they held this lock when they made it, and it had run out when we took it. Their Helm ended with them.
+    """
+    dead = lock and lock.dead
+    return dead if dead and dead.was_at_work(pending.since) else None
 
 
 async def mark_failed(client: AsyncClient, revision: Revision, who: str) -> Revision:

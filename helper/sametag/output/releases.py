@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from sametag.output.summary import running
 from sametag.output.table import table
 from sametag.output.words import DIGEST_LENGTH, tag_of
 from sametag.rollout import pod_runs
@@ -12,22 +13,25 @@ from sametag.rollout import pod_runs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sametag.deploy import Unlocked
     from sametag.release import Revision
     from sametag.rollout import Image, PodState, ServiceState
 
 
 def history_table(history: Sequence[Revision]) -> Iterator[str]:
     """Yield one line a revision, oldest first; what runs now is the last one that is deployed."""
-    head = ("REVISION", "TAG", "DIGEST", "CHART", "STATUS", "UPDATED", "DESCRIPTION")
+    head = ("REVISION", "TAG", "DIGEST", "CHART", "STATUS", "VERIFIED", "WHEN", "WHO", "DESCRIPTION")
     rows = [
         (
             str(revision.number),
             revision.tag or "-",
-            revision.digest[:DIGEST_LENGTH] or "-",
+            (revision.digest or revision.note.digest)[:DIGEST_LENGTH] or "-",
             revision.chart,
             revision.status,
+            "yes" if revision.verified else "no",
             f"{revision.updated.astimezone():%Y-%m-%d %H:%M:%S}",
-            revision.description,
+            revision.note.who or "-",
+            " ".join(f"{revision.note.words}{': ' if revision.note.why else ''}{revision.note.why}".split()),
         )
         for revision in history
     ]
@@ -40,15 +44,36 @@ def history_json(history: Sequence[Revision]) -> str:
         {
             "revision": revision.number,
             "tag": revision.tag,
-            "digest": revision.digest,
+            "digest": revision.digest or revision.note.digest,
             "chart": revision.chart,
             "status": revision.status,
+            "verified": revision.verified,
             "updated": revision.updated.isoformat(),
-            "description": revision.description,
+            "who": revision.note.who,
+            "why": revision.note.why,
+            "description": revision.note.words,
         }
         for revision in history
     ]
     return json.dumps({"version": 1, "revisions": revisions}, indent=2)
+
+
+def unlocked_lines(found: Unlocked) -> Iterator[str]:
+    """Yield what an unlock did, what runs now, and what to do next."""
+    revision, name = found.revision, found.revision.release
+    if found.was == revision.status:
+        yield f"{name} is not stuck: {revision} is {revision.status}"
+    else:
+        yield f"unlocked {name}: {revision} was {found.was}, and is marked as {revision.status}"
+    yield "what runs now:"
+    yield from running(found.services)
+    if revision.status != "failed":
+        return
+    if found.good:
+        back = f"sametag rollback {name} --to-revision {found.good.number}"
+        yield f"next: {back} brings every service to {found.good.tag}"
+    else:
+        yield f"next: sametag uninstall {name}, or upgrade it; none of its revisions was ever deployed"
 
 
 def status_table(revision: Revision, states: Sequence[ServiceState], image: Image) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Summary:
             yield from _failures(self._failed)
         if self._now is not None:
             yield "what runs now:"
-            yield from _running(self._now)
+            yield from running(self._now)
 
 
 def _failures(failed: list[Evidence]) -> Iterator[str]:
@@ -51,7 +51,7 @@ def _failures(failed: list[Evidence]) -> Iterator[str]:
         yield f"  {service}: {place}{': ' if place else ''}{reason}"
 
 
-def _running(states: tuple[ServiceState, ...]) -> Iterator[str]:
+def running(states: tuple[ServiceState, ...]) -> Iterator[str]:
     """Yield one line for the services that are alike."""
     if not states:
         yield "  nothing"

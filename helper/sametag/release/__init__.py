@@ -1,6 +1,7 @@
 """The revisions of a release (`storage`), and Helm, which changes them (`helm`; pyhelm3 is slow to import)."""
 
 from sametag.release.note import Note, author
+from sametag.release.recorded import write_chart
 from sametag.release.revision import Revision
 from sametag.release.storage import describe, remove, revisions
 from sametag.release.target import current, expendable, forgotten, last_good, rollback_target
@@ -17,4 +18,5 @@ __all__ = [
     "remove",
     "revisions",
     "rollback_target",
+    "write_chart",
 ]

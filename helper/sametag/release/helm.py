@@ -168,6 +168,8 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             await _end(process)
             raise
         text = stderr.decode(errors="replace")
+        if process.returncode is not None and process.returncode < 0:
+            raise HelmError(f"helm was killed by {signal.Signals(-process.returncode).name}")
         if process.returncode != 0:
             raise refusal(text)
         for line in text.splitlines():

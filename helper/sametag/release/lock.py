@@ -94,7 +94,7 @@ class Lock:
         until, watched = time.monotonic() + seconds, _Watched()
         while True:
             found = await self._read()
-            holder = found and _holder(found)
+            holder = _holder(found) if found else None
             if found is None or holder is None or watched.ran_out(holder):
                 if await self._take(found):
                     self.dead = holder
@@ -123,7 +123,13 @@ class Lock:
         now = _now()
         lease = found or Lease()
         changes = (lease.spec and lease.spec.leaseTransitions) or 0
-        lease.spec = LeaseSpec(self._identity, now, _DURATION, changes + 1, now)
+        lease.spec = LeaseSpec(
+            acquireTime=now,
+            holderIdentity=self._identity,
+            leaseDurationSeconds=_DURATION,
+            leaseTransitions=changes + 1,
+            renewTime=now,
+        )
         return await self._write(lease)
 
     async def _write(self, lease: Lease) -> bool:

@@ -46,9 +46,7 @@ async def revisions(client: AsyncClient, release: str) -> list[Revision]:
     return sorted(found, key=lambda revision: revision.number)
 
 
-async def describe(
-    client: AsyncClient, revision: Revision, description: str, *, status: str | None = None
-) -> Revision:
+async def describe(client: AsyncClient, revision: Revision, description: str, *, status: str | None = None) -> Revision:
     """Write a revision's description, and its status where one is given; every other byte of the record stays.
 
     Returns:

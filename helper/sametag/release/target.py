@@ -43,8 +43,8 @@ def rollback_target(
     """Choose the revision to go back to.
 
     With neither argument: the newest verified revision with another tag than the newest revision has; where none is
-    verified, the newest that Helm saw through. That is not Helm's rule (the revision before, whatever its status), which
-    redeploys the failure after an automatic rollback.
+    verified, the newest that Helm saw through. Helm's own rule (the revision before, whatever its status) would
+    redeploy the failure after an automatic rollback.
 
     Args:
         history: Every revision, oldest first, at least one.

@@ -1,0 +1,71 @@
+"""Get a release out of the state that a dead client left it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sametag import release as helm_release
+from sametag.cluster import connect
+from sametag.deploy.session import died, locked, mark_failed
+from sametag.errors import LockedError
+from sametag.release.duration import seconds
+from sametag.rollout import snapshot
+
+if TYPE_CHECKING:
+    from sametag.deploy.events import Request
+    from sametag.release import Revision
+    from sametag.rollout import ServiceState
+
+
+#: `Options.lock_timeout` of an unlock: long enough to see whether a holder renews its lock.
+UNLOCK_WAIT = "20s"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """What is true after an unlock.
+
+    Attributes:
+        was: Helm's status of the newest revision before.
+        revision: The newest revision; it is `failed` where it was pending.
+        services: What runs now.
+        good: What a rollback would go back to; None where nothing was ever deployed.
+    """
+
+    was: str
+    revision: Revision
+    services: tuple[ServiceState, ...]
+    good: Revision | None
+
+
+async def unlock(request: Request) -> Unlocked:
+    """Mark a revision that a dead client left pending as failed; no workload is touched.
+
+    Raises:
+        LockedError: A deployer holds the lock and renews it; or nobody held it, and the revision is younger than
+            `options.timeout`: the Helm that made it may be at work.
+        HelmError: There is no such release.
+    """
+    async with connect(request.target) as client, locked(client, request) as lock:
+        history = await helm_release.revisions(client, request.release)
+        newest = helm_release.current(history, request.release, request.target.resolved_namespace)
+        was = newest.status
+        if newest.pending:
+            dead = died(lock, newest)
+            if dead is None:
+                _refuse_young(request, newest)
+            newest = await mark_failed(client, newest, dead.who if dead else "")
+        services = await snapshot(client, request.release)
+        return Unlocked(was, newest, tuple(services), helm_release.last_good(history))
+
+
+def _refuse_young(request: Request, newest: Revision) -> None:
+    age = datetime.now(UTC) - newest.since
+    left = timedelta(seconds=seconds(request.options.timeout)) - age
+    if left > timedelta(0):
+        raise LockedError(
+            f"{newest} is {newest.status} for {age.total_seconds():.0f} s only: the Helm that made it may be at work",
+            f"try again in {left.total_seconds():.0f} s, or say with --timeout how long that Helm may take",
+        )
