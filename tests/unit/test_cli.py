@@ -143,6 +143,72 @@ def test_in_github_actions_the_format_is_chosen_by_itself(tmp_path: Path) -> Non
     assert ran.stdout.startswith("::error file=values.yaml,line=4,col=5,")
 
 
+@pytest.fixture
+def environments(tmp_path: Path) -> Path:
+    """A base, and three environments over it: one lacks the tag, one has a mistake."""
+    (tmp_path / "envs/eu").mkdir(parents=True)
+    (tmp_path / "base.yaml").write_text("image: {repository: app}\nservices:\n  web:\n    command: [a]\n")
+    (tmp_path / "envs/a.yaml").write_text("image: {tag: x}\n")
+    (tmp_path / "envs/b.yaml").write_text("services: {web: {replicas: 2}}\n")
+    (tmp_path / "envs/eu/c.yaml").write_text("image: {tag: latest}\nservice: 1\n")
+    return tmp_path
+
+
+def test_several_files_are_checked_each_on_its_own_over_those_of_values(environments: Path) -> None:
+    ran = sametag("validate", "-f", "base.yaml", "envs/**/*.yaml", folder=environments)
+
+    assert ran.returncode == 1
+    missing, unknown, warning, remedy, summary = ran.stdout.splitlines()
+    assert missing == "base.yaml:1:1: image needs tag, the one that every service runs (with envs/b.yaml)"
+    assert unknown == "envs/eu/c.yaml:2:1: service is not a setting of the values; did you mean services?"
+    assert warning.startswith("envs/eu/c.yaml:1:14: warning: image.tag latest names another image")
+    assert remedy == "  use a tag that never moves"
+    assert summary == "2 errors, 1 warning (4 files checked)"
+
+
+def test_files_of_the_command_line_are_named_and_checked_in_its_order(environments: Path) -> None:
+    words = ("envs/eu/c.yaml", "envs/b.yaml", "envs/*.yaml", "--format=json")
+    ran = sametag("validate", *words, folder=environments)
+
+    assert json.loads(ran.stdout)["files"] == ["envs/eu/c.yaml", "envs/b.yaml", "envs/a.yaml"]
+
+
+def test_what_lies_under_all_files_is_not_checked_by_itself(environments: Path) -> None:
+    ran = sametag("validate", "-f", "base.yaml", "./*.yaml", "envs/a.yaml", "--format=json", folder=environments)
+
+    assert json.loads(ran.stdout)["files"] == ["base.yaml", "envs/a.yaml"]
+
+
+def test_standard_input_is_checked_over_the_files_of_values(environments: Path) -> None:
+    command = f"echo 'services: {{web: {{comand: [b]}}}}' | {sys.executable} -m sametag validate -f base.yaml -"
+    ran = subprocess.run(["bash", "-c", command], cwd=environments, capture_output=True, text=True, check=False)
+
+    assert ran.stdout.splitlines()[1].startswith("<stdin>:1:18: comand is not a setting of a service")
+
+
+def test_a_pattern_that_matches_nothing_is_wrong_usage_and_a_missing_file_a_problem(environments: Path) -> None:
+    ran = sametag("validate", "nothere/*.yaml", folder=environments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("sametag: no file matches nothere/*.yaml\n")
+
+    ran = sametag("validate", "nothere.yaml", folder=environments)
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("nothere.yaml: cannot be read: no such file")
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "[a].yaml").write_text(MISTAKEN)
+    assert sametag("validate", "[a].yaml", folder=tmp_path).stdout.startswith("[a].yaml:4:5: ")
+
+
+def test_warnings_make_values_invalid_only_when_strict(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("image: {repository: app, tag: latest}\nservices: {web: {command: [a]}}\n")
+    assert sametag("validate", "values.yaml", folder=tmp_path).returncode == 0
+    ran = sametag("validate", "values.yaml", "--strict", folder=tmp_path)
+    assert ran.returncode == 1
+    assert ran.stdout.endswith("\n1 error\n")
+
+
 @pytest.mark.parametrize("words", [(), ("nothere",), ("rollback", "app", "--to-tag", "1", "--to-revision", "2")])
 def test_wrong_usage_exits_with_2_and_says_how_it_is_used(words: tuple[str, ...]) -> None:
     ran = sametag(*words)

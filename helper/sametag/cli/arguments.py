@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from sametag.output.problems import FORMATS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,13 +39,18 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def _validate(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="a values file to check on its own, over those of -f; a pattern in quotes, where ** is any folders; or -",
+    )
     _values(command)
     _chart(command)
     command.add_argument(
-        "--format",
-        choices=("text", "json", "github"),
-        help="how to write the problems (default: github in GitHub Actions, else text)",
+        "--format", choices=FORMATS, help="how to write the problems (default: github in GitHub Actions, else text)"
     )
+    command.add_argument("--strict", action="store_true", help="take warnings for errors")
 
 
 def _render(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
 from sametag import schema, values
+from sametag.cli.files import expand
 from sametag.cli.telling import telling
 from sametag.errors import ValuesError
 from sametag.output import problems as problem_output
@@ -40,13 +41,13 @@ def version() -> int:
 
 
 def validate(arguments: Arguments) -> int:
-    """Check the values; print every problem."""
+    """Check the values, or each of several files; print every problem."""
     with _chart(arguments) as chart:
-        found = _problems(chart, _user_values(arguments))
+        report = _report(chart, arguments)
     style = arguments.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
-    for line in problem_output.lines(found, style, colour=_colour(sys.stdout)):
+    for line in problem_output.lines(report, style, colour=_colour(sys.stdout)):
         print(line)
-    return _INVALID if values.has_errors(found) else _DONE
+    return _INVALID if values.has_errors(report.problems) else _DONE
 
 
 def render(arguments: Arguments) -> int:
@@ -259,14 +260,23 @@ def _next_values(arguments: Arguments, now: Revision) -> Values:
     return given
 
 
-def _problems(chart: Chart, user: Values) -> list[Problem]:
-    return schema.validate(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), user, chart.schema)
+def _checker(chart: Chart) -> Callable[[Values], list[Problem]]:
+    return schema.checker(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), chart.schema)
+
+
+def _report(chart: Chart, arguments: Arguments) -> problem_output.Report:
+    """Check what `validate` names: one set of values, or each file on its own over the files of -f."""
+    sources, files = _sources(arguments), expand(arguments.files, arguments.values)
+    check = _checker(chart)
+    sets = values.load_each(sources, files) if files else [values.load(sources)]
+    report = problem_output.collect((user.files(), check(user)) for user in sets)
+    return report.strict() if arguments.strict else report
 
 
 def _refuse_problems(chart: Chart, user: Values) -> None:
     """Print what is wrong with the values, and go no further when it is an error."""
-    found = _problems(chart, user)
-    for line in problem_output.text(found, colour=_colour(sys.stderr)):
+    found = _checker(chart)(user)
+    for line in problem_output.lines(problem_output.Report((), tuple(found)), "text", colour=_colour(sys.stderr)):
         _progress(line)
     if values.has_errors(found):
         raise ValuesError("the values are invalid; nothing was changed")

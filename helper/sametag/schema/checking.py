@@ -8,9 +8,9 @@ from sametag.schema import engines, semantics
 from sametag.values import Problem, has_errors, on_defaults, path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from sametag.schema.engines import Engine, Failure, Schema
+    from sametag.schema.engines import Compiled, Engine, Failure, Schema
     from sametag.schema.findings import Finding
     from sametag.values import Location, Path, Values
 
@@ -28,37 +28,55 @@ def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Prob
         user: What the user gave.
         schema: The chart's values.schema.json; None where it has none.
     """
-    values = on_defaults(defaults, user)
-    if has_errors(values.problems) or schema is None:
-        return _sorted(values, values.problems)
-    return _sorted(values, [*values.problems, *check(values, schema)])
+    return checker(defaults, schema)(user)
 
 
-def check(values: Values, schema: Schema, engine: Engine | None = None) -> list[Problem]:
+def checker(defaults: Values, schema: Schema | None) -> Callable[[Values], list[Problem]]:
+    """Return a function that does what `validate` does, for many values of one chart: the schema is compiled once."""
+    compiled: Compiled = {}
+
+    def validate_one(user: Values) -> list[Problem]:
+        values = on_defaults(defaults, user)
+        if has_errors(values.problems) or schema is None:
+            return _sorted(values, values.problems)
+        return _sorted(values, [*values.problems, *check(values, schema, compiled=compiled)])
+
+    return validate_one
+
+
+def check(
+    values: Values, schema: Schema, engine: Engine | None = None, compiled: Compiled | None = None
+) -> list[Problem]:
     """Return what a schema rejects in merged values, and what it cannot say.
 
     Args:
         values: The chart's defaults and the user's values, coalesced.
         schema: draft-07, with no references to other documents.
         engine: One of `engines`; the fastest that is installed when None.
+        compiled: What was compiled for this schema before, to be used again.
     """
     engine = engine or engines.best()
+    compiled = {} if compiled is None else compiled
     try:
-        failures = list(engine(schema)(values.tree))
+        if id(schema) not in compiled:
+            compiled[id(schema)] = engine(schema)
+        failures = list(compiled[id(schema)](values.tree))
     except engines.UnusableSchemaError as error:
         message, remedy = f"the chart's schema cannot be used here: {error}", "Helm will check the values against it"
         return [Problem("unusable-schema", "warning", "", None, message, remedy)]
-    problems = _explained(values, schema, engine, failures) if failures else []
+    problems = _explained(values, schema, engine, compiled, failures) if failures else []
     return _sorted(values, [*problems, *semantics.check(values)])
 
 
-def _explained(values: Values, schema: Schema, engine: Engine, failures: list[Failure]) -> list[Problem]:
+def _explained(
+    values: Values, schema: Schema, engine: Engine, compiled: Compiled, failures: list[Failure]
+) -> list[Problem]:
     # Valid values, which are most, do without these imports.
     from sametag.schema.explaining import explain
     from sametag.schema.findings import Context
     from sametag.schema.shape import Shape
 
-    context = Context(values, Shape(schema), engine, {})
+    context = Context(values, Shape(schema), engine, compiled)
     found = [finding for failure in failures for finding in explain(context, failure)]
     return _problems(values, _causes(found))
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Validator = Callable[[Any], Iterator["Failure"]]
     #: Compiles a schema. It raises `UnusableSchemaError`, or the validator does, at its first failure.
     Engine = Callable[[dict[str, Any]], Validator]
+    #: The validators of one schema and of alternatives in it, by the ids of their schema objects.
+    Compiled = dict[int, Validator]
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sametag.schema import words
 
 if TYPE_CHECKING:
-    from sametag.schema.engines import Engine, Validator
+    from sametag.schema.engines import Compiled, Engine
     from sametag.schema.shape import Shape
     from sametag.values import Path, Values
 
@@ -37,12 +37,12 @@ class Finding(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a failure is explained with; `compiled` keeps the validators of alternatives, by the id of their schema."""
+    """What a failure is explained with."""
 
     values: Values
     shape: Shape
     engine: Engine
-    compiled: dict[int, Validator]
+    compiled: Compiled
 
     def value(self, path: Path) -> Any:
         """Return the value at a path."""

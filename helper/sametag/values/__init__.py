@@ -2,7 +2,7 @@
 
 from sametag.values.helm import to_helm
 from sametag.values.layers import Values, coalesce, on_defaults
-from sametag.values.loading import Sources, from_text, from_tree, load
+from sametag.values.loading import Sources, from_text, from_tree, load, load_each
 from sametag.values.problem import Location, Path, Problem, has_errors, path_text
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "from_tree",
     "has_errors",
     "load",
+    "load_each",
     "on_defaults",
     "path_text",
     "to_helm",

@@ -69,6 +69,10 @@ class Values(NamedTuple):
         """Name the sources as `Location` does, those of the user first."""
         return [layer.source for layer in (*self.layers, *self.defaults)]
 
+    def files(self) -> list[str]:
+        """Name the user's files as `Location` does."""
+        return [layer.source for layer in self.layers if not Location(layer.source).option]
+
     def _newest_first(self) -> Iterable[Layer]:
         return (*reversed(self.layers), *reversed(self.defaults))
 

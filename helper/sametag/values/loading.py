@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag.values import merging
@@ -13,7 +11,7 @@ from sametag.values.layers import Stored, Values
 from sametag.values.problem import Location, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sametag.values.layers import Layer
 
@@ -49,11 +47,20 @@ class Sources(NamedTuple):
 
 def load(sources: Sources) -> Values:
     """Read and merge all sources; whatever is wrong with one of them is in `problems`, and none of it is raised."""
-    with _no_garbage_collection():
-        documents = [_read_document(file) for file in sources.files]
-        tree = documents[0].tree if documents else {}
-        for document in documents[1:]:
-            tree = merging.merge(tree, document.tree)
+    return _merged([_read_document(file) for file in sources.files], sources)
+
+
+def load_each(sources: Sources, files: Iterable[str]) -> Iterator[Values]:
+    """Read several files, each on its own, merged over the files of the sources, which are read only once."""
+    common = [_read_document(file) for file in sources.files]
+    for file in files:
+        yield _merged([*common, _read_document(file)], sources)
+
+
+def _merged(documents: Sequence[Document], sources: Sources) -> Values:
+    tree = documents[0].tree if documents else {}
+    for document in documents[1:]:
+        tree = merging.merge(tree, document.tree)
     problems = tuple(problem for document in documents for problem in document.problems)
     return _apply_expressions(Values(tree, problems, tuple(documents)), sources)
 
@@ -78,8 +85,7 @@ def _apply_expressions(values: Values, sources: Sources) -> Values:
 
 def from_text(text: str | bytes, source: str) -> Values:
     """Read values from a text, such as the chart's values.yaml, which problems then call `source`."""
-    with _no_garbage_collection():
-        document = parse(text.encode() if isinstance(text, str) else text, source)
+    document = parse(text.encode() if isinstance(text, str) else text, source)
     return Values(document.tree, document.problems, (document,))
 
 
@@ -87,18 +93,6 @@ def from_tree(tree: dict[str, Any], source: str) -> Values:
     """Take values that were read already, such as those of a revision; they have no lines."""
     layers: tuple[Layer, ...] = (Stored(source, tree),)
     return Values(tree, (), layers)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Loading makes many objects and no garbage in cycles: collecting would double its time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _UnreadableError(Exception):
