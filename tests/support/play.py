@@ -34,7 +34,7 @@ def main(what: str) -> None:
         live(event)
         time.sleep(0.03)
     error = RolloutError("upgrade of shop failed") if what == "failed" else None
-    live.end(End("upgraded", "shop", 3.0, error=error))
+    live.end(End("upgrade", "shop", 3.0, error=error))
 
 
 if __name__ == "__main__":

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from sametag.deploy import Event
     from sametag.output.listener import Listener
 
-FAILED = End("upgraded", "shop", 5.5, error=RolloutError("upgrade of shop failed", f"every service is back on {OLD}"))
+FAILED = End("upgrade", "shop", 5.5, error=RolloutError("upgrade of shop failed", f"every service is back on {OLD}"))
 
 
 def done(tag: str = NEW) -> End:
     record = {"version": 2, "info": {"status": "deployed"}, "chart": {}, "config": {"image": {"tag": tag}}}
     outcome = Outcome(Revision(record), (running("api", tag), running("web", tag)), 3.2)
-    return End("upgraded", "shop", 3.4, outcome)
+    return End("upgrade", "shop", 3.4, outcome)
 
 
 def tell(listener: Listener, events: Iterable[Event], end: End) -> None:
@@ -90,7 +90,7 @@ def test_before_anything_was_changed_there_is_nothing_to_sum_up() -> None:
 
 
 def test_a_dry_run_says_that_nothing_was_changed() -> None:
-    assert lines([], End("upgraded", "shop", 1.0)) == ([], ["dry run: nothing was changed"])
+    assert lines([], End("upgrade", "shop", 1.0)) == ([], ["dry run: nothing was changed"])
 
 
 @pytest.mark.parametrize(

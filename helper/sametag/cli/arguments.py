@@ -183,6 +183,9 @@ def _deploying(command: argparse.ArgumentParser) -> None:
         default="text",
         help="json: one event a line on standard output, and nothing else (default: %(default)s)",
     )
+    command.add_argument(
+        "--report", metavar="DIR", help="write report.html, report.json and junit.xml there, whatever the end is"
+    )
 
 
 def _create_namespace(command: argparse.ArgumentParser) -> None:

@@ -67,7 +67,7 @@ def install(arguments: Arguments) -> int:
     """Install a release and wait until every service is ready."""
     from sametag import deploy
 
-    with telling(arguments, "installed") as told, _chart(arguments) as chart:
+    with telling(arguments) as told, _chart(arguments) as chart:
         user = _user_values(arguments)
         _refuse_problems(chart, user)
         options = {"recover": not arguments.keep_failed, "create_namespace": arguments.create_namespace}
@@ -79,7 +79,7 @@ def upgrade(arguments: Arguments) -> int:
     """Move every service of a release to a tag."""
     from sametag import deploy
 
-    with telling(arguments, "upgraded") as told, _chart(arguments) as chart:
+    with telling(arguments) as told, _chart(arguments) as chart:
 
         def plan(now: Revision | None) -> dict[str, Any]:
             user = _next_values(arguments, now) if now else _user_values(arguments)
@@ -96,7 +96,7 @@ def rollback(arguments: Arguments) -> int:
     """Bring every service of a release back."""
     from sametag import deploy
 
-    with telling(arguments, "rolled back") as told:
+    with telling(arguments) as told:
         request = _request(arguments, told)
         to_tag, to_revision = arguments.to_tag, arguments.to_revision
         told.outcome = _await(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))

@@ -32,12 +32,11 @@ class Told:
 
 
 @contextmanager
-def telling(arguments: argparse.Namespace, verb: str) -> Iterator[Told]:
+def telling(arguments: argparse.Namespace) -> Iterator[Told]:
     """Give what a deployment reports to, and tell every listener how it ended, whatever the end is.
 
     Args:
-        arguments: The command's; `format` chooses the output.
-        verb: What was done, in the past.
+        arguments: The command's; `format` and `report` choose the outputs.
     """
     from sametag.output.listener import End
 
@@ -57,7 +56,7 @@ def telling(arguments: argparse.Namespace, verb: str) -> Iterator[Told]:
         error = SametagError(f"a bug: {type(bug).__name__}: {bug}")
         raise
     finally:
-        end = End(verb, arguments.release, time.monotonic() - began, told.outcome, error)
+        end = End(arguments.command, arguments.release, time.monotonic() - began, told.outcome, error)
         for listener in listeners:
             listener.end(end)
 
@@ -71,17 +70,25 @@ def interrupted(arguments: argparse.Namespace) -> InterruptedByUserError:
 
 
 def _listeners(arguments: argparse.Namespace) -> list[Listener]:
-    if arguments.format == "json":
+    if arguments.report is None:
+        return [_reader(arguments.format)]
+    from sametag.output.report import Report
+
+    return [_reader(arguments.format), Report(arguments.report)]
+
+
+def _reader(style: str) -> Listener:
+    if style == "json":
         from sametag.output.stream import JsonStream
 
-        return [JsonStream(_writer(sys.stdout))]
+        return JsonStream(_writer(sys.stdout))
     if _redraws(sys.stderr):
         from sametag.output.live import Live
 
-        return [Live(sys.stderr, _writer(sys.stdout))]
+        return Live(sys.stderr, _writer(sys.stdout))
     from sametag.output.lines import ProgressLines
 
-    return [ProgressLines(_writer(sys.stderr), _writer(sys.stdout))]
+    return ProgressLines(_writer(sys.stderr), _writer(sys.stdout))
 
 
 def _redraws(stream: TextIO) -> bool:

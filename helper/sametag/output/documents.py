@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sametag.deploy import Failure, Progress, Start, Step, Troubled
-from sametag.output.words import phase, tag_of
+from sametag.output.words import GONE, phase, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class Documents:
     def _progress(self, event: Progress) -> Iterator[Document]:
         seen = {state.name: self._service(state, event.before.get(state.name)) for state in event.states}
         for name in self._services.keys() - seen.keys():
-            seen[name] = {**self._services[name], "state": "gone", "ready": 0, "updated": 0, "pods": [], "troubles": []}
+            seen[name] = {**self._services[name], "state": GONE, "ready": 0, "updated": 0, "pods": [], "troubles": []}
         for name, document in seen.items():
             if self._services.get(name) != document:
                 yield self._document("service", {"seconds": round(event.seconds, 3), **document})
@@ -86,7 +86,7 @@ class Documents:
 
     def end(self, end: End) -> Document:
         """Return the last document, whatever the end is."""
-        more: Document = {"release": end.release, "seconds": round(end.seconds, 3)}
+        more: Document = {"command": end.command, "release": end.release, "seconds": round(end.seconds, 3)}
         if end.error:
             more |= {"result": "failed", "exitCode": end.error.exit_code}
             more |= {"message": end.error.message, "remedy": end.error.remedy}

@@ -70,7 +70,7 @@ def result_line(end: End) -> str:
     """Say in one line what a command that did not fail has done."""
     if end.outcome is None:
         return "dry run: nothing was changed"
-    return outcome_line(end.verb, end.release, end.outcome)
+    return outcome_line(end.command, end.release, end.outcome)
 
 
 def _has_begun(state: ServiceState) -> bool:

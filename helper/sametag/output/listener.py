@@ -15,14 +15,14 @@ class End:
     """How a command ended: with an outcome, with an error, or with neither, which is a dry run.
 
     Attributes:
-        verb: In the past, such as `upgraded`.
+        command: `install`, `upgrade` or `rollback`.
         release: The release's name.
         seconds: How long the command took.
         outcome: What is true now.
         error: Why it failed.
     """
 
-    verb: str
+    command: str
     release: str
     seconds: float
     outcome: Outcome | None = None

@@ -20,6 +20,7 @@ DIGEST_LENGTH = len("sha256:") + 12
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 WAITING, STARTING, FINISHING, READY, TROUBLE = "waiting", "starting", "finishing", "ready", "trouble"
+GONE = "gone"  # the release has it no more
 
 
 def tag_of(reference: str) -> str:
@@ -67,12 +68,15 @@ def where(found: Evidence) -> str:
     return " ".join(part for part in (f"pod {trouble.pod}" if trouble.pod else "", trouble.container) if part)
 
 
-def outcome_line(verb: str, release: str, outcome: Outcome) -> str:
+_DONE = {"install": "installed", "upgrade": "upgraded", "rollback": "rolled back"}
+
+
+def outcome_line(command: str, release: str, outcome: Outcome) -> str:
     """Say in one line what is true after a deployment."""
     revision, count = outcome.revision, len(outcome.services)
     return (
-        f"{verb} {release}: {services(count)} on tag {revision.tag or revision.digest} (revision {revision.number}) "
-        f"in {outcome.seconds:.1f} s"
+        f"{_DONE[command]} {release}: {services(count)} on tag {revision.tag or revision.digest} "
+        f"(revision {revision.number}) in {outcome.seconds:.1f} s"
     )
 
 

@@ -1,0 +1,136 @@
+"""The report of a rollout: three files that say the same."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+
+from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, start
+from sametag.deploy import Failure
+from sametag.errors import HelmError, InterruptedByUserError, RolloutError, UsageError
+from sametag.output.listener import End
+from sametag.output.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sametag.deploy import Event
+    from sametag.errors import SametagError
+
+FAILED = RolloutError("upgrade of shop failed: web: CrashLoopBackOff", f"every service is back on {OLD}")
+
+
+def report(folder: Path, events: Iterable[Event], error: SametagError | None = None) -> Path:
+    writer = Report(str(folder / "new/report"))
+    for event in events:
+        writer(event)
+    writer.end(End("upgrade", "shop", 3.0, error=error))
+    return folder / "new/report"
+
+
+def document(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return loaded
+
+
+class Tags(HTMLParser):
+    """Collects the elements and what they ask for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.asked: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.asked += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+
+def test_report_json_has_every_pod_of_every_service_with_its_states(tmp_path: Path) -> None:
+    found = document(report(tmp_path, failed_upgrade(), FAILED))
+
+    assert (found["version"], found["command"], found["release"], found["exitCode"]) == (1, "upgrade", "shop", 4)
+    assert [(rollout["action"], rollout["tag"]) for rollout in found["rollouts"]] == [
+        ("upgrade", MISSING),
+        ("rollback", OLD),
+    ]
+    web = {pod["name"]: [span["state"] for span in pod["spans"]] for pod in found["services"][1]["pods"]}
+    assert web == {f"web-{MISSING}": ["starting", "trouble", "older"], f"web-{OLD}": ["older", "ready"]}
+    assert [failure["service"] for failure in found["failures"]] == ["web"]
+    assert [event["event"] for event in found["events"]][-1] == "end"
+
+
+def test_the_states_of_a_pod_follow_each_other_and_end_with_the_rollout(tmp_path: Path) -> None:
+    found = document(report(tmp_path, failed_upgrade(), FAILED))
+
+    for service in found["services"]:
+        for pod in service["pods"]:
+            spans = pod["spans"]
+            assert all(0 <= span["from"] <= span["to"] for span in spans)
+            assert all(one["to"] <= next_one["from"] for one, next_one in zip(spans, spans[1:], strict=False))
+
+
+def test_junit_has_a_case_a_service_and_the_log_of_those_that_failed(tmp_path: Path) -> None:
+    suites = ElementTree.parse(report(tmp_path, failed_upgrade(), FAILED) / "junit.xml").getroot()  # noqa: S314 - ours
+
+    cases = {case.get("name"): [child.tag for child in case] for case in suites.iter("testcase")}
+    assert cases == {"api": [], "web": ["failure"]}
+    assert (suites.get("tests"), suites.get("failures"), suites.get("errors")) == ("2", "1", "0")
+    (failure,) = suites.iter("failure")
+    assert "<script>alert(1)</script> & panic: ]]> no database" in (failure.text or "")
+
+
+def test_a_service_that_never_was_ready_is_skipped_and_not_passed(tmp_path: Path) -> None:
+    events = [start("upgrade", NEW), progress(1.0, OLD, moving("api", OLD, NEW)), Failure((crash(),))]
+    suites = ElementTree.parse(report(tmp_path, events, FAILED) / "junit.xml").getroot()  # noqa: S314 - ours
+
+    assert [child.tag for case in suites.iter("testcase") for child in case] == ["skipped"]
+
+
+@pytest.mark.parametrize("error", [HelmError("no helm on PATH", "install it"), InterruptedByUserError("interrupted")])
+def test_what_ends_before_a_service_was_seen_has_a_report_too(tmp_path: Path, error: SametagError) -> None:
+    folder = report(tmp_path, [], error)
+
+    assert document(folder)["message"] == error.message
+    assert error.message in (folder / "report.html").read_text()
+    suites = ElementTree.parse(folder / "junit.xml").getroot()  # noqa: S314 - ours
+    assert [(case.get("name"), case[0].tag) for case in suites.iter("testcase")] == [("upgrade", "error")]
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing(tmp_path: Path) -> None:
+    page = Tags((report(tmp_path, failed_upgrade(), FAILED) / "report.html").read_text())
+
+    assert "script" not in page.names
+    assert set(page.asked) == {"data:,"}
+
+
+def test_every_text_in_the_page_is_escaped(tmp_path: Path) -> None:
+    bad = '"><script>alert(1)</script>'
+    error = RolloutError(bad, bad)
+    events = [start("upgrade", bad), progress(1.0, bad, moving(bad, bad, bad)), Failure((crash(bad, bad),))]
+    text = (report(tmp_path, events, error) / "report.html").read_text()
+
+    assert "script" not in Tags(text).names
+    assert "&lt;script&gt;alert(1)" in text
+    assert "\x1b" not in text
+
+
+def test_of_a_good_rollout_the_page_says_so(tmp_path: Path) -> None:
+    text = (report(tmp_path, good_upgrade()) / "report.html").read_text()
+
+    assert "ready on 0.0.6 after 3.0 s" in text
+    assert "What failed" not in text
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UsageError, match="--report"):
+        Report(str(tmp_path / "file/report"))
