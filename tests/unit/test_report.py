@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -74,11 +75,11 @@ def test_the_states_of_a_pod_follow_each_other_and_end_with_the_rollout(tmp_path
         for pod in service["pods"]:
             spans = pod["spans"]
             assert all(0 <= span["from"] <= span["to"] for span in spans)
-            assert all(one["to"] <= next_one["from"] for one, next_one in zip(spans, spans[1:], strict=False))
+            assert all(one["to"] <= next_one["from"] for one, next_one in pairwise(spans))
 
 
 def test_junit_has_a_case_a_service_and_the_log_of_those_that_failed(tmp_path: Path) -> None:
-    suites = ElementTree.parse(report(tmp_path, failed_upgrade(), FAILED) / "junit.xml").getroot()  # noqa: S314 - ours
+    suites = ET.parse(report(tmp_path, failed_upgrade(), FAILED) / "junit.xml").getroot()  # noqa: S314 - ours
 
     cases = {case.get("name"): [child.tag for child in case] for case in suites.iter("testcase")}
     assert cases == {"api": [], "web": ["failure"]}
@@ -89,7 +90,7 @@ def test_junit_has_a_case_a_service_and_the_log_of_those_that_failed(tmp_path: P
 
 def test_a_service_that_never_was_ready_is_skipped_and_not_passed(tmp_path: Path) -> None:
     events = [start("upgrade", NEW), progress(1.0, OLD, moving("api", OLD, NEW)), Failure((crash(),))]
-    suites = ElementTree.parse(report(tmp_path, events, FAILED) / "junit.xml").getroot()  # noqa: S314 - ours
+    suites = ET.parse(report(tmp_path, events, FAILED) / "junit.xml").getroot()  # noqa: S314 - ours
 
     assert [child.tag for case in suites.iter("testcase") for child in case] == ["skipped"]
 
@@ -100,7 +101,7 @@ def test_what_ends_before_a_service_was_seen_has_a_report_too(tmp_path: Path, er
 
     assert document(folder)["message"] == error.message
     assert error.message in (folder / "report.html").read_text()
-    suites = ElementTree.parse(folder / "junit.xml").getroot()  # noqa: S314 - ours
+    suites = ET.parse(folder / "junit.xml").getroot()  # noqa: S314 - ours
     assert [(case.get("name"), case[0].tag) for case in suites.iter("testcase")] == [("upgrade", "error")]
 
 
