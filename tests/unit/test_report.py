@@ -89,7 +89,7 @@ def test_junit_has_a_case_a_service_and_the_log_of_those_that_failed(tmp_path: P
 
 
 def test_a_service_that_never_was_ready_is_skipped_and_not_passed(tmp_path: Path) -> None:
-    events = [start("upgrade", NEW), progress(1.0, OLD, moving("api", OLD, NEW)), Failure((crash(),))]
+    events: list[Event] = [start("upgrade", NEW), progress(1.0, OLD, moving("api", OLD, NEW)), Failure((crash(),))]
     suites = ET.parse(report(tmp_path, events, FAILED) / "junit.xml").getroot()  # noqa: S314 - ours
 
     assert [child.tag for case in suites.iter("testcase") for child in case] == ["skipped"]
@@ -115,7 +115,11 @@ def test_the_page_asks_for_nothing_and_runs_nothing(tmp_path: Path) -> None:
 def test_every_text_in_the_page_is_escaped(tmp_path: Path) -> None:
     bad = '"><script>alert(1)</script>'
     error = RolloutError(bad, bad)
-    events = [start("upgrade", bad), progress(1.0, bad, moving(bad, bad, bad)), Failure((crash(bad, bad),))]
+    events: list[Event] = [
+        start("upgrade", bad),
+        progress(1.0, bad, moving(bad, bad, bad)),
+        Failure((crash(bad, bad),)),
+    ]
     text = (report(tmp_path, events, error) / "report.html").read_text()
 
     assert "script" not in Tags(text).names
