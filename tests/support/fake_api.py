@@ -1,4 +1,4 @@
-"""An API server that answers lists, so that the client under test is the real one."""
+"""An API server that answers lists and keeps objects, so that the client under test is the real one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from pathlib import Path
 
+    Document = dict[str, Any]
+    Answer = tuple[int, Document]
+
 
 class ApiServer:
-    """Answers GET with what `answers` holds for the path, else 404, and remembers the requests."""
+    """Answers with what `answers` holds for a path, else from `objects`, else 404; and remembers the requests.
+
+    Attributes:
+        answers: Path -> status and body of every GET, whatever `objects` holds.
+        objects: Path -> object; POST, PUT and DELETE change them, and a PUT of an old resource version is a conflict.
+        requests: The path of each GET, and `METHOD path` of each other request.
+    """
 
     def __init__(self, kubeconfig: Path) -> None:
-        self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.answers: dict[str, Answer] = {}
+        self.objects: dict[str, Document] = {}
         self.requests: list[str] = []
         self.kubeconfig = kubeconfig
+        self._version = 0
+        self._alone = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         kubeconfig.write_text(json.dumps(self._config()))
@@ -26,7 +38,7 @@ class ApiServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self) -> Document:
         return {
             "current-context": "test",
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "apps"}}],
@@ -34,20 +46,49 @@ class ApiServer:
             "users": [{"name": "test", "user": {"token": "secret"}}],
         }
 
+    def put(self, path: str, document: Document) -> None:
+        """Keep an object, as another client of the cluster would write it."""
+        with self._alone:
+            self._keep(path, document)
+
+    def _keep(self, path: str, document: Document) -> Answer:
+        self._version += 1
+        document.setdefault("metadata", {}).update(name=path.rpartition("/")[2], resourceVersion=str(self._version))
+        self.objects[path] = document
+        return 200, document
+
+    def _answer(self, method: str, path: str, body: Document) -> Answer:
+        with self._alone:
+            if method == "GET" and path in self.answers:
+                return self.answers[path]
+            if method == "POST":
+                path = f"{path}/{body['metadata']['name']}"
+                return _status(409, "it exists") if path in self.objects else self._keep(path, body)
+            if path not in self.objects:
+                return _status(404, f"no {path}")
+            if method == "DELETE":
+                return 200, self.objects.pop(path)
+            if method == "PUT":
+                old = body["metadata"].get("resourceVersion") != self.objects[path]["metadata"]["resourceVersion"]
+                return _status(409, "it has been modified") if old else self._keep(path, body)
+            return 200, self.objects[path]
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.requests.append(self.path)
-                missing = {"kind": "Status", "code": 404, "message": f"no {self.path}", "reason": "NotFound"}
-                code, body = server.answers.get(self.path.partition("?")[0], (404, missing))
+            def _do(self) -> None:
+                server.requests.append(self.path if self.command == "GET" else f"{self.command} {self.path}")
+                content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                code, body = server._answer(self.command, self.path.partition("?")[0], json.loads(content or b"{}"))
                 text = json.dumps(body).encode()
                 self.send_response(code)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815 - http.server's names
 
             def log_message(self, *_: object) -> None:
                 """Say nothing: `requests` tells."""
@@ -62,3 +103,8 @@ class ApiServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def _status(code: int, message: str) -> Answer:
+    reason = {404: "NotFound", 409: "Conflict"}[code]
+    return code, {"kind": "Status", "code": code, "message": message, "reason": reason}

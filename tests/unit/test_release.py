@@ -1,4 +1,4 @@
-"""The history that Helm stores, and the revision that a rollback goes to."""
+"""The history that Helm stores: read, and written without a change to what is not ours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sametag.cluster import Target, connect
-from sametag.errors import ClusterError, HelmError, UsageError
-from sametag.release import Revision, current, last_good, revisions, rollback_target
+from sametag.errors import ClusterError, HelmError, LockedError
+from sametag.release import Revision, describe, remove, revisions
 
 if TYPE_CHECKING:
     from fake_api import ApiServer
@@ -37,10 +37,6 @@ def record(number: int, tag: str, status: str = "superseded", **config: Any) -> 
         "manifest": "---\n",
         "apply_method": "ssa",
     }
-
-
-def history(*entries: tuple[str, str]) -> list[Revision]:
-    return [Revision(record(number, tag, status)) for number, (tag, status) in enumerate(entries, 1)]
 
 
 def secret(document: dict[str, Any]) -> dict[str, Any]:
@@ -127,54 +123,80 @@ def test_a_storage_outside_the_cluster_is_refused(api: ApiServer, monkeypatch: p
         read(api)
 
 
-def test_no_such_release_is_said_with_its_namespace() -> None:
-    with pytest.raises(HelmError, match="no release app in namespace apps"):
-        current([], "app", "apps")
-
-
-def test_a_failed_revision_is_not_the_last_good_one() -> None:
-    found = last_good(history(("1.0", "superseded"), ("2.0", "deployed"), ("3.0", "failed")))
-
-    assert found is not None
-    assert found.number == 2
-
-
-@pytest.mark.parametrize(
-    ("entries", "number"),
-    [
-        ([("1.0", "superseded"), ("2.0", "deployed")], 1),
-        # The failure was left in place: what worked last is the way back.
-        ([("1.0", "superseded"), ("2.0", "deployed"), ("3.0", "failed")], 2),
-        # It was rolled back: plain Helm would redeploy the failed 3.0 now.
-        ([("1.0", "superseded"), ("2.0", "superseded"), ("3.0", "failed"), ("2.0", "deployed")], 1),
-        # Only values changed in between: the tag is what counts.
-        ([("1.0", "superseded"), ("2.0", "superseded"), ("2.0", "deployed")], 1),
-    ],
+# What Go writes and Python would write in another way, around an info that is ours to change.
+RECORD = (
+    '{"name":"app","before":{"info":{"status":"no"},"n":5.8467965e+07},'
+    '"info" : {"first_deployed":"2026-01-02T03:04:05Z","last_deployed":"2026-01-02T03:04:05.123456789+01:00",'
+    '"deleted":"","description":"Upgrade complete","status":"deployed","notes":"\\u003cb\\u003e","new":{"k":1}},'
+    '"config":{"big":1e+21,"long":12345678901234567890},"version":3,"unknown":[1.0]}'
 )
-def test_rollback_goes_to_the_newest_good_revision_with_another_tag(
-    entries: list[tuple[str, str]], number: int
-) -> None:
-    assert number == rollback_target(history(*entries)).number
+PATH = f"{SECRETS}/sh.helm.release.v1.app.v3"
 
 
-def test_rollback_to_a_tag_takes_its_newest_deployed_revision() -> None:
-    entries = history(("1.0", "superseded"), ("1.0", "superseded"), ("1.0", "failed"), ("2.0", "deployed"))
-
-    assert rollback_target(entries, to_tag="1.0").number == 2
-
-
-def test_a_tag_that_never_worked_is_no_target() -> None:
-    with pytest.raises(UsageError, match=r"no deployed revision has the tag 3\.0") as caught:
-        rollback_target(history(("1.0", "superseded"), ("2.0", "deployed"), ("3.0", "failed")), to_tag="3.0")
-    assert caught.value.remedy == "tags in the history: 1.0, 2.0"
+def stored(api: ApiServer) -> str:
+    packed = base64.b64decode(base64.b64decode(api.objects[PATH]["data"]["release"]))
+    return gzip.decompress(packed).decode()
 
 
-def test_a_revision_that_helm_has_forgotten_is_said() -> None:
-    with pytest.raises(UsageError, match="no revision 7") as caught:
-        rollback_target(history(("1.0", "deployed")), to_revision=7)
-    assert caught.value.remedy == "Helm still has: 1"
+def keep(api: ApiServer, text: str) -> Revision:
+    """Store a record as Helm does, and return it as it reads."""
+    packed = base64.b64encode(base64.b64encode(gzip.compress(text.encode()))).decode()
+    labels = {"name": "app", "owner": "helm", "status": "deployed", "version": "3", "mine": "too"}
+    api.put(PATH, {"metadata": {"labels": labels}, "type": "helm.sh/release.v1", "data": {"release": packed}})
+    return Revision(json.loads(text))
 
 
-def test_with_one_tag_there_is_nothing_to_go_back_to() -> None:
-    with pytest.raises(UsageError, match="nothing to go back to"):
-        rollback_target(history(("1.0", "superseded"), ("1.0", "deployed")))
+def test_a_description_is_written_and_every_other_byte_stays(api: ApiServer) -> None:
+    revision = keep(api, RECORD)
+
+    async def main() -> Revision:
+        async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
+            return await describe(client, revision, "Upgrade complete: <ü>")
+
+    assert asyncio.run(main()).description == "Upgrade complete: <ü>"
+    begin, end = RECORD.index('{"first_deployed'), RECORD.index(',"config"')
+    assert stored(api).startswith(RECORD[:begin])
+    assert stored(api).endswith(RECORD[end:])
+    before, after = json.loads(RECORD)["info"], json.loads(stored(api))["info"]
+    assert after == {**before, "description": "Upgrade complete: <ü>"}
+    labels = api.objects[PATH]["metadata"]["labels"]
+    assert labels.pop("modifiedAt").isdigit()
+    assert labels == {"name": "app", "owner": "helm", "status": "deployed", "version": "3", "mine": "too"}
+    assert api.objects[PATH]["type"] == "helm.sh/release.v1"
+
+
+def test_a_status_is_written_in_the_record_and_in_the_label_that_helm_finds_it_by(api: ApiServer) -> None:
+    revision = keep(api, RECORD.replace('"status":"deployed"', '"status":"pending-upgrade"'))
+
+    async def main() -> Revision:
+        async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
+            return await describe(client, revision, "dead", status="failed")
+
+    assert asyncio.run(main()).status == "failed"
+    assert json.loads(stored(api))["info"]["status"] == "failed"
+    assert api.objects[PATH]["metadata"]["labels"]["status"] == "failed"
+
+
+def test_a_record_whose_status_has_changed_is_not_ours_to_write(api: ApiServer) -> None:
+    read_before = keep(api, RECORD.replace('"status":"deployed"', '"status":"pending-upgrade"'))
+    keep(api, RECORD)
+
+    async def main() -> None:
+        async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
+            await describe(client, read_before, "dead", status="failed")
+
+    with pytest.raises(LockedError, match="revision 3 of app was pending-upgrade and is deployed now"):
+        asyncio.run(main())
+    assert stored(api) == RECORD
+
+
+def test_removing_what_is_gone_already_is_no_error(api: ApiServer) -> None:
+    revision = keep(api, RECORD)
+
+    async def main() -> None:
+        async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
+            await remove(client, revision)
+            await remove(client, revision)
+
+    asyncio.run(main())
+    assert api.objects == {}

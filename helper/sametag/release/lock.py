@@ -105,8 +105,8 @@ class Lock:
                     f"release {self._release} is locked by {holder}",
                     f"wait for longer with --lock-timeout; a lock whose client died ends by itself in {_DURATION} s",
                 )
-            if holder != watched.told:
-                watched.told = holder
+            if str(holder) != watched.told:
+                watched.told = str(holder)
                 report(f"waiting for {holder}")
             await asyncio.sleep(_POLL)
 
@@ -190,7 +190,7 @@ class _Watched:
     """What a waiting deployer has seen of another's lease, by its own clock."""
 
     def __init__(self) -> None:
-        self.told: Holder | None = None
+        self.told = ""
         self._seen: Holder | None = None
         self._since = 0.0
 

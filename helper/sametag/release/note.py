@@ -94,7 +94,7 @@ def text(note: Note) -> str:
     )
     told = f"({' '.join(part for part in parts if part)})"
     why = " ".join(note.why.split())[:REASON_LIMIT]
-    return f"{words} {told}".lstrip() + (f": {why}" if why else "")
+    return (f"{words} {told}" if words else told) + (f": {why}" if why else "")
 
 
 def _one_word(name: str) -> str:

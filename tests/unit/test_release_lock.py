@@ -1,0 +1,221 @@
+"""One deployer at a time: who gets the lease, who waits, who is found dead."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sametag.cluster import Target, connect
+from sametag.errors import LockedError
+from sametag.release.lock import Lock, hold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from lightkube import AsyncClient
+
+    from fake_api import ApiServer
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/apps/leases/sametag-app"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease of 1 s, renewed after 0.1 s."""
+    for name, seconds in {"_DURATION": 1, "_RENEW": 0.1, "_POLL": 0.02}.items():
+        monkeypatch.setattr(f"sametag.release.lock.{name}", seconds)
+
+
+def run(api: ApiServer, main: Callable[[AsyncClient], Coroutine[Any, Any, None]]) -> None:
+    async def connected() -> None:
+        async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
+            await main(client)
+
+    asyncio.run(connected())
+
+
+def micro(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def held_by(who: str, renewed: datetime, tag: str = "0.0.5") -> dict[str, Any]:
+    times = {"acquireTime": "2026-01-02T03:04:05.000001Z", "renewTime": micro(renewed)}
+    return {
+        "metadata": {"annotations": {"sametag/tag": tag}},
+        "spec": {"holderIdentity": who, "leaseDurationSeconds": 15, "leaseTransitions": 1, **times},
+    }
+
+
+def holder(api: ApiServer) -> str:
+    found: str = api.objects[LEASE]["spec"]["holderIdentity"]
+    return found
+
+
+def test_a_lease_says_who_deploys_which_tag_and_is_given_back(api: ApiServer) -> None:
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "alice@laptop")
+        await lock.acquire(0, print)
+        await lock.tell("0.0.6")
+        assert holder(api).startswith("alice@laptop/")
+        assert api.objects[LEASE]["metadata"]["annotations"] == {"sametag/tag": "0.0.6"}
+        await lock.end(remove=False)
+        assert holder(api) == ""
+        assert lock.dead is None
+
+        await lock.acquire(0, print)
+        await lock.end(remove=True)
+        assert api.objects == {}
+
+    run(api, main)
+
+
+def test_a_second_deployer_waits_is_told_once_and_then_says_who_since_when_and_for_which_tag(api: ApiServer) -> None:
+    async def main(client: AsyncClient) -> None:
+        first, told = Lock(client, "app", "alice@laptop"), list[str]()
+        await first.acquire(0, print)
+        async with hold(first):
+            await first.tell("0.0.6")
+            with pytest.raises(LockedError, match=r"locked by alice@laptop for tag 0\.0\.6, since 20") as caught:
+                await Lock(client, "app", "bob@desk").acquire(1, told.append)
+        assert caught.value.exit_code == 7
+        assert len(told) == 1
+        assert told[0].startswith("waiting for alice@laptop for tag 0.0.6, since 20")
+
+    run(api, main)
+
+
+def test_a_waiting_deployer_goes_on_as_soon_as_the_lease_is_given_back(api: ApiServer) -> None:
+    async def main(client: AsyncClient) -> None:
+        first, second = Lock(client, "app", "alice@laptop"), Lock(client, "app", "bob@desk")
+        await first.acquire(0, print)
+        waiting = asyncio.create_task(second.acquire(5, lambda _: None))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        await first.end(remove=False)
+        await waiting
+        assert holder(api).startswith("bob@desk/")
+        assert second.dead is None
+
+    run(api, main)
+
+
+@pytest.mark.parametrize("skew", [timedelta(hours=1), timedelta(minutes=-1)])
+def test_a_dead_holder_is_found_out_by_watching_whatever_its_clock_says(api: ApiServer, skew: timedelta) -> None:
+    api.put(LEASE, held_by("carol@ci/1", datetime.now(UTC) + skew))
+
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "bob@desk")
+        with pytest.raises(LockedError):
+            await lock.acquire(0, print)
+        await lock.acquire(3, lambda _: None)
+        assert lock.dead is not None
+        assert (lock.dead.who, lock.dead.tag) == ("carol@ci", "0.0.5")
+        assert holder(api).startswith("bob@desk/")
+
+    run(api, main)
+
+
+def test_who_died_long_ago_is_not_waited_for(api: ApiServer) -> None:
+    api.put(LEASE, held_by("carol@ci/1", datetime.now(UTC) - timedelta(minutes=6)))
+
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "bob@desk")
+        await lock.acquire(0, print)
+        assert lock.dead is not None
+
+    run(api, main)
+
+
+def test_the_dead_were_at_work_from_when_they_took_the_lease_until_it_ran_out(api: ApiServer) -> None:
+    renewed = datetime(2026, 1, 2, 3, 10, tzinfo=UTC)
+    api.put(LEASE, held_by("carol@ci/1", renewed))
+
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "bob@desk")
+        await lock.acquire(0, print)
+        assert lock.dead is not None
+        assert lock.dead.was_at_work(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+        assert lock.dead.was_at_work(renewed)
+        assert not lock.dead.was_at_work(datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC))
+        assert not lock.dead.was_at_work(renewed + timedelta(minutes=1))
+
+    run(api, main)
+
+
+def test_of_five_at_once_exactly_one_works_at_a_time_and_all_get_their_turn(api: ApiServer) -> None:
+    working = list[str]()
+    turns = list[str]()
+
+    async def deploy(client: AsyncClient, who: str) -> None:
+        lock = Lock(client, "app", who)
+        await lock.acquire(10, lambda _: None)
+        async with hold(lock):
+            working.append(who)
+            assert working == [who]
+            await asyncio.sleep(0.05)
+            working.remove(who)
+            turns.append(who)
+        await lock.end(remove=False)
+
+    async def main(client: AsyncClient) -> None:
+        await asyncio.gather(*(deploy(client, f"user{number}@host") for number in range(5)))
+
+    run(api, main)
+    assert sorted(turns) == [f"user{number}@host" for number in range(5)]
+
+
+def test_who_was_taken_over_stops_and_says_by_whom_and_leaves_the_others_lease_alone(api: ApiServer) -> None:
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "alice@laptop")
+        await lock.acquire(0, print)
+        api.put(LEASE, held_by("dave@ci/2", datetime.now(UTC), "0.0.7"))
+
+        async def deploy() -> None:
+            async with hold(lock):
+                await asyncio.sleep(5)
+
+        with pytest.raises(LockedError, match=r"taken over by dave@ci for tag 0\.0\.7"):
+            await deploy()
+        await lock.end(remove=True)
+        assert holder(api) == "dave@ci/2"
+
+    run(api, main)
+
+
+def test_an_api_server_that_is_away_for_longer_than_the_lease_takes_it_from_nobody(api: ApiServer) -> None:
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "alice@laptop")
+        await lock.acquire(0, print)
+        async with hold(lock):
+            mine = api.objects.pop(LEASE)
+            api.answers[LEASE] = (503, {"kind": "Status", "code": 503, "message": "etcd is away"})
+            await asyncio.sleep(1.5)
+            api.objects[LEASE] = mine
+            del api.answers[LEASE]
+            before = mine["spec"]["renewTime"]
+            await asyncio.sleep(0.5)
+        assert lock.lost is None
+        assert api.objects[LEASE]["spec"]["renewTime"] > before
+
+    run(api, main)
+
+
+def test_ctrl_c_in_the_block_stays_a_cancellation(api: ApiServer) -> None:
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "alice@laptop")
+        await lock.acquire(0, print)
+
+        async def deploy() -> None:
+            async with hold(lock):
+                await asyncio.sleep(5)
+
+        task = asyncio.create_task(deploy())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(api, main)
