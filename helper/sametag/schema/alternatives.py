@@ -78,7 +78,7 @@ def _no_known_key(context: Context, failure: Failure, branches: list[Schema]) ->
 def _meant_branch(context: Context, failure: Failure, branches: list[Schema]) -> Iterator[Finding | Failure]:
     """Explain by the alternative that has most keys in common with the value, and of those fails least."""
     path, value = failure.path, context.value(failure.path)
-    tried = [(-_common(context.shape, b, value), _failures(context, b, path)) for b in branches]
+    tried = [(-_common(context.shape, b, value), failures_of(context, b, path)) for b in branches]
     _, failures = min(tried, key=lambda one: (one[0], len(one[1])))
     if not failures:
         message = f"{context.name(path)} fits more than one alternative"
@@ -86,7 +86,8 @@ def _meant_branch(context: Context, failure: Failure, branches: list[Schema]) ->
     yield from failures
 
 
-def _failures(context: Context, branch: Schema, path: Path) -> list[Failure]:
+def failures_of(context: Context, branch: Schema, path: Path) -> list[Failure]:
+    """Return what one schema of several rejects in the value at a path."""
     if id(branch) not in context.compiled:
         root = context.shape.root
         schema: Schema = {key: root[key] for key in ("$schema", "definitions", "$defs") if key in root}

@@ -39,7 +39,10 @@ def checker(defaults: Values, schema: Schema | None) -> Callable[[Values], list[
         values = on_defaults(defaults, user)
         if has_errors(values.problems) or schema is None:
             return _sorted(values, values.problems)
-        return _sorted(values, [*values.problems, *check(values, schema, compiled=compiled)])
+        found = check(values, schema, compiled=compiled)
+        places = {problem.location for problem in found}
+        # A warning where there is an error has the same cause: a key `on`, which Helm reads as true.
+        return _sorted(values, [*(one for one in values.problems if one.location not in places), *found])
 
     return validate_one
 
@@ -72,22 +75,27 @@ def _explained(
     values: Values, schema: Schema, engine: Engine, compiled: Compiled, failures: list[Failure]
 ) -> list[Problem]:
     # Valid values, which are most, do without these imports.
+    from sametag.schema.entries import misplaced
     from sametag.schema.explaining import explain
     from sametag.schema.findings import Context
     from sametag.schema.shape import Shape
 
     context = Context(values, Shape(schema), engine, compiled)
     found = [finding for failure in failures for finding in explain(context, failure)]
-    return _problems(values, _causes(found))
+    return _problems(values, misplaced(context, _causes(found)))
 
 
 def _causes(found: list[Finding]) -> list[Finding]:
     """Keep one finding for each cause."""
     meant = {path for finding in found for path in finding.meant}
     along = {prefix for path in meant for prefix in _prefixes(path)}
+    unknown_in = {finding.path[:-1] for finding in found if finding.rule == "unknown-key"}
     causes: dict[Path, Finding] = {}
     for finding in sorted(found, key=lambda one: (one.rank, len(one.message), one.message)):
-        # What is missing is not reported where an unknown key was meant to be it, to be in it, or to hold it.
+        # What is missing is not reported where an unknown key was meant to be it, to be in it, or to hold it; that no
+        # alternative is there, where any key is unknown.
+        if finding.rule == "no-alternative" and finding.path in unknown_in:
+            continue
         if not any(need in along or not meant.isdisjoint(_prefixes(need)) for need in finding.needs):
             causes.setdefault(finding.path, finding)
     return list(causes.values())
@@ -120,6 +128,10 @@ def _problem(values: Values, group: list[Finding]) -> Problem:
     if others:
         more = f" and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
         message += f" (also {', '.join(others[:_PLACES])}{more})"
+    if first.path[:1] == ("defaults",):
+        from sametag.schema.inheriting import broken_by
+
+        message += broken_by(values, first.path)
     if first.needs:
         location = values.locate_nearest(first.key_at or ())
     else:

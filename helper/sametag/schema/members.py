@@ -27,7 +27,14 @@ def bad_name(failure: Failure) -> Finding:
     if text is None:
         text = rejection(failure, name)
     message = f"the name {words.quoted(name)} in {path_text(failure.path[:-1]) or 'the values'} {text}"
-    return Finding("bad-name", failure.path, message, failure.schema.get("x-remedy"), failure.path)
+    remedy = failure.schema.get("x-remedy") or _similar_name(name, failure.schema.get("pattern"))
+    return Finding("bad-name", failure.path, message, remedy, failure.path)
+
+
+def _similar_name(name: str, pattern: str | None) -> str | None:
+    """Suggest the name as most names of Kubernetes are written, where that is what is wanted."""
+    usual = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"did you mean {usual}?" if pattern and usual != name and re.search(pattern, usual) else None
 
 
 def unknown_keys(context: Context, failure: Failure) -> Iterator[Finding]:
@@ -40,6 +47,8 @@ def unknown_keys(context: Context, failure: Failure) -> Iterator[Finding]:
 
 def unknown_key(context: Context, path: Path, valid: dict[str, list[Schema]]) -> Finding:
     """Return what an unknown key was meant to be, among those that are valid there or elsewhere."""
+    if changed := _changed(context, path):
+        return changed
     title = context.shape.title(path[:-1])
     owner = f"a setting of {title}" if title else f"a key of {path[-2]}" if len(path) > 1 else "a key of the values"
     message = f"{path[-1]} is not {owner}"
@@ -49,6 +58,13 @@ def unknown_key(context: Context, path: Path, valid: dict[str, list[Schema]]) ->
     if meant.spelling:
         message += f"; did you mean {meant.spelling}?"
     return Finding("unknown-key", path, message, meant.remedy, path, meant=meant.paths)
+
+
+def _changed(context: Context, path: Path) -> Finding | None:
+    """Return what reading said of this key, where Helm makes another one of it: `on` becomes `true`."""
+    at = context.values.locate_key(path)
+    said = (one for one in context.values.problems if one.rule == "changed-key" and one.location == at)
+    return next((Finding(one.rule, path, one.message, one.remedy, path, meant=(path,)) for one in said), None)
 
 
 def missing_keys(context: Context, failure: Failure) -> Iterator[Finding]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from sametag.schema import words
+from sametag.schema.conversions import conversion
 from sametag.schema.findings import Finding
-from sametag.schema.shape import accepts_type, keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,47 +117,9 @@ def _similar_option(failure: Failure, value: Any) -> str | None:
 def _wrong_type(context: Context, failure: Failure, value: Any) -> Finding:
     wanted = failure.schema["type"]
     types = [wanted] if isinstance(wanted, str) else [kind for kind in wanted if kind != "null"]
-    written = context.values.written(failure.path)
     text = f"must be {words.kinds(types)}"
     if "x-error" in failure.schema and len(types) > 1:
         text = failure.schema["x-error"]
-    message = f"{context.name(failure.path)} {text}, got {words.got(value, written)}"
-    location = context.values.locate(failure.path)
-    remedy = _conversion(types, value, written, location.option if location else None) or _as_map(
-        context, failure, value
-    )
+    message = f"{context.name(failure.path)} {text}, got {words.got(value, context.values.written(failure.path))}"
+    remedy = failure.schema.get("x-remedy") or conversion(context, failure.path, types, value)
     return Finding("wrong-type", failure.path, message, remedy, None, _RANKS["type"])
-
-
-def _conversion(types: list[str], value: Any, written: str | None, option: str | None) -> str | None:
-    """Say how to write this value as the type that is wanted."""
-    if types == ["string"] and isinstance(value, bool | int | float):
-        source = written or words.plain(value)
-        return "use --set-string" if option == "--set" else f'put quotes around it: "{source}"'
-    if isinstance(value, str):
-        if set(types) <= {"integer", "number"} and re.fullmatch("-?[0-9]+", value):
-            return "use --set" if option in ("--set-string", "--set-literal") else f"remove the quotes: {value}"
-        if types == ["boolean"] and value in ("true", "false"):
-            return "use --set" if option in ("--set-string", "--set-literal") else f"remove the quotes: {value}"
-        if types == ["array"]:
-            return f"write a list: [{words.quoted(value)}]"
-    if types == ["object"] and _is_named_list(value):
-        return "write a map: each name as a key, without '- name:'"
-    return None
-
-
-def _as_map(context: Context, failure: Failure, value: Any) -> str | None:
-    """Say which key of the map a lone value belongs to: the one that it needs, or the one that has it as an option."""
-    if isinstance(value, dict | list | None):
-        return None
-    schemas = context.shape.at(failure.path)
-    needed = {key for schema in schemas for key in schema.get("required", ())}
-    for key, found in keys(schemas).items():
-        flat = list(context.shape.flat(found))
-        if ({key} == needed and accepts_type(flat, value)) or any(value in schema.get("enum", ()) for schema in flat):
-            return f"write {{{key}: {value if isinstance(value, str) else words.plain(value)}}}"
-    return None
-
-
-def _is_named_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and "name" in one for one in value)

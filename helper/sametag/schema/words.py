@@ -32,6 +32,7 @@ _FORMATS = {
 }
 _SHOWN_TEXT = 60
 _SHOWN_OPTIONS = 8
+_SHOWN_NAMES = 3
 
 
 def named(path: Path, title: str | None) -> str:
@@ -86,6 +87,14 @@ def known(keys: Iterable[str]) -> str | None:
     """List the keys that are valid, when they are few."""
     names = sorted(keys)
     return f"known here: {either(names)}" if 0 < len(names) <= _SHOWN_OPTIONS else None
+
+
+def some(names: Sequence[str]) -> str:
+    """List the first few names, and say how many more there are."""
+    shown, more = names[:_SHOWN_NAMES], len(names) - _SHOWN_NAMES
+    if more > 0:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 def format_name(name: str) -> str:
