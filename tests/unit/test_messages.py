@@ -1,4 +1,4 @@
-"""What is said about the mistakes that people make in the values of the chart: one line for each cause, and a remedy."""
+"""What is said about mistakes that people make in the values of the chart: one line a cause, and a remedy."""
 
 from __future__ import annotations
 

@@ -211,7 +211,9 @@ def test_what_is_missing_is_shown_at_its_parent() -> None:
 
 
 def test_a_bad_name_is_shown_at_the_key() -> None:
-    expected = "2:12: the name \"A_b\" in services must be a DNS label: lower-case letters, digits and '-'"
+    expected = (
+        "2:12: the name \"A_b\" in services must be a DNS label: lower-case letters, digits and '-' [did you mean a-b?]"
+    )
     assert said(check(HEAD + "services: {A_b: {}}\n")) == [expected]
 
 

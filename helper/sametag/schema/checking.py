@@ -91,7 +91,7 @@ def _causes(found: list[Finding]) -> list[Finding]:
     along = {prefix for path in meant for prefix in _prefixes(path)}
     unknown_in = {finding.path[:-1] for finding in found if finding.rule == "unknown-key"}
     causes: dict[Path, Finding] = {}
-    for finding in sorted(found, key=lambda one: (one.rank, len(one.message), one.message)):
+    for finding in sorted(found, key=_telling):
         # What is missing is not reported where an unknown key was meant to be it, to be in it, or to hold it; that no
         # alternative is there, where any key is unknown.
         if finding.rule == "no-alternative" and finding.path in unknown_in:
@@ -99,6 +99,10 @@ def _causes(found: list[Finding]) -> list[Finding]:
         if not any(need in along or not meant.isdisjoint(_prefixes(need)) for need in finding.needs):
             causes.setdefault(finding.path, finding)
     return list(causes.values())
+
+
+def _telling(finding: Finding) -> tuple[object, ...]:
+    return (finding.rank, finding.remedy is None, len(finding.message), finding.message, finding.remedy)
 
 
 def _prefixes(path: Path) -> list[Path]:
