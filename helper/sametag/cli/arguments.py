@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from sametag.output.problems import FORMATS
@@ -29,13 +30,31 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         prog="sametag",
         description="One image, many services, one tag: upgrade moves every service, rollback brings every one back.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary, build in [entry for entry in _COMMANDS if entry[0] == only] or _COMMANDS:
-        build(commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + "."))
+        description = summary[0].upper() + summary[1:] + "."
+        build(commands.add_parser(name, help=summary, description=description, formatter_class=_Help))
     return top
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal.
+
+    argparse makes one of these for every option, and would import shutil to know the width: 4 ms, help or not.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+    except (OSError, ValueError):
+        return 80
 
 
 def _validate(command: argparse.ArgumentParser) -> None:
