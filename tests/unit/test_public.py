@@ -33,23 +33,6 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         sametag.nothere  # noqa: B018 - having it is what fails
 
 
-def imported(code: str, folder: Path, *modules: str) -> str:
-    """Run code in a new Python, and return what it printed and which of the modules it imported."""
-    code += f"\nimport sys\nprint(*[m for m in {modules!r} if m in sys.modules])"
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout
-
-
-def test_importing_sametag_imports_nothing_slow(tmp_path: Path) -> None:
-    assert imported("import sametag", tmp_path, "lightkube", "pyhelm3", "yaml", "asyncio").strip() == ""
-
-
-def test_validate_imports_only_what_it_needs(tmp_path: Path) -> None:
-    (tmp_path / "values.yaml").write_text("image: {repository: app, tag: x}\nservices: {web: {command: [a]}}\n")
-    code = "from sametag.cli import run; print(run(['validate', '-f', 'values.yaml']))"
-
-    assert imported(code, tmp_path, "lightkube", "pyhelm3", "pydantic", "asyncio", "jsonschema") == "0\n\n"
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, unpacked."""

@@ -1,0 +1,82 @@
+"""What is imported when: a `sametag validate` runs at every commit, and importing is most of its time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VALID = 'image: {repository: app, tag: "1.0"}\nservices: {web: {command: [a], probes: {port: 80}}}\n'
+# What takes 2 ms or more, with what it imports in turn; nothing that validate is made of needs them.
+SLOW = {
+    "asyncio",
+    "concurrent.futures",
+    "dataclasses",
+    "difflib",
+    "glob",
+    "importlib.metadata",
+    "inspect",
+    "logging",
+    "pathlib",
+    "shutil",
+    "subprocess",
+    "tarfile",
+    "tempfile",
+    "traceback",
+    "unittest",
+    "xml.etree",
+}
+# Written for what is wrong, for expressions and for other formats: valid values do without.
+OTHERS = {
+    "sametag.deploy",
+    "sametag.output.problems.sarif",
+    "sametag.output.releases",
+    "sametag.release",
+    "sametag.rollout",
+    "sametag.schema.explaining",
+    "sametag.schema.shape",
+    "sametag.values.expressions",
+    "sametag.values.syntax",
+}
+
+
+def imported(code: str, folder: Path) -> set[str]:
+    """Run code in a new Python, and return the names of the modules that it imported."""
+    code = f"import sys; before = set(sys.modules)\n{code}\nprint(*sys.modules.keys() - before)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    return set(ran.stdout.split())
+
+
+def of_others(modules: set[str]) -> set[str]:
+    """Return the top-level packages that are neither Python's nor ours."""
+    tops = {module.partition(".")[0] for module in modules}
+    return {top for top in tops if top not in sys.stdlib_module_names} - {"sametag"}
+
+
+def test_importing_sametag_imports_nothing_else(tmp_path: Path) -> None:
+    modules = imported("import sametag", tmp_path)
+    assert of_others(modules) == set()
+    assert {module for module in modules if module.startswith("sametag.")} == set()
+
+
+@pytest.mark.parametrize("words", [("-f", "values.yaml"), ("values.yaml", "values.yaml")])
+def test_validate_imports_only_what_it_needs(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(VALID)
+    modules = imported(f"from sametag.cli import run; assert run(['validate', *{words!r}]) == 0", tmp_path)
+
+    # cython_runtime and _cython_… are of yaml's C part.
+    assert {top for top in of_others(modules) if "cython" not in top} == {"yaml", "jsonschema_rs"}
+    assert not modules & SLOW
+    assert not modules & OTHERS
+
+
+def test_a_report_imports_no_more_than_its_own_format(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("images: 1\n")
+    code = "from sametag.cli import run; run(['validate', 'values.yaml', '--format=json'])"
+    formats = {module for module in imported(code, tmp_path) if module.startswith("sametag.output.problems.")}
+    assert formats == {"sametag.output.problems.report", "sametag.output.problems.structured"}
