@@ -6,6 +6,8 @@ tools/schema/values.yaml is a draft-07 schema with these conventions:
     exactlyOne: [key, …]         one of these keys is there; one that is null is not
     atLeastOne: [key, …]         or several
     optional properties          may be null, which removes what `defaults` or the chart's own values say
+    nullable: false              not those: nothing can be removed from the maps of a list, and a CustomResourceDefinition
+                                 refuses null where Kubernetes' own types take it for nothing
 tools/schema/overlay.yaml says what Kubernetes' validation knows and its OpenAPI does not, type by type:
     drop: [field, …]             fields that are deprecated, or not the user's to set
     properties: {field: schema}  in the place of the field's schema
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,6 @@ KUBERNETES = "1.36.3"
 _FOLDER = Path(__file__).parent / "schema"
 SNAPSHOT = _FOLDER / "kubernetes.json"
 
-# Types that the OpenAPI document calls strings and Kubernetes reads from strings and numbers.
-_SCALARS = {"quantity", "percentOrCount", "portReference", "whole", "long", "variable"}
 _SPECIAL = {"Quantity": "quantity", "IntOrString": "percentOrCount"}
 _OPAQUE = {"Time": {"type": ["string", "null"]}, "FieldsV1": {"type": ["object", "null"]}}
 _CHOICES = {"exactlyOne": "oneOf", "atLeastOne": "anyOf"}
@@ -39,6 +40,7 @@ _CONDITIONS = {"if", "then", "else", "not"}
 Schema = dict[str, Any]
 
 
+@cache
 def source() -> Schema:
     """Return the schema as it is written by hand."""
     return _yaml("values.yaml")
@@ -80,7 +82,7 @@ class _Builder:
         self._definitions: Schema = {}
 
     def build(self) -> Schema:
-        written = source()
+        written = dict(source())
         ours = {name: _nullable(self._ours(definition)) for name, definition in written.pop("definitions").items()}
         root: Schema = {"$schema": "http://json-schema.org/draft-07/schema#", "$comment": f"Kubernetes {KUBERNETES}"}
         root |= self._ours(written)
@@ -102,8 +104,9 @@ class _Builder:
         }
         if "properties" in tree:
             required = tree.get("required", [])
+            strict = done.pop("nullable", True) is False
             done["properties"] = {
-                name: self._ours(child) if name in required else _nullable(self._ours(child))
+                name: self._ours(child) if strict or name in required else _nullable(self._ours(child))
                 for name, child in tree["properties"].items()
             }
             if tree.get("type") == "object":
@@ -117,7 +120,7 @@ class _Builder:
 
     def _reference(self, tree: Schema) -> Schema:
         kind, _, field = tree["kubernetes"].partition(".")
-        extra = {key: self._ours(child) for key, child in tree.items() if key != "kubernetes"}
+        extra = self._ours({key: child for key, child in tree.items() if key != "kubernetes"})
         if not field:
             return _alone(self._type(kind) | extra)
         written = self._types[kind]["properties"][field]
@@ -158,9 +161,8 @@ class _Builder:
 
     def _field(self, written: Schema, replacement: Schema | None, *, required: bool) -> Schema:
         schema = self._ours(replacement) if replacement else self._kubernetes(written)
-        if "description" in written and "$ref" not in schema:
-            schema = {"description": written["description"]} | schema
-        return _item(schema) if required else _nullable(schema)
+        schema = _item(schema) if required else _nullable(schema)
+        return _alone({"description": written["description"]} | schema) if "description" in written else schema
 
     def _kubernetes(self, written: Schema) -> Schema:
         """Turn a field's schema of the OpenAPI document into draft-07."""
@@ -203,10 +205,11 @@ def _alone(schema: Schema) -> Schema:
 
 
 def _has(key: str) -> Schema:
-    return {"type": "object", "required": [key], "properties": {key: {"not": {"type": "null"}}}}
+    return {"required": [key], "not": {"properties": {key: {"type": "null"}}}}
 
 
 def _item(schema: Schema) -> Schema:
     """Forbid null where a value must be there: in a list, or for a required property."""
     name = schema.get("$ref", "").rpartition("/")[2]
-    return {"type": "object", "allOf": [schema]} if name and name not in _SCALARS else schema
+    kind = source()["definitions"].get(name, {}).get("type", "object")
+    return {"type": kind, "allOf": [schema]} if name else schema

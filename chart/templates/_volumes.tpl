@@ -69,7 +69,7 @@ dict "of" the service's context "seen" path -> volume "volume" its name "path" "
 {{- if $files.mountPath }}
 - name: {{ print "secret-" $entry | quote }}
   secret:
-    secretName: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) }}
+    secretName: {{ include "sametag.filesName" (dict "of" $ "entry" $entry "files" $files) | quote }}
 {{- end }}
 {{- end }}
 {{- range $name, $volume := .service.volumes }}

@@ -32,3 +32,13 @@ def test_both_engines_lead_to_the_same_problems(seed: int) -> None:
         assert not [problem.message for problem in fast if "the schema's rule" in problem.message]
         found += len(fast)
     assert found > 100
+
+
+def test_a_key_that_looks_like_a_number_is_a_key() -> None:
+    """jsonschema-rs takes it for an index, and loses its zeros."""
+    config = {"007": {"subPath": 1}, "7": {"data": {}}}
+    tree = BASE | {"services": {"a": {"command": ["a"], "config": config}}}
+    merged = values.on_defaults(DEFAULTS, values.from_text(json.dumps(tree), "values.yaml"))
+    fast, reference = (schema.check(merged, SCHEMA, engine) for engine in (engines.fast, engines.reference))
+    assert [problem.path for problem in fast] == ["services.a.config.007.subPath"]
+    assert fast == reference

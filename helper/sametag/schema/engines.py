@@ -64,18 +64,30 @@ def fast(schema: Schema) -> Validator:
         validator = choose(schema, validate_formats=True, offline=True)
     except ValueError as error:
         raise UnusableSchemaError(str(error).partition("\n")[0]) from error
-    return lambda instance: (_fast_failure(schema, error) for error in validator.iter_errors(instance))
+    return lambda instance: (_fast_failure(schema, instance, error) for error in validator.iter_errors(instance))
 
 
-def _fast_failure(schema: Schema, error: Any) -> Failure:
+def _fast_failure(schema: Schema, instance: Any, error: Any) -> Failure:
     """Take over an error of jsonschema-rs; its schema path has references resolved."""
     import jsonschema_rs
 
-    path = tuple(error.instance_path)
+    path = _path(instance, error.instance_path)
     if is_name := isinstance(error.kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
         path = (*path, str(error.kind.error.instance))
     *parents, keyword = error.schema_path or [""]
     return Failure(path, str(keyword), _holder(schema, parents), is_name, error.message)
+
+
+def _path(instance: Any, parts: list[str | int]) -> Path:
+    """Return the path as it is in the instance: jsonschema-rs takes every key that looks like a number for an index."""
+    path: Path = ()
+    for part in parts:
+        if isinstance(part, int) and isinstance(instance, dict):
+            numbers = (key for key in instance if key.isascii() and key.isdigit() and int(key) == part)
+            part = next(numbers, f"+{part}")  # noqa: PLW2901 - the key that was meant
+        instance = instance[part]
+        path = (*path, part)
+    return path
 
 
 def _holder(schema: Any, path: list[Any]) -> Schema:
