@@ -6,8 +6,7 @@ tools/schema/values.yaml is a draft-07 schema with these conventions:
     exactlyOne: [key, …]         one of these keys is there; one that is null is not
     atLeastOne: [key, …]         or several
     optional properties          may be null, which removes what `defaults` or the chart's own values say
-    nullable: false              not those: nothing can be removed from the maps of a list, and a CustomResourceDefinition
-                                 refuses null where Kubernetes' own types take it for nothing
+    nullable: false              not those of this map: a CustomResourceDefinition refuses null
 tools/schema/overlay.yaml says what Kubernetes' validation knows and its OpenAPI does not, type by type:
     drop: [field, …]             fields that are deprecated, or not the user's to set
     properties: {field: schema}  in the place of the field's schema
