@@ -46,6 +46,13 @@ def bundled() -> str:
     return os.path.join(os.path.dirname(os.path.dirname(here)), "chart")
 
 
+def described_schema() -> str:
+    """Return the schema of the bundled chart with every description, for editors: 200 kB that no release carries."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    text = _member_of_folder(here, "values.schema.json")
+    return text or _member_of_folder(os.path.join(bundled(), "../docs/reference"), "values.schema.json") or ""
+
+
 def is_remote(reference: str) -> bool:
     """Whether Helm has to fetch this chart before it can be read."""
     return reference.startswith(("oci://", "http://", "https://"))

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,6 @@ from sametag.cli.commands import COMMANDS
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from fake_api import ApiServer
 
@@ -141,6 +141,13 @@ def test_in_github_actions_the_format_is_chosen_by_itself(tmp_path: Path) -> Non
     ran = sametag("validate", "-f", "values.yaml", folder=tmp_path, GITHUB_ACTIONS="true")
 
     assert ran.stdout.startswith("::error file=values.yaml,line=4,col=5,")
+
+
+def test_the_schema_for_editors_is_the_one_of_the_reference() -> None:
+    ran = sametag("schema")
+
+    reference = Path(__file__).parents[2] / "docs/reference/values.schema.json"
+    assert ran.stdout == reference.read_text()
 
 
 @pytest.fixture

@@ -59,9 +59,12 @@ def test_the_wheel_carries_the_chart_and_validates_with_it(wheel: Path, tmp_path
 
 
 def test_the_wheel_carries_the_schema_with_every_description_for_editors(wheel: Path) -> None:
-    described = json.loads((wheel / "sametag/values.schema.json").read_text())
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    command = [sys.executable, "-m", "sametag", "schema"]
+    printed = subprocess.run(command, cwd=wheel, env=environment, capture_output=True, text=True, check=True).stdout
 
-    assert described["properties"]["services"]["description"]
+    assert printed == (wheel / "sametag/values.schema.json").read_text()
+    assert json.loads(printed)["properties"]["services"]["description"]
 
 
 def test_the_wheel_has_the_version_of_the_chart(wheel: Path) -> None:

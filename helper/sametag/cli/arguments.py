@@ -72,6 +72,10 @@ def _validate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--strict", action="store_true", help="take warnings for errors")
 
 
+def _schema(_: argparse.ArgumentParser) -> None:
+    """Take no arguments."""
+
+
 def _render(command: argparse.ArgumentParser) -> None:
     command.add_argument("release", metavar="RELEASE", nargs="?", default="release-name", help="name of the release")
     _values(command)
@@ -134,6 +138,7 @@ def _unlock(command: argparse.ArgumentParser) -> None:
 
 _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...] = (
     ("validate", "check values against the chart's schema, without a cluster", _validate),
+    ("schema", "print the schema of the values with every description, for editors", _schema),
     ("render", "print the manifests that Helm would send", _render),
     ("install", "install a release, and wait until every service is ready", _install),
     ("upgrade", "move every service of a release to a tag", _upgrade),

@@ -50,6 +50,12 @@ def validate(arguments: Arguments) -> int:
     return _INVALID if values.has_errors(report.problems) else _DONE
 
 
+def schema_of_values(_: Arguments) -> int:
+    """Print the schema for editors."""
+    print(charts.described_schema(), end="")
+    return _DONE
+
+
 def render(arguments: Arguments) -> int:
     """Print the manifests."""
     from sametag.release.helm import HelmCommand
@@ -149,6 +155,7 @@ def uninstall(arguments: Arguments) -> int:
 
 COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
     "validate": validate,
+    "schema": schema_of_values,
     "render": render,
     "install": install,
     "upgrade": upgrade,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     Say = Callable[[str], None]
 
@@ -45,6 +45,7 @@ _PACKAGES = {
     "conntrack": "conntrack",
     "ip": "iproute2",
 }
+_EDITOR_PACKAGES = {"node": "nodejs", "npm": "npm"}
 
 
 class ToolError(Exception):
@@ -68,7 +69,7 @@ def ensure(say: Say) -> Tools:
     """
     with ThreadPoolExecutor() as pool:
         # Debian's packages come from the network while Go compiles.
-        packages = pool.submit(_ensure_packages, say)
+        packages = pool.submit(_ensure_packages, say, _PACKAGES)
         kubernetes = ensure_kubernetes(say)
         helm4, helm3 = ensure_helm(say)
         packages.result()
@@ -151,11 +152,16 @@ def _run(command: list[str], log: Path, *, environment: dict[str, str] | None = 
 
 def ensure_image_builder(say: Say) -> None:
     """Bring what builds and pushes images, and no more."""
-    _ensure_packages(say, only=("buildah", "/bin/busybox"))
+    _ensure_packages(say, {program: _PACKAGES[program] for program in ("buildah", "/bin/busybox")})
 
 
-def _ensure_packages(say: Say, only: Iterable[str] = tuple(_PACKAGES)) -> None:
-    missing = [_PACKAGES[program] for program in only if shutil.which(program) is None]
+def ensure_node(say: Say) -> None:
+    """Bring Node.js and npm, which the language server of the editors needs."""
+    _ensure_packages(say, _EDITOR_PACKAGES)
+
+
+def _ensure_packages(say: Say, wanted: Mapping[str, str]) -> None:
+    missing = [package for program, package in wanted.items() if shutil.which(program) is None]
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
