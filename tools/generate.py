@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import cli_reference
+import examples
 import compacting
 import goldens
 import reference
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # What each of them is made from comes before it: the examples are validated against the schema.
 SCHEMA = ROOT / "chart/values.schema.json"
+_FORMATS = ROOT / "docs/reference/formats.md"
 
 
 def main() -> int:
@@ -46,6 +48,7 @@ def _texts() -> dict[Path, str]:
         ROOT / "docs/reference/values.schema.json": json.dumps(described, indent=1, ensure_ascii=False) + "\n",
         ROOT / "docs/reference/values.md": reference.page(described),
         ROOT / "docs/reference/cli.md": cli_reference.page(),
+        _FORMATS: examples.refreshed(_FORMATS),
         ROOT / "chart/README.md": reference.readme(described),
     }
 

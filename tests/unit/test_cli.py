@@ -170,7 +170,7 @@ def test_several_files_are_checked_each_on_its_own_over_those_of_values(environm
     assert unknown == "envs/eu/c.yaml:2:1: service is not a setting of the values; did you mean services?"
     assert warning.startswith("envs/eu/c.yaml:1:14: warning: image.tag latest names another image")
     assert remedy == "  use a tag that never moves"
-    assert summary == "2 errors, 1 warning (4 files checked)"
+    assert summary == "2 errors, 1 warning in 4 files"
 
 
 def test_files_of_the_command_line_are_named_and_checked_in_its_order(environments: Path) -> None:

@@ -17,6 +17,7 @@ from sametag.values import Location, Problem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+PAGE = Path(__file__).parents[2] / "docs/reference/formats.md"
 SARIF = Path(__file__).parent / "data/sarif/sarif-2.1.0-rtm.5.json"
 
 IN_FILE = Problem(
@@ -61,7 +62,7 @@ def test_text_is_place_and_message_with_the_remedy_below_and_the_count() -> None
         "values.yaml:12:5: replcas is not a setting of a service; did you mean replicas?",
         "--set image.tag=5: image.tag must be text, got the number 5",
         "  use --set-string",
-        "a,b:c.yaml:1:2: warning: 100% wrong",
+        "a,b:c.yaml:1:2: warning: 100% wrong [latest-tag]",
         r"  change\nit",
         "2 errors, 1 warning",
     ]
@@ -69,8 +70,8 @@ def test_text_is_place_and_message_with_the_remedy_below_and_the_count() -> None
 
 def test_one_valid_file_is_no_text_and_many_are_counted() -> None:
     assert printed([], "text", "values.yaml") == []
-    assert printed([], "text", "a.yaml", "b.yaml") == ["no problems (2 files checked)"]
-    assert printed([IN_FILE], "text", "values.yaml", "b.yaml")[-1] == "1 error (2 files checked)"
+    assert printed([], "text", "a.yaml", "b.yaml") == ["no problems in 2 files"]
+    assert printed([IN_FILE], "text", "values.yaml", "b.yaml")[-1] == "1 error in 2 files"
 
 
 def test_colour_changes_nothing_but_the_colour() -> None:
@@ -117,9 +118,9 @@ def test_json_is_versioned_and_has_every_field() -> None:
 
 def test_annotations_are_escaped_as_github_documents() -> None:
     assert printed([IN_FILE, WARNING, UNREADABLE], "github") == [
-        f"::error file=values.yaml,line=12,col=5,title=unknown-key::{IN_FILE.message}",
-        "::warning file=a%2Cb%3Ac.yaml,line=1,col=2,title=latest-tag::100%25 wrong%0Achange%0Ait",
-        "::error file=no.yaml,line=1,col=1,title=unreadable-file::cannot be read: no such file",
+        f"::error file=values.yaml,line=12,col=5,title=unknown-key::values.yaml:12:5: {IN_FILE.message}",
+        "::warning file=a%2Cb%3Ac.yaml,line=1,col=2,title=latest-tag::a,b:c.yaml:1:2: 100%25 wrong%0Achange%0Ait",
+        "::error file=no.yaml,line=1,col=1,title=unreadable-file::no.yaml: cannot be read: no such file",
     ]
 
 
@@ -194,7 +195,7 @@ def test_junit_has_one_case_a_file_and_one_failure_in_it() -> None:
     assert (failure.tag, failure.attrib["message"]) == ("failure", "2 errors")
     assert failure.text == f"values.yaml:12:5: {IN_FILE.message}\nvalues.yaml:13:1: also wrong"
     assert [(child.tag, child.text) for child in warned] == [
-        ("system-out", "a,b:c.yaml:1:2: warning: 100% wrong\n  change\\nit")
+        ("system-out", "a,b:c.yaml:1:2: warning: 100% wrong [latest-tag]\n  change\\nit")
     ]
     assert list(good) == []
 
@@ -229,6 +230,11 @@ def test_the_schema_of_sarif_refuses_what_is_none() -> None:
     log = parsed([IN_FILE], "sarif")
     log["runs"][0]["results"][0]["level"] = "fatal"
     assert not Draft4Validator(json.loads(SARIF.read_text())).is_valid(log)
+
+
+def test_every_format_is_documented() -> None:
+    headings = re.findall(r"^## (\w+)$", PAGE.read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted(FORMATS)
 
 
 @pytest.mark.parametrize("style", FORMATS)

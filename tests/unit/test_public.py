@@ -98,7 +98,29 @@ def test_the_action_annotates_every_problem_at_its_line(tmp_path: Path) -> None:
     ran = run_action(tmp_path, values="a.yaml\nb.yaml\n")
 
     assert ran.returncode == 1
-    assert "::error file=b.yaml,line=3,col=5,title=unknown-key::comand is not a setting of a service" in ran.stdout
+    assert (
+        "::error file=b.yaml,line=3,col=5,title=unknown-key::b.yaml:3:5: comand is not a setting of a service"
+        in ran.stdout
+    )
+
+
+@pytest.mark.parametrize(("strict", "code", "level"), [("false", 0, "warning"), ("true", 1, "error")])
+def test_the_action_checks_each_file_of_a_pattern_and_can_be_strict(
+    strict: str, code: int, level: str, tmp_path: Path
+) -> None:
+    (tmp_path / "base.yaml").write_text("image: {repository: app}\nservices: {web: {command: [a]}}\n")
+    for name, tag in (("a", "1.0"), ("b b", "latest")):
+        (tmp_path / f"env {name}.yaml").write_text(f'image: {{tag: "{tag}"}}\n')
+
+    ran = run_action(tmp_path, values="base.yaml", files="env *.yaml\n", strict=strict)
+
+    assert ran.returncode == code
+    assert ran.stdout.startswith(f"::{level} file=env b b.yaml,line=1,col=14,title=latest-tag::")
+
+
+def test_the_action_checks_something(tmp_path: Path) -> None:
+    ran = run_action(tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "::error::name values files, in values or in files\n")
 
 
 def test_the_action_says_nothing_of_good_values(tmp_path: Path) -> None:

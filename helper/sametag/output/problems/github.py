@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 
 def workflow_commands(report: Report) -> Iterator[str]:
-    """Yield a workflow command for each problem, escaped as GitHub's toolkit (core/src/command.ts) does."""
+    """Yield a workflow command for each problem, escaped as GitHub's toolkit (core/src/command.ts) does.
+
+    The place is in the message too: the log of the job shows nothing else, and a step has no more than ten annotations.
+    """
     for problem in report.problems:
         location = problem.location
         properties: dict[str, object] = {"title": problem.rule}
-        message = problem.message
         if location and (file := file_of(location)):
             properties = {"file": file, "line": location.line or 1, "col": location.column or 1, **properties}
-        elif location:
-            message = f"{place(location)}: {message}"
         fields = ",".join(f"{key}={_escaped_property(value)}" for key, value in properties.items())
+        where = f"{place(location)}: " if location else ""
         remedy = f"\n{problem.remedy}" if problem.remedy else ""
-        yield f"::{problem.severity} {fields}::{_escaped(message + remedy)}"
+        yield f"::{problem.severity} {fields}::{_escaped(where + problem.message + remedy)}"
 
 
 def _escaped(text: str) -> str:

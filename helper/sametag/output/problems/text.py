@@ -23,19 +23,22 @@ def text(report: Report, *, colour: bool = False) -> Iterator[str]:
     for problem in report.problems:
         yield from problem_lines(problem, colour=colour)
     if len(report.files) > 1:
-        yield f"{counted(report.problems)} ({len(report.files)} files checked)"
+        yield f"{counted(report.problems)} in {len(report.files)} files"
     elif report.problems:
         yield counted(report.problems)
 
 
 def problem_lines(problem: Problem, *, colour: bool = False) -> Iterator[str]:
-    """Yield `file:line:column: message`, and the remedy where there is one."""
+    """Yield `file:line:column: message`, and the remedy where there is one.
+
+    The rule of a warning is named: with its name it can be silenced.
+    """
     where = f"{place(problem.location)}: " if problem.location else ""
-    label = "warning: " if problem.severity == "warning" else ""
+    label, rule = ("warning: ", f" [{problem.rule}]") if problem.severity == "warning" else ("", "")
+    remedy = f"  {printable(problem.remedy)}" if problem.remedy else ""
     if colour:
-        where = f"{_BOLD}{where}{_RESET}"
-        label = f"{_YELLOW}{label}{_RESET}" if label else ""
-    yield f"{where}{label}{printable(problem.message)}"
-    if problem.remedy:
-        remedy = f"  {printable(problem.remedy)}"
-        yield f"{_DIM}{remedy}{_RESET}" if colour else remedy
+        where, label = f"{_BOLD}{where}{_RESET}", f"{_YELLOW}{label}{_RESET}"
+        rule, remedy = f"{_DIM}{rule}{_RESET}", remedy and f"{_DIM}{remedy}{_RESET}"
+    yield f"{where}{label}{printable(problem.message)}{rule}"
+    if remedy:
+        yield remedy
