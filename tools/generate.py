@@ -16,6 +16,7 @@ import compacting
 import examples
 import goldens
 import reference
+import rules_reference
 import schemas
 from goldens import ROOT
 
@@ -49,6 +50,7 @@ def _texts() -> dict[Path, str]:
         ROOT / "docs/reference/values.schema.json": json.dumps(described, indent=1, ensure_ascii=False) + "\n",
         ROOT / "docs/reference/values.md": reference.page(described),
         ROOT / "docs/reference/cli.md": cli_reference.page(),
+        ROOT / "docs/reference/rules.md": rules_reference.page(),
         ROOT / "chart/README.md": reference.readme(described),
     }
 

@@ -43,37 +43,5 @@
 {{- fail (printf "%s: the name of its %s, %s, is longer than %d characters: shorten it, or namePrefix" $path .kind .fullname $longest) }}
 {{- end }}
 {{- end }}
-{{- if ne .kind "Deployment" }}
-{{- if and .hook (ne .kind "Job") }}
-{{- fail (printf "%s.hook is for a Job, and this is a %s" $path .kind) }}
-{{- end }}
-{{- if and (eq .kind "CronJob") (not ($service.cronJob | default dict).schedule) }}
-{{- fail (printf "%s needs cronJob.schedule: it is a CronJob" $path) }}
-{{- end }}
-{{- else if .hook }}
-{{- fail (printf "%s.hook is for a Job, and this is a Deployment" $path) }}
-{{- end }}
-{{- if .scaled }}
-{{- if and $service.autoscaling $service.keda }}
-{{- fail (printf "%s has autoscaling and keda: only one can set the replicas" $path) }}
-{{- end }}
-{{- if not (has .kind (list "Deployment" "StatefulSet")) }}
-{{- fail (printf "%s: a %s has no replicas to scale" $path .kind) }}
-{{- end }}
-{{- end }}
-{{- if or $service.probes $service.ingress $service.route (hasKey $service "monitor") }}
-{{- range $key := list "probes" "ingress" "route" "monitor" }}
-{{- $port := (get $service $key | default dict).port }}
-{{- if and (kindIs "string" $port) (not (hasKey ($service.ports | default dict) $port)) }}
-{{- fail (printf "%s.%s.port is %s, which is not one of its ports (%s)" $path $key $port (keys ($service.ports | default dict) | sortAlpha | join ", ")) }}
-{{- end }}
-{{- if and (ne $key "probes") (hasKey $service $key) (not $service.ports) }}
-{{- fail (printf "%s has %s, and no ports" $path $key) }}
-{{- end }}
-{{- $served := and $.serves (ne (toString ($service.service | default dict).enabled) "false") }}
-{{- if and (or (eq $key "ingress") (eq $key "route")) (hasKey $service $key) (not $served) }}
-{{- fail (printf "%s has %s, and no Service that it could lead to" $path $key) }}
-{{- end }}
-{{- end }}
-{{- end }}
+{{- template "sametag.rules" . }}
 {{- end }}

@@ -8,6 +8,9 @@
 {{- if not (kindIs "string" ($image.tag | default "")) }}
 {{- fail (printf "image.tag must be a text, got the number %s: quote it, or use --set-string" (toJson $image.tag)) }}
 {{- end }}
+{{- if and $image.digest (hasPrefix "sha256-" ($image.tag | default "")) (ne (replace "-" ":" $image.tag) $image.digest) }}
+{{- fail (printf "image.tag is %s, and image.digest is %s, which decides" $image.tag $image.digest) }}
+{{- end }}
 {{- template "sametag.repository" (dict "root" . "repository" $image.repository) }}
 {{- with $image.tag }}:{{ . }}{{ end }}
 {{- with $image.digest }}@{{ . }}{{ end }}

@@ -26,11 +26,11 @@ release is let in, since it is there to reach every port. The service's context
 {{- end }}
 {{- end }}
 
-{{/* What a pod may reach of another service: its ports. dict "of" $ "to" its name */}}
+{{/* What a pod may reach of another service: its ports. dict "of" $ "from" the service that says so "to" its name */}}
 {{- define "sametag.egressrule" -}}
 {{- $context := get .of.Sametag.services .to | default dict -}}
 - to:
-    {{- include "sametag.peer" (dict "root" .of "name" .to "why" "networkPolicy.allowTo") | nindent 4 }}
+    {{- include "sametag.peer" (dict "root" .of "name" .to "why" (print "services." .from ".networkPolicy.allowTo")) | nindent 4 }}
   {{- with ($context.service | default dict).ports }}
   ports:
     {{- include "sametag.policyports" . | nindent 4 }}

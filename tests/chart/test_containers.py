@@ -190,8 +190,9 @@ def test_a_claim_outlives_the_release(render: Chart) -> None:
 
 def test_helpers_get_the_defaults_of_security_and_resources(render: Chart) -> None:
     helpers = [{"name": "a", "env": {"B": 1}, "securityContext": {"runAsUser": 7}}, {"name": "b", "resources": {}}]
-    pod = render({"web": {"command": ["web"], "sidecars": helpers, "initContainers": helpers}}).pod("app-web")["spec"]
-    for containers in (pod["containers"][1:], pod["initContainers"]):
+    sidecars = render({"web": {"command": ["web"], "sidecars": helpers}}).pod("app-web")["spec"]["containers"][1:]
+    before = render({"web": {"command": ["web"], "initContainers": helpers}}).pod("app-web")["spec"]["initContainers"]
+    for containers in (sidecars, before):
         assert [each["name"] for each in containers] == ["a", "b"]
         assert containers[0]["env"] == [{"name": "B", "value": "1"}]
         assert containers[0]["securityContext"]["runAsUser"] == 7

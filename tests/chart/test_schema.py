@@ -1,7 +1,9 @@
-"""The schema: what is right is accepted, what is wrong is refused at its place, by Helm and by `sametag validate`.
+"""The schema and the rules beyond it: what is right is accepted, what is wrong is refused or warned of at its place.
 
-Every file in schema/accept and schema/reject is a test. A rejected one begins with where the mistake is, as
-`# line 6: services.web.replicas`.
+Every file in schema/accept, schema/reject and schema/warn is a test. A rejected one begins with where the mistake is,
+as `# line 6: services.web.replicas`. One that no schema can reject goes on with `# rule: unknown-port; the chart too`:
+the name of the rule, and who refuses it as well: `the chart` (in the same words), `the API server`, or `nobody else`;
+tests/cluster/test_semantics.py asks the API server.
 """
 
 from __future__ import annotations
@@ -11,39 +13,76 @@ import gzip
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 import compacting
 import schemas
 from sametag import schema, values
+from sametag.schema.catalogue import entries
 
 if TYPE_CHECKING:
     from rendering import Chart
+    from sametag.values import Problem
 
 FOLDER = Path(__file__).parent / "schema"
 CHART = Path(__file__).parents[2] / "chart"
 EXAMPLES = sorted((CHART.parent / "examples").glob("*/values.yaml"))
 ACCEPTED = sorted((FOLDER / "accept").glob("*.yaml")) + EXAMPLES
 REJECTED = sorted((FOLDER / "reject").glob("*.yaml"))
+WARNED = sorted((FOLDER / "warn").glob("*.yaml"))
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 DESCRIBED: dict[str, Any] = json.loads((CHART.parent / "docs/reference/values.schema.json").read_text())
 
 
-def problems(file: Path) -> list[tuple[int | None, str]]:
+class Expected(NamedTuple):
+    """What a file says about itself: line and path of the mistake, its rule unless the schema's, who refuses it."""
+
+    line: int
+    path: str
+    rule: str
+    by: str
+
+
+def expected(file: Path) -> Expected:
+    said = re.match(r"# line (\d+): (.+)\n(?:# rule: ([a-z-]+)(?:; (.+))?\n)?", file.read_text())
+    assert said, f"{file.name} does not begin with where its mistake is"
+    return Expected(int(said[1]), said[2], said[3] or "", said[4] or "")
+
+
+def problems(file: Path) -> list[Problem]:
     defaults = values.load(values.Sources(files=(str(CHART / "values.yaml"),)))
-    found = schema.validate(defaults, values.load(values.Sources(files=(str(file),))), SCHEMA)
+    return schema.validate(defaults, values.load(values.Sources(files=(str(file),))), SCHEMA)
+
+
+def places(found: list[Problem]) -> list[tuple[int | None, str]]:
     return [(problem.location.line if problem.location else None, problem.path) for problem in found]
+
+
+def errors(file: Path) -> list[Problem]:
+    return [problem for problem in problems(file) if problem.severity == "error"]
 
 
 def name(file: Path) -> str:
     return file.parent.name if file.name == "values.yaml" else file.stem
 
 
+SAID_BY_THE_SCHEMA = [file for file in REJECTED if not expected(file).rule]
+SAID_BY_A_RULE = [file for file in REJECTED if expected(file).rule]
+
+
 def test_the_folders_are_not_empty() -> None:
     assert len(ACCEPTED) >= 20
-    assert len(REJECTED) >= 60
+    assert len(SAID_BY_THE_SCHEMA) >= 60
+    assert len(SAID_BY_A_RULE) >= 60
+    assert len(WARNED) >= 15
+
+
+def test_every_rule_has_a_file() -> None:
+    """But for the one that needs a megabyte, and has a test of its own."""
+    tested = {expected(file).rule for file in REJECTED + WARNED} - {""}
+    assert {entry.name for entry in entries() if entry.group == "semantics"} - {"too-large"} == tested
 
 
 @pytest.mark.parametrize("file", ACCEPTED, ids=name)
@@ -53,23 +92,51 @@ def test_what_is_right_is_accepted(file: Path) -> None:
 
 @pytest.mark.parametrize("file", REJECTED, ids=name)
 def test_what_is_wrong_is_one_problem_at_its_place(file: Path) -> None:
-    expected = re.match(r"# line (\d+): (.+)\n", file.read_text())
-    assert expected, f"{file.name} does not begin with where its mistake is"
-    assert [(int(expected[1]), expected[2])] == problems(file)
+    wanted, found = expected(file), errors(file)
+    assert [wanted[:2]] == places(found)
+    if wanted.rule:
+        assert [wanted.rule] == [problem.rule for problem in found]
 
 
-@pytest.mark.parametrize("file", [file for file in ACCEPTED if file not in EXAMPLES], ids=name)
+@pytest.mark.parametrize("file", WARNED, ids=name)
+def test_what_is_probably_wrong_is_one_warning_at_its_place(file: Path) -> None:
+    wanted, found = expected(file), problems(file)
+    assert [(wanted.rule, "warning")] == [(problem.rule, problem.severity) for problem in found]
+    assert [wanted[:2]] == places(found)
+
+
+@pytest.mark.parametrize("file", WARNED, ids=name)
+def test_a_warning_is_silenced_at_its_line_or_above_it(file: Path, tmp_path: Path) -> None:
+    wanted, lines = expected(file), file.read_text().splitlines()
+    comment = f"# sametag: ignore {wanted.rule}"
+    copy = tmp_path / "values.yaml"
+    copy.write_text(
+        "\n".join([*lines[: wanted.line - 1], f"{lines[wanted.line - 1]} {comment}", *lines[wanted.line :]])
+    )
+    assert problems(copy) == []
+    copy.write_text("\n".join([*lines[: wanted.line - 1], f"  {comment}", *lines[wanted.line - 1 :]]))
+    assert problems(copy) == []
+
+
+@pytest.mark.parametrize("file", [file for file in ACCEPTED + WARNED if file not in EXAMPLES], ids=name)
 def test_helm_accepts_what_is_right(render: Chart, file: Path) -> None:
     ran = render.template("app", file)
     assert ran.returncode == 0, ran.stderr
     assert "null" not in ran.stdout
 
 
-@pytest.mark.parametrize("file", REJECTED, ids=name)
+@pytest.mark.parametrize("file", SAID_BY_THE_SCHEMA, ids=name)
 def test_helm_refuses_what_is_wrong(render: Chart, file: Path) -> None:
     ran = render.template("app", file)
     assert ran.returncode != 0
     assert "values don't meet the specifications of the schema" in ran.stderr
+
+
+@pytest.mark.parametrize("file", [file for file in SAID_BY_A_RULE if expected(file).by == "the chart too"], ids=name)
+def test_the_chart_refuses_in_the_same_words(render: Chart, file: Path) -> None:
+    ran = render.template("app", file)
+    assert ran.returncode != 0
+    assert errors(file)[0].message in ran.stderr
 
 
 def nodes(tree: Any) -> list[dict[str, Any]]:
@@ -95,15 +162,13 @@ def test_its_patterns_mean_the_same_to_every_engine() -> None:
 
 
 def maps(tree: Any) -> list[dict[str, Any]]:
-    """Return the maps with settings; a condition (`if`, `not`) only asks for some, and one of several alternatives."""
+    """Return the maps with settings; a condition (`if`, `not`) only asks for some."""
     if isinstance(tree, list):
         return [found for item in tree for found in maps(item)]
     if not isinstance(tree, dict):
         return []
     children = (child for key, child in tree.items() if key not in {"if", "then", "else", "not"})
-    own = [tree] if "object" in tree.get("type", ()) and isinstance(tree.get("properties"), dict) else []
-    if own and all(found == {"not": {"type": "null"}} for found in tree["properties"].values()):
-        return []
+    own = [tree] if isinstance(tree.get("properties"), dict) and "object" in tree.get("type", ()) else []
     return own + [found for child in children for found in maps(child)]
 
 
@@ -144,4 +209,4 @@ def test_the_copy_that_is_released_only_lacks_what_editors_show() -> None:
 def test_it_takes_little_of_a_release() -> None:
     """Every revision stores it as base64 in gzip in base64; 1 MiB of that is the limit of a Secret."""
     stored = base64.b64encode(gzip.compress(base64.b64encode((CHART / "values.schema.json").read_bytes())))
-    assert len(stored) <= 20_000
+    assert len(stored) < 17_000

@@ -54,7 +54,7 @@ def test_a_statefulset_has_claims_and_a_headless_service(render: Chart) -> None:
 
 
 def test_a_daemonset_has_no_replicas_and_nothing_that_counts_them(render: Chart) -> None:
-    rendered = render({"web": {**WEB, "kind": "DaemonSet", "replicas": 3}})
+    rendered = render({"web": {**WEB, "kind": "DaemonSet"}}, defaults={"replicas": 3})
     assert "replicas" not in rendered.one("DaemonSet")["spec"]
     assert "topologySpreadConstraints" not in rendered.pod("app-web")["spec"]
     assert rendered.all("PodDisruptionBudget") == {}
@@ -80,8 +80,8 @@ def test_a_cronjob_runs_once_at_a_time(render: Chart) -> None:
 
 
 def test_what_ends_by_itself_has_no_service_no_budget_no_probe_delay(render: Chart) -> None:
-    service = {**WEB, "kind": "Job", "replicas": 5, "ports": {"http": {"containerPort": 80}}}
-    rendered = render({"job": service})
+    service = {**WEB, "kind": "Job", "ports": {"http": {"containerPort": 80}}}
+    rendered = render({"job": service}, defaults={"replicas": 5})
     assert rendered.kinds() == ["Job", "NetworkPolicy", "ServiceAccount"]
     assert "lifecycle" not in rendered.pod(next(iter(rendered.all("Job"))))["spec"]["containers"][0]
 
@@ -123,7 +123,7 @@ def test_a_cronjob_needs_a_schedule(render: Chart) -> None:
 
 
 def test_an_autoscaler_sets_the_replicas_alone(render: Chart) -> None:
-    rendered = render({"web": {**WEB, "replicas": 7, "autoscaling": {"minReplicas": 2, "maxReplicas": 9}}})
+    rendered = render({"web": {**WEB, "autoscaling": {"minReplicas": 2, "maxReplicas": 9}}}, defaults={"replicas": 7})
     assert "replicas" not in rendered.one("Deployment")["spec"]
     spec = rendered.one("HorizontalPodAutoscaler")["spec"]
     assert (
@@ -145,7 +145,7 @@ def test_keda_sets_the_replicas_alone(render: Chart) -> None:
     ("extra", "message"),
     [
         ({"keda": {"triggers": [{"type": "cpu", "metadata": {}}]}}, "only one can set the replicas"),
-        ({"kind": "DaemonSet"}, "a DaemonSet has no replicas to scale"),
+        ({"kind": "DaemonSet"}, "autoscaling is for a Deployment or StatefulSet, and this is a DaemonSet"),
     ],
 )
 def test_what_cannot_scale_is_refused(render: Chart, extra: dict[str, object], message: str) -> None:

@@ -15,9 +15,8 @@ from sametag import chart as charts
 from sametag import release as helm_release
 from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Start, Step, Troubled
 from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
-from sametag.deploy.run import Deployment, image_of
+from sametag.deploy.run import Deployment, StuckError, image_of
 from sametag.deploy.session import begin
-from sametag.deploy.watched import StuckError
 from sametag.errors import HelmError, RolloutError, UsageError
 
 if TYPE_CHECKING:

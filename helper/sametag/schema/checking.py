@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.schema import engines, semantics
-from sametag.values import Problem, has_errors, on_defaults, path_text
+from sametag.schema.placing import place
+from sametag.schema.silencing import silence
+from sametag.values import Problem, has_errors, on_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sametag.schema.engines import Compiled, Engine, Failure, Schema
     from sametag.schema.findings import Finding
-    from sametag.values import Location, Path, Values
+    from sametag.values import Path, Values
 
-# How many places are named that one mistake breaks, such as the services that share an anchor.
-_PLACES = 3
+# The rules are about values such as these; another chart's may mean another thing.
+_OURS = {"image", "defaults", "services"}
 
 
 def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Problem]:
-    """Return everything that is wrong with the user's values of a chart.
+    """Return everything that is wrong with the user's values of a chart, but for warnings that they silence.
 
     Values that cannot be read are not checked further: what is missing in them would be reported as missing.
 
@@ -38,11 +40,12 @@ def checker(defaults: Values, schema: Schema | None) -> Callable[[Values], list[
     def validate_one(user: Values) -> list[Problem]:
         values = on_defaults(defaults, user)
         if has_errors(values.problems) or schema is None:
-            return _sorted(values, values.problems)
+            return _sorted(values, silence(values, values.problems))
         found = check(values, schema, compiled=compiled)
         places = {problem.location for problem in found}
         # A warning where there is an error has the same cause: a key `on`, which Helm reads as true.
-        return _sorted(values, [*(one for one in values.problems if one.location not in places), *found])
+        read = (one for one in values.problems if one.location not in places)
+        return _sorted(values, silence(values, [*read, *found]))
 
     return validate_one
 
@@ -67,13 +70,29 @@ def check(
     except engines.UnusableSchemaError as error:
         message, remedy = f"the chart's schema cannot be used here: {error}", "Helm will check the values against it"
         return [Problem("unusable-schema", "warning", "", None, message, remedy)]
-    problems = _explained(values, schema, engine, compiled, failures) if failures else []
-    return _sorted(values, [*problems, *semantics.check(values)])
+    found = _explained(values, schema, engine, compiled, failures) if failures else []
+    if schema.get("properties", {}).keys() >= _OURS:
+        found += _beyond_the_schema(values, found)
+    return _sorted(values, place(values, found))
+
+
+def _beyond_the_schema(values: Values, found: list[Finding]) -> list[Finding]:
+    """Return what the rules find, where the schema has not said already that something is wrong with it."""
+    if not found:
+        return list(semantics.check(values))
+    wrong = {_setting(finding.path) for finding in found}
+    meant = frozenset(path for finding in found for path in finding.meant)
+    return [one for one in semantics.check(values, meant) if _setting(one.path) not in wrong]
+
+
+def _setting(path: Path) -> Path:
+    """Return the setting of a service, of `defaults` or of the image that a path is in."""
+    return path[:3] if path[:1] == ("services",) else path[:2]
 
 
 def _explained(
     values: Values, schema: Schema, engine: Engine, compiled: Compiled, failures: list[Failure]
-) -> list[Problem]:
+) -> list[Finding]:
     # Valid values, which are most, do without these imports.
     from sametag.schema.entries import misplaced
     from sametag.schema.explaining import explain
@@ -82,7 +101,7 @@ def _explained(
 
     context = Context(values, Shape(schema), engine, compiled)
     found = [finding for failure in failures for finding in explain(context, failure)]
-    return _problems(values, misplaced(context, _causes(found)))
+    return misplaced(context, _causes(found))
 
 
 def _causes(found: list[Finding]) -> list[Finding]:
@@ -107,40 +126,6 @@ def _telling(finding: Finding) -> tuple[object, ...]:
 
 def _prefixes(path: Path) -> list[Path]:
     return [path[:depth] for depth in range(1, len(path) + 1)]
-
-
-def _problems(values: Values, findings: list[Finding]) -> list[Problem]:
-    """Locate findings; those that one piece of text causes in several places, through an alias, become one."""
-    groups: dict[object, list[Finding]] = {}
-    for finding in findings:
-        message = finding.message.replace(path_text(finding.path), "")
-        groups.setdefault((finding.rule, _cause(values, finding), message), []).append(finding)
-    return [_problem(values, group) for group in groups.values()]
-
-
-def _cause(values: Values, finding: Finding) -> Location | None:
-    """Locate the text that is to be changed, without the alias that leads to it."""
-    if finding.key_at == finding.path:
-        return values.locate_key(finding.path)
-    return values.locate(finding.path if finding.key_at is None else finding.key_at)
-
-
-def _problem(values: Values, group: list[Finding]) -> Problem:
-    first = min(group, key=lambda finding: path_text(finding.path))
-    others = sorted(path_text(finding.path) for finding in group if finding is not first)
-    message = first.message
-    if others:
-        more = f" and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
-        message += f" (also {', '.join(others[:_PLACES])}{more})"
-    if first.path[:1] == ("defaults",):
-        from sametag.schema.inheriting import broken_by
-
-        message += broken_by(values, first.path)
-    if first.needs:
-        location = values.locate_nearest(first.key_at or ())
-    else:
-        location = values.locate(first.path) if first.key_at is None else values.locate_key(first.key_at)
-    return Problem(first.rule, "error", path_text(first.path), location, message, first.remedy)
 
 
 def _sorted(values: Values, problems: Iterable[Problem]) -> list[Problem]:

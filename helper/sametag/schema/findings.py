@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sametag.schema import words
 
@@ -24,6 +24,8 @@ class Finding(NamedTuple):
         rank: Of several findings about one value the lowest is the cause.
         needs: The paths whose absence this is about; a mistake elsewhere can explain it.
         meant: For an unknown key: the paths where it was probably meant to be.
+        severity: As in `Problem`.
+        breaks: For something in `defaults`: the service in which it was found to be wrong.
     """
 
     rule: str
@@ -34,6 +36,8 @@ class Finding(NamedTuple):
     rank: int = 0
     needs: tuple[Path, ...] = ()
     meant: tuple[Path, ...] = ()
+    severity: Literal["error", "warning"] = "error"
+    breaks: str | None = None
 
 
 class Context(NamedTuple):

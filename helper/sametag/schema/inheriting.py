@@ -10,13 +10,21 @@ if TYPE_CHECKING:
     from sametag.values import Path, Values
 
 
-def broken_by(values: Values, path: Path) -> str:
-    """Say which services take over what is at this path; nothing where it is not in the defaults, or nobody does."""
+def broken_by(values: Values, path: Path, known: list[str]) -> str:
+    """Say which services take over what is at this path of the defaults; nothing where nobody does.
+
+    Args:
+        values: The merged values.
+        path: Where the mistake is, `defaults` included.
+        known: The services that are known to be broken; where none is, all that take it over are.
+    """
     services = values.tree.get("services")
-    if path[:1] != ("defaults",) or not isinstance(services, dict):
-        return ""
-    heirs = [name for name, service in sorted(services.items()) if _is_on(service) and not _has(service, path[1:])]
-    return f" (breaks the service{'s' * (len(heirs) > 1)} {some(heirs)})" if heirs else ""
+    heirs = known or [name for name, one in _entries(services) if _is_on(one) and not _has(one, path[1:])]
+    return f" (breaks the service{'s' * (len(heirs) > 1)} {some(sorted(heirs))})" if heirs else ""
+
+
+def _entries(services: Any) -> list[tuple[str, Any]]:
+    return list(services.items()) if isinstance(services, dict) else []
 
 
 def _is_on(service: Any) -> bool:

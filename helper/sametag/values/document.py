@@ -23,12 +23,14 @@ class Document(NamedTuple):
         tree: The values as Helm sees them; empty when the file has none, or cannot be read.
         marks: As in `Builder`.
         problems: What is wrong with the file itself.
+        text: What it was read from.
     """
 
     source: str
     tree: dict[str, Any]
     marks: Marks
     problems: tuple[Problem, ...]
+    text: bytes = b""
 
     def locate(self, path: Path) -> Location | None:
         """Return where the value at this path was written; through an alias, that is where the anchor is."""
@@ -91,8 +93,8 @@ def parse(data: bytes, source: str) -> Document:
 
         builder.problems.append(explain(error, data.decode(), source))
     else:
-        return Document(source, builder.root(), builder.marks, tuple(builder.problems))
-    return Document(source, {}, {}, tuple(builder.problems))
+        return Document(source, builder.root(), builder.marks, tuple(builder.problems), data)
+    return Document(source, {}, {}, tuple(builder.problems), data)
 
 
 @contextmanager

@@ -30,11 +30,13 @@ class Expression(NamedTuple):
         source: As in `Location`.
         settings: The paths that were set, with the column of each name, from 1, and the text of its value.
         problems: Why it could not be read, if so.
+        text: As in `Layer`: there is no file.
     """
 
     source: str
     settings: tuple[tuple[Path, int, str], ...]
     problems: tuple[Problem, ...] = ()
+    text: bytes = b""
 
     def locate(self, path: Path) -> Location | None:
         """Return where this path, or what holds it, was set; None where this expression has nothing to do with it."""

@@ -18,6 +18,10 @@ class Layer(Protocol):
     def source(self) -> str:
         """Its name, as in `Location`."""
 
+    @property
+    def text(self) -> bytes:
+        """What a file was read from; empty where there is no file."""
+
     def locate(self, path: Path) -> Location | None:
         """Return where the value at this path was written; None where this source has none."""
 
@@ -82,6 +86,7 @@ class Stored(NamedTuple):
 
     source: str
     tree: dict[str, Any]
+    text: bytes = b""
 
     def locate(self, path: Path) -> Location | None:
         """Return the source, if it has this path."""

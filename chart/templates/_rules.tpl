@@ -1,0 +1,243 @@
+{{/*
+Rules of one service that a schema cannot say, in the words of `sametag validate`, which knows more of them and the line.
+Each is asked only where a service has the settings that it is about. The service's context
+*/}}
+{{- define "sametag.rules" -}}
+{{- $service := .service }}
+{{- if $service.ports }}{{ template "sametag.rules.ports" . }}{{ end }}
+{{- if or $service.probes $service.lifecycle }}{{ template "sametag.rules.probes" . }}{{ end }}
+{{- if or $service.ingress $service.route (hasKey $service "monitor") }}{{ template "sametag.rules.outside" . }}{{ end }}
+{{- if or $service.initContainers $service.sidecars }}{{ template "sametag.rules.containers" . }}{{ end }}
+{{- if and $service.volumes (or $service.config $service.secrets) }}{{ template "sametag.rules.volumes" . }}{{ end }}
+{{- if or $service.labels $service.podLabels }}{{ template "sametag.rules.labels" . }}{{ end }}
+{{- if or .scaled $service.podDisruptionBudget }}{{ template "sametag.rules.scaling" . }}{{ end }}
+{{- if $service.strategy }}{{ template "sametag.rules.strategy" . }}{{ end }}
+{{- if or (ne .kind "Deployment") .hook $service.statefulSet $service.cronJob $service.job $service.restartPolicy }}
+{{- template "sametag.rules.kind" . }}
+{{- end }}
+{{- if and $service.minReadySeconds $service.progressDeadlineSeconds (eq .kind "Deployment") (le (int $service.progressDeadlineSeconds) (int $service.minReadySeconds)) }}
+{{- fail (printf "services.%s.minReadySeconds is %d, and must be below progressDeadlineSeconds, %d" .name (int $service.minReadySeconds) (int $service.progressDeadlineSeconds)) }}
+{{- end }}
+{{- end }}
+
+{{/* Ports that are one, settings of a Service that its type does not know, and the delay before the stop */}}
+{{- define "sametag.rules.ports" -}}
+{{- $service := .service }}
+{{- $path := print "services." .name }}
+{{- $settings := $service.service | default dict }}
+{{- $type := $settings.type | default "ClusterIP" }}
+{{- $served := and .serves (ne (toString $settings.enabled) "false") }}
+{{- $seen := dict }}
+{{- range $name, $port := $service.ports }}
+{{- $numbers := dict "containerPort" "of the container" }}
+{{- if and $served .nodePort }}{{ $_ := set $numbers "nodePort" "of every node" }}{{ end }}
+{{- range $field, $of := $numbers }}
+{{- $number := printf "%d/%s" (int (get $port $field)) ($port.protocol | default "TCP") }}
+{{- with get $seen (print $of $number) }}
+{{- fail (printf "%s.ports: %s and %s both are port %s %s: give one another port" $path . $name $number $of) }}
+{{- end }}
+{{- $_ := set $seen (print $of $number) $name }}
+{{- end }}
+{{- if and $served .nodePort (eq $type "ClusterIP") }}
+{{- fail (printf "%s.ports.%s.nodePort is for a NodePort or LoadBalancer, and this Service is a ClusterIP: set service.type" $path $name) }}
+{{- end }}
+{{- end }}
+{{- if and $served $settings }}
+{{- if and $settings.headless (ne $type "ClusterIP") }}
+{{- fail (printf "%s.service.headless is for a ClusterIP, and this Service is a %s" $path $type) }}
+{{- end }}
+{{- if and $settings.externalTrafficPolicy (eq $type "ClusterIP") }}
+{{- fail (printf "%s.service.externalTrafficPolicy is for a NodePort or LoadBalancer, and this Service is a ClusterIP: set service.type" $path) }}
+{{- end }}
+{{- range $key := list "allocateLoadBalancerNodePorts" "loadBalancerClass" "loadBalancerSourceRanges" }}
+{{- if and (hasKey $settings $key) (ne $type "LoadBalancer") }}
+{{- fail (printf "%s.service.%s is for a LoadBalancer, and this Service is a %s" $path $key $type) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .serves (not ($service.lifecycle | default dict).preStop) }}
+{{- $delay := int $service.preStopDelaySeconds }}
+{{- $grace := ternary (int $service.terminationGracePeriodSeconds) 30 (hasKey $service "terminationGracePeriodSeconds") }}
+{{- if gt $delay $grace }}
+{{- if and (hasKey .own "terminationGracePeriodSeconds") (not (hasKey .own "preStopDelaySeconds")) }}
+{{- fail (printf "%s.terminationGracePeriodSeconds is %d, below preStopDelaySeconds, %d" $path $grace $delay) }}
+{{- end }}
+{{- fail (printf "%s.preStopDelaySeconds is %d, above terminationGracePeriodSeconds, %d" $path $delay $grace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Ports that the main container's probes and hooks ask */}}
+{{- define "sametag.rules.probes" -}}
+{{- $path := print "services." .name }}
+{{- $names := keys (.service.ports | default dict) | sortAlpha }}
+{{- $probes := .service.probes | default dict }}
+{{- if and (kindIs "string" $probes.port) (not (has $probes.port $names)) }}
+{{- fail (printf "%s.probes.port is %s, which is not one of its ports (%s)" $path $probes.port (join ", " $names | default "none")) }}
+{{- end }}
+{{- template "sametag.rules.asked" (dict "path" (print $path ".probes") "of" $probes "keys" (list "liveness" "readiness" "startup") "names" $names) }}
+{{- template "sametag.rules.asked" (dict "path" (print $path ".lifecycle") "of" (.service.lifecycle | default dict) "keys" (list "preStop" "postStart") "names" $names) }}
+{{- end }}
+
+{{/* A port that is asked by name is one of the container's. dict "path" "x" "of" map "keys" those of probes "names" of ports */}}
+{{- define "sametag.rules.asked" -}}
+{{- range $key := .keys }}
+{{- range $how := list "httpGet" "tcpSocket" }}
+{{- $asked := get (get $.of $key | default dict) $how | default dict }}
+{{- if and (kindIs "string" $asked.port) (not $asked.host) (not (has $asked.port $.names)) }}
+{{- fail (printf "%s.%s.%s.port is %s, which is not one of its ports (%s)" $.path $key $how $asked.port (join ", " $.names | default "none")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What leads to a service from outside, or looks at it */}}
+{{- define "sametag.rules.outside" -}}
+{{- $path := print "services." .name }}
+{{- $ports := .service.ports | default dict }}
+{{- $served := and .serves (ne (toString (.service.service | default dict).enabled) "false") }}
+{{- range $key := list "ingress" "route" "monitor" }}
+{{- if hasKey $.service $key }}
+{{- if not $ports }}
+{{- fail (printf "%s has %s, and no ports" $path $key) }}
+{{- end }}
+{{- if and (ne $key "monitor") (not $served) }}
+{{- fail (printf "%s has %s, and no Service that it could lead to" $path $key) }}
+{{- end }}
+{{- $known := list "" }}
+{{- range $name, $port := $ports }}{{ $known = append $known $name }}{{ $known = append $known (toString (int ($port.port | default $port.containerPort))) }}{{ end }}
+{{- $port := (get $.service $key | default dict).port | default "" }}
+{{- $port = kindIs "string" $port | ternary $port (toString (int $port)) }}
+{{- if not (has $port $known) }}
+{{- fail (printf "%s.%s.port is %s, which is not one of its ports (%s)" $path $key $port (keys $ports | sortAlpha | join ", ")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Init containers and sidecars: names, mounts, and what they ask */}}
+{{- define "sametag.rules.containers" -}}
+{{- $service := .service }}
+{{- $volumes := keys ($service.volumes | default dict) }}
+{{- range $path, $_ := $service.writablePaths }}{{ $volumes = append $volumes (include "sametag.writable" $path) }}{{ end }}
+{{- range $prefix, $entries := dict "config" $service.config "secret" $service.secrets }}
+{{- range $entry, $files := $entries }}
+{{- if $files.mountPath }}{{ $volumes = append $volumes (print $prefix "-" $entry) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $names := list .name }}
+{{- range $setting := list "initContainers" "sidecars" }}
+{{- range $index, $container := get $service $setting | default list }}
+{{- $path := printf "services.%s.%s[%d]" $.name $setting $index }}
+{{- if has .name $names }}
+{{- fail (printf "%s.name is %s, and so is another container of the pod" $path .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- if and (eq $setting "initContainers") (ne (toString .restartPolicy) "Always") }}
+{{- range $key := list "livenessProbe" "readinessProbe" "startupProbe" "lifecycle" }}
+{{- if get $container $key }}
+{{- fail (printf "%s.%s is for a container that goes on running: remove it, or set restartPolicy: Always" $path $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $mounts := list "volumeMounts" "volumeDevices" }}
+{{- range $at, $mount := get $container $mounts | default list }}
+{{- if not (has .name $volumes) }}
+{{- fail (printf "%s.%s[%d].name is %s, which is not one of its volumes (%s)" $path $mounts $at .name (sortAlpha $volumes | join ", " | default "none")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $ports := list }}
+{{- range .ports }}{{ with .name }}{{ $ports = append $ports . }}{{ end }}{{ end }}
+{{- template "sametag.rules.asked" (dict "path" $path "of" $container "keys" (list "livenessProbe" "readinessProbe" "startupProbe") "names" (sortAlpha $ports)) }}
+{{- template "sametag.rules.asked" (dict "path" (print $path ".lifecycle") "of" (.lifecycle | default dict) "keys" (list "preStop" "postStart") "names" (sortAlpha $ports)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A volume that is called like the one of a config or secret */}}
+{{- define "sametag.rules.volumes" -}}
+{{- range $setting, $prefix := dict "config" "config-" "secrets" "secret-" }}
+{{- range $entry, $files := get $.service $setting | default dict }}
+{{- if and .mountPath (hasKey $.service.volumes (print $prefix $entry)) }}
+{{- fail (printf "services.%s.volumes.%s%s has the name of the volume of %s.%s: give it another name" $.name $prefix $entry $setting $entry) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Labels by which the chart finds the pods */}}
+{{- define "sametag.rules.labels" -}}
+{{- range $setting := list "labels" "podLabels" }}
+{{- range $label := list "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
+{{- if hasKey (get $.service $setting | default dict) $label }}
+{{- fail (printf "services.%s.%s.%s is the chart's own: it selects the pods: remove it" $.name $setting (replace "." "\\." $label)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Who sets the replicas, and how many may go */}}
+{{- define "sametag.rules.scaling" -}}
+{{- $service := .service }}
+{{- $path := print "services." .name }}
+{{- $budget := $service.podDisruptionBudget | default dict }}
+{{- if and (hasKey $budget "minAvailable") (hasKey $budget "maxUnavailable") }}
+{{- fail (printf "%s.podDisruptionBudget has minAvailable and maxUnavailable: only one can hold" $path) }}
+{{- end }}
+{{- if .scaled }}
+{{- if and (hasKey $service "autoscaling") (hasKey $service "keda") }}
+{{- fail (printf "%s has autoscaling and keda: only one can set the replicas" $path) }}
+{{- end }}
+{{- $scaler := ternary "autoscaling" "keda" (hasKey $service "autoscaling") }}
+{{- if not (kindIs "invalid" .own.replicas) }}
+{{- fail (printf "%s.replicas has no effect: %s sets the replicas" $path $scaler) }}
+{{- end }}
+{{- with $service.autoscaling }}
+{{- if gt (int (.minReplicas | default 1)) (int .maxReplicas) }}
+{{- fail (printf "%s.autoscaling.minReplicas is %d, above maxReplicas, %d" $path (int .minReplicas) (int .maxReplicas)) }}
+{{- end }}
+{{- end }}
+{{- with $service.keda }}
+{{- $most := int (.maxReplicaCount | default 100) }}
+{{- if gt (int .minReplicaCount) $most }}
+{{- fail (printf "%s.keda.minReplicaCount is %d, above maxReplicaCount, %d" $path (int .minReplicaCount) $most) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A strategy that the kind does not know */}}
+{{- define "sametag.rules.strategy" -}}
+{{- $strategy := .service.strategy }}
+{{- $type := $strategy.type | default "RollingUpdate" }}
+{{- $known := get (dict "Deployment" (list "RollingUpdate" "Recreate") "StatefulSet" (list "RollingUpdate" "OnDelete") "DaemonSet" (list "RollingUpdate" "OnDelete")) .kind }}
+{{- if $known }}
+{{- if not (has $type $known) }}
+{{- fail (printf "services.%s.strategy.type is %s, and a %s knows %s" .name $type .kind (join " and " $known)) }}
+{{- end }}
+{{- if and $strategy.rollingUpdate (ne $type "RollingUpdate") (ne .kind "DaemonSet") }}
+{{- fail (printf "services.%s.strategy.rollingUpdate is for type RollingUpdate, and this is %s: remove it" .name $type) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Settings of another kind of workload. In `defaults` most of them are for those services that know them */}}
+{{- define "sametag.rules.kind" -}}
+{{- $pods := list "Deployment" "StatefulSet" }}
+{{- $jobs := list "Job" "CronJob" }}
+{{- $running := list "Deployment" "StatefulSet" "DaemonSet" }}
+{{- range $key, $kinds := dict "hook" (list "Job") "statefulSet" (list "StatefulSet") "cronJob" (list "CronJob") "job" $jobs "restartPolicy" $jobs
+    "replicas" $pods "autoscaling" $pods "keda" $pods "podDisruptionBudget" $pods "progressDeadlineSeconds" (list "Deployment")
+    "strategy" $running "minReadySeconds" $running "revisionHistoryLimit" $running }}
+{{- $from := ternary $.service $.own (has $key (list "hook" "autoscaling" "keda")) }}
+{{- if and (hasKey $from $key) (not (kindIs "invalid" (get $from $key))) (not (has $.kind $kinds)) }}
+{{- $words := join ", " (initial $kinds) }}
+{{- $words = ternary (last $kinds) (print $words " or " (last $kinds)) (eq (len $kinds) 1) }}
+{{- fail (printf "services.%s.%s is for a %s, and this is a %s: remove it, or set another kind" $.name $key $words $.kind) }}
+{{- end }}
+{{- end }}
+{{- if and (eq .kind "CronJob") (not (.service.cronJob | default dict).schedule) }}
+{{- fail (printf "services.%s needs cronJob.schedule: it is a CronJob" .name) }}
+{{- end }}
+{{- end }}

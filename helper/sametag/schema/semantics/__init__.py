@@ -1,0 +1,83 @@
+"""What a schema cannot say: rules about what a service really gets, once `defaults` is merged under it.
+
+A rule is a function from a service, or from all of them, to what it finds there; `table` lists them. They run even
+where the schema found something: what is not of the shape that a rule expects counts as not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sametag.schema.findings import Finding
+from sametag.schema.semantics import services
+from sametag.schema.semantics.table import RELEASE_RULES, SERVICE_RULES
+from sametag.values import path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sametag.schema.semantics.services import Flaw, Service
+    from sametag.schema.semantics.table import ReleaseRule, Rule
+    from sametag.values import Path, Values
+
+
+def check(values: Values, misplaced: frozenset[Path] = frozenset()) -> Iterator[Finding]:
+    """Yield what every rule finds.
+
+    Args:
+        values: The chart's defaults and the user's values, coalesced.
+        misplaced: What is not there because of a mistake that is known already, such as a key with another spelling.
+    """
+    release = services.read(values)
+    for rule in RELEASE_RULES:
+        for flaw in rule.check(release):
+            yield _finding(rule, flaw, flaw.path)
+    defaults = services.mapping(values.tree.get("defaults"))
+    chosen = _Chosen(_written_defaults(values, defaults))
+    for service in release.services.values():
+        for one in chosen.of(service):
+            if any(("services", service.name, setting) in misplaced for setting in one.settings):
+                continue
+            for flaw in one.check(service):
+                yield _of_service(one, flaw, service, defaults)
+
+
+class _Chosen:
+    """The rules that have something to look at; services that are alike have the same ones."""
+
+    def __init__(self, defaults: Iterable[str]) -> None:
+        self._by_setting: dict[str, list[int]] = {}
+        for number, rule in enumerate(SERVICE_RULES):
+            for setting in rule.settings:
+                self._by_setting.setdefault(setting, []).append(number)
+        self._always = {number for setting in defaults for number in self._by_setting.get(setting, ())}
+        self._known: dict[tuple[str, ...], list[Rule]] = {}
+
+    def of(self, service: Service) -> list[Rule]:
+        settings = tuple(service.own)
+        if settings not in self._known:
+            numbers = self._always.union(*(self._by_setting.get(setting, ()) for setting in settings))
+            self._known[settings] = [SERVICE_RULES[number] for number in sorted(numbers)]
+        return self._known[settings]
+
+
+def _written_defaults(values: Values, defaults: dict[str, Any]) -> list[str]:
+    """Return the settings of `defaults` that are the user's: the chart's own break no rule."""
+    user = values._replace(defaults=()) if values.defaults else values
+    return [setting for setting in defaults if user.locate_key(("defaults", setting))]
+
+
+def _of_service(rule: Rule, flaw: Flaw, service: Service, defaults: dict[str, Any]) -> Finding:
+    """Put what was found where it was written: under the service, or else in `defaults`."""
+    if not services.contains(service.own, flaw.path) and services.contains(defaults, flaw.path):
+        return _finding(rule, flaw, ("defaults", *flaw.path), ("defaults",), service.name)
+    return _finding(rule, flaw, ("services", service.name, *flaw.path), ("services", service.name))
+
+
+def _finding(rule: Rule | ReleaseRule, flaw: Flaw, path: Path, owner: Path = (), breaks: str | None = None) -> Finding:
+    if flaw.whole is None:
+        message = f"{path_text(path)} {flaw.says}"
+    else:
+        message = flaw.whole.replace("{service}", path_text(owner))
+    key_at = path if flaw.at_key else None
+    return Finding(rule.name, path, message, flaw.remedy, key_at, severity=rule.severity, breaks=breaks)

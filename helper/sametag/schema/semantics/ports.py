@@ -1,0 +1,158 @@
+"""Rules about ports, and what leads to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sametag.schema.semantics.services import Flaw, listed, mapping, maps, text, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sametag.schema.semantics.services import Service, Tree
+    from sametag.values import Path
+
+_PROBES = ("liveness", "readiness", "startup")
+_KUBERNETES_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_HOOKS = ("preStop", "postStart")
+_HANDLERS = ("httpGet", "tcpSocket", "grpc")
+_FOR_LOAD_BALANCERS = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerSourceRanges")
+
+
+def probed_port(service: Service) -> Iterator[Flaw]:
+    """A probe or hook that asks a port which is not there fails, and its pod never becomes ready."""
+    for path, port, names, _ in _asked(service):
+        if isinstance(port, str) and port not in names:
+            yield Flaw(path, f"is {port}, which is not one of its ports {listed(names)}")
+
+
+def undeclared_port(service: Service) -> Iterator[Flaw]:
+    """The number of a port that moves is forgotten in a probe; a name is not."""
+    for path, port, _, numbers in _asked(service):
+        if isinstance(port, int) and not isinstance(port, bool) and port not in numbers:
+            says = f"is {port}, and no port of the container has this containerPort"
+            yield Flaw(path, says, "declare it under ports, and name it here")
+
+
+def _asked(service: Service) -> Iterator[tuple[Path, Any, list[str], list[Any]]]:
+    """Yield every port that a probe or a hook asks, with the names and numbers of its container's ports."""
+    ports = service.map("ports")
+    names, numbers = list(ports), [mapping(port).get("containerPort") for port in ports.values()]
+    probes = service.map("probes")
+    if "port" in probes:
+        yield ("probes", "port"), probes["port"], names, numbers
+    yield from _handlers(("probes",), probes, _PROBES, names, numbers)
+    yield from _handlers(("lifecycle",), service.map("lifecycle"), _HOOKS, names, numbers)
+    for path, container in service.helpers():
+        own = [port for _, port in maps(container.get("ports"))]
+        names, numbers = [text(port.get("name")) for port in own], [port.get("containerPort") for port in own]
+        names = [name for name in names if name]
+        yield from _handlers(path, container, _KUBERNETES_PROBES, names, numbers)
+        lifecycle = mapping(container.get("lifecycle"))
+        yield from _handlers((*path, "lifecycle"), lifecycle, _HOOKS, names, numbers)
+
+
+def _handlers(
+    path: Path, holder: Tree, keys: tuple[str, ...], names: list[str], numbers: list[Any]
+) -> Iterator[tuple[Path, Any, list[str], list[Any]]]:
+    for key in keys:
+        for handler in _HANDLERS:
+            asked = mapping(mapping(holder.get(key)).get(handler))
+            # With a host of its own, another machine is asked.
+            if "port" in asked and not asked.get("host"):
+                yield (*path, key, handler, "port"), asked["port"], names, numbers
+
+
+def led_to_port(service: Service) -> Iterator[Flaw]:
+    """What is led to a port that is not there ends in an error."""
+    ports = service.map("ports")
+    numbers = {_service_port(port) for port in ports.values()}
+    for setting in ("ingress", "route", "monitor"):
+        port = service.map(setting).get("port")
+        known = port in ports if isinstance(port, str) else port is None or port in numbers or str(port) in ports
+        if ports and not known and not isinstance(port, dict | list):
+            yield Flaw((setting, "port"), f"is {port}, which is not one of its ports {listed(ports)}")
+
+
+def leads_nowhere(service: Service) -> Iterator[Flaw]:
+    """An ingress, route or monitor needs a Service, or ports, to lead to."""
+    for setting in ("ingress", "route", "monitor"):
+        if service.get(setting) is None:
+            continue
+        if not service.map("ports"):
+            yield _nowhere(setting, "and no ports")
+        elif setting != "monitor" and not (service.serves and service.get("service", "enabled") is not False):
+            yield _nowhere(setting, "and no Service that it could lead to")
+
+
+def _nowhere(setting: str, why: str) -> Flaw:
+    return Flaw((setting,), why, at_key=True, whole=f"{{service}} has {setting}, {why}")
+
+
+def repeated_port(service: Service) -> Iterator[Flaw]:
+    """Kubernetes refuses two ports of one number and protocol."""
+    serves = service.serves and service.get("service", "enabled") is not False
+    seen: dict[tuple[str, str], str] = {}
+    for name, port in sorted(service.map("ports").items()):
+        fields = {"containerPort": "of the container"}
+        if serves:
+            # A port of the Service that is only the container's would be the same mistake twice.
+            fields |= {"nodePort": "of every node"} | ({"port": "of its Service"} if mapping(port).get("port") else {})
+        for field, of in fields.items():
+            number = _number(port, field)
+            first = seen.setdefault((of, number), name) if number else name
+            if first != name:
+                says = f"{first} and {name} both are port {number} {of}"
+                whole_text = f"{{service}}.ports: {says}"
+                yield Flaw(("ports", name, field), says, "give one another port", at_key=True, whole=whole_text)
+        if serves:
+            seen.setdefault(("of its Service", _number({"port": _service_port(port), **mapping(port)}, "port")), name)
+    yield from _repeated_host_port(service)
+
+
+def _number(port: Any, field: str) -> str:
+    """Return number and protocol; nothing where it has no such number."""
+    port = mapping(port)
+    number = whole(port.get(field))
+    return f"{number}/{text(port.get('protocol'), 'TCP')}" if number else ""
+
+
+def _repeated_host_port(service: Service) -> Iterator[Flaw]:
+    seen: set[str] = set()
+    ports: list[tuple[Path, Tree]] = [(("ports", n), mapping(p)) for n, p in sorted(service.map("ports").items())]
+    for path, container in service.helpers():
+        ports += [((*path, "ports", index), port) for index, port in maps(container.get("ports"))]
+    for at, port in ports:
+        if whole(port.get("hostPort")):
+            number = f"{port['hostPort']}/{text(port.get('protocol'), 'TCP')}{text(port.get('hostIP'))}"
+            if number in seen:
+                yield Flaw((*at, "hostPort"), f"is {port['hostPort']}, which another port of the pod takes already")
+            seen.add(number)
+
+
+def _service_port(port: Any) -> Any:
+    port = mapping(port)
+    return port.get("port") or port.get("containerPort")
+
+
+def service_type(service: Service) -> Iterator[Flaw]:
+    """Kubernetes refuses settings of a Service that its type does not know."""
+    ports = service.map("ports")
+    if not (ports and service.serves) or service.get("service", "enabled") is False:
+        return
+    settings = service.map("service")
+    kind = text(settings.get("type"), "ClusterIP")
+    if settings.get("headless") is True and kind != "ClusterIP":
+        yield Flaw(("service", "headless"), f"is for a ClusterIP, and this Service is a {kind}", at_key=True)
+    if kind == "ClusterIP":
+        use = "set service.type"
+        if settings.get("externalTrafficPolicy") is not None:
+            says = "is for a NodePort or LoadBalancer, and this Service is a ClusterIP"
+            yield Flaw(("service", "externalTrafficPolicy"), says, use, at_key=True)
+        for name, port in ports.items():
+            if mapping(port).get("nodePort") is not None:
+                says = "is for a NodePort or LoadBalancer, and this Service is a ClusterIP"
+                yield Flaw(("ports", name, "nodePort"), says, use, at_key=True)
+    for key in _FOR_LOAD_BALANCERS:
+        if kind != "LoadBalancer" and settings.get(key) is not None:
+            yield Flaw(("service", key), f"is for a LoadBalancer, and this Service is a {kind}", at_key=True)

@@ -1,0 +1,110 @@
+"""Every rule that a schema cannot say: its name, its severity, its reason, and the settings that it looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from sametag.schema.semantics import containers, content, ports, release, resources, workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sametag.schema.semantics.services import Flaw, Release, Service
+
+    Severity = Literal["error", "warning"]
+
+
+class Rule(NamedTuple):
+    """A rule about one service.
+
+    Attributes:
+        name: As in `Problem`.
+        severity: As in `Problem`.
+        check: Finds what breaks it; its docstring is the rule's reason, in one line.
+        settings: The settings of a service that it looks at; where none of them is the user's, it has nothing to say.
+    """
+
+    name: str
+    severity: Severity
+    check: Callable[[Service], Iterator[Flaw]]
+    settings: tuple[str, ...]
+
+
+class ReleaseRule(NamedTuple):
+    """A rule about all services together, or about the image; its fields are those of `Rule`."""
+
+    name: str
+    severity: Severity
+    check: Callable[[Release], Iterator[Flaw]]
+
+
+_HELPERS = ("initContainers", "sidecars")
+_FILES = ("config", "secrets")
+_OUTSIDE = ("ingress", "route", "monitor", "ports", "service")
+
+# Several may share a name: to the user they are one.
+SERVICE_RULES = (
+    Rule("unknown-port", "error", ports.probed_port, ("probes", "lifecycle", "ports", *_HELPERS)),
+    Rule("unknown-port", "error", ports.led_to_port, _OUTSIDE),
+    Rule("no-service-behind", "error", ports.leads_nowhere, _OUTSIDE),
+    Rule("repeated-port", "error", ports.repeated_port, ("ports", *_HELPERS)),
+    Rule("wrong-service-type", "error", ports.service_type, ("ports", "service")),
+    Rule(
+        "repeated-name",
+        "error",
+        containers.repeated_name,
+        (*_HELPERS, "hostAliases", "topologySpreadConstraints", "podSecurityContext", "keda"),
+    ),
+    Rule("repeated-name", "error", containers.repeated_volume, ("volumes",)),
+    Rule("unknown-volume", "error", containers.unknown_volume, _HELPERS),
+    Rule("repeated-mount", "error", containers.repeated_mount, ("writablePaths", "volumes", *_FILES, *_HELPERS)),
+    Rule("probed-init-container", "error", containers.init_container, ("initContainers",)),
+    Rule("contradicting-privileges", "error", containers.privileged, ("securityContext", *_HELPERS)),
+    Rule("root-refused", "error", containers.root_refused, ("podSecurityContext", "securityContext", *_HELPERS)),
+    Rule("reserved-label", "error", containers.reserved_label, ("labels", "podLabels")),
+    Rule("no-name-server", "error", containers.names_without_server, ("dnsPolicy",)),
+    Rule("request-above-limit", "error", resources.request_above_limit, ("resources", *_HELPERS)),
+    Rule("unequal-devices", "error", resources.whole_devices, ("resources", *_HELPERS)),
+    Rule("thousandths-of-bytes", "error", resources.thousandths_of_bytes, ("resources", *_HELPERS)),
+    Rule("minimum-above-maximum", "error", resources.minimum_above_maximum, ("autoscaling", "keda")),
+    Rule("two-scalers", "error", resources.two_scalers, ("autoscaling", "keda", "replicas")),
+    Rule("scaled-without-request", "error", resources.scaled_without_request, ("autoscaling", "resources", "sidecars")),
+    Rule("two-budgets", "error", resources.two_budgets, ("podDisruptionBudget",)),
+    Rule(
+        "wrong-kind",
+        "error",
+        workloads.other_kind,
+        ("kind", "hook", "statefulSet", "cronJob", "job", "restartPolicy", "autoscaling", "keda"),
+    ),
+    Rule("wrong-strategy", "error", workloads.wrong_strategy, ("strategy", "kind")),
+    Rule(
+        "ready-after-deadline", "error", workloads.ready_after_deadline, ("minReadySeconds", "progressDeadlineSeconds")
+    ),
+    Rule(
+        "slow-stop", "error", workloads.slow_stop, ("preStopDelaySeconds", "terminationGracePeriodSeconds", "lifecycle")
+    ),
+    Rule("wrong-probe-setting", "error", workloads.probe_settings, ("probes", *_HELPERS)),
+    Rule("incomplete-job", "error", workloads.job_settings, ("job", "restartPolicy")),
+    Rule("wrong-schedule", "error", workloads.schedule, ("kind", "cronJob")),
+    Rule("unknown-content", "error", content.unknown_key, ("env", *_FILES, *_HELPERS)),
+    Rule("repeated-content", "error", content.repeated_key, ("config",)),
+    Rule("wrong-secret-type", "error", content.secret_type, ("secrets",)),
+    Rule("too-large", "error", content.too_large, _FILES),
+    Rule("unknown-service", "error", release.unknown_service, ("networkPolicy",)),
+    Rule("undeclared-port", "warning", ports.undeclared_port, ("probes", "lifecycle", "ports", *_HELPERS)),
+    Rule("blocked-drain", "warning", resources.blocked_drain, ("podDisruptionBudget",)),
+    Rule("plain-secret", "warning", content.plain_secret, ("env", *_HELPERS)),
+    Rule("late-deadline", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
+    Rule("held-claim", "warning", workloads.held_claim, ("volumes",)),
+    Rule("spaced-command", "warning", containers.spaced_command, ("command", *_HELPERS)),
+)
+
+RELEASE_RULES = (
+    ReleaseRule("contradicting-digest", "error", release.contradicting_digest),
+    ReleaseRule("repeated-name", "error", release.repeated_secret),
+    ReleaseRule("same-object", "error", release.same_object),
+    ReleaseRule("too-long-name", "error", release.too_long_name),
+    ReleaseRule("name-is-no-text", "error", release.no_text),
+    ReleaseRule("latest-tag", "warning", release.latest_tag),
+    ReleaseRule("contested-host", "warning", release.contested_host),
+)

@@ -1,0 +1,324 @@
+"""The rules beyond the schema, and how what they find is placed; tests/chart/schema has a file for each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sametag import chart, schema, values
+from sametag.schema import semantics
+from sametag.schema.placing import place
+from sametag.schema.semantics.resources import quantity
+from sametag.schema.semantics.services import merge
+
+if TYPE_CHECKING:
+    from sametag.values import Problem
+
+CHART = chart.load(None)
+DEFAULTS = values.from_text(CHART.defaults, "chart/values.yaml")
+HEAD = 'image: {repository: example.com/a, tag: "1"}\n'
+
+
+def check(text: str, **expressions: Any) -> list[Problem]:
+    """Check a file, which begins after the image on line 2, and expressions over it."""
+    read = values.from_text(HEAD + text, "values.yaml")
+    over = values.load(values.Sources(**expressions))
+    user = read._replace(tree=values.coalesce(read, over).tree, layers=(*read.layers, *over.layers))
+    return schema.validate(DEFAULTS, user, CHART.schema)
+
+
+def said(text: str, **expressions: Any) -> list[str]:
+    return [
+        f"{problem.location.line if problem.location else '-'}: {problem.message}"
+        for problem in check(text, **expressions)
+    ]
+
+
+# Values through `defaults`
+
+
+def test_what_defaults_break_is_said_once_and_names_the_services() -> None:
+    text = (
+        "defaults:\n  probes: {port: http}\nservices:\n"
+        "  a: {command: [a]}\n"
+        "  b: {command: [b], ports: {http: {containerPort: 80}}}\n"
+        "  c: {command: [c], probes: null}\n"
+        "  d: {command: [d], enabled: false}\n"
+        "  e: {command: [e], ports: {grpc: {containerPort: 81}}}\n"
+    )
+    assert said(text) == [
+        "3: defaults.probes.port is http, which is not one of its ports (none) (breaks the services a and e)"
+    ]
+
+
+def test_more_than_three_broken_services_are_counted() -> None:
+    services = "".join(f"  s{number}: {{command: [a]}}\n" for number in range(6))
+    (message,) = said(f"defaults: {{probes: {{port: http}}}}\nservices:\n{services}")
+    assert message.endswith(" (breaks the services s0, s1, s2 and 3 more)")
+
+
+def test_what_the_schema_finds_in_defaults_names_the_services_too() -> None:
+    text = "defaults:\n  replicas: many\nservices:\n  a: {command: [a]}\n  b: {command: [b], replicas: 2}\n"
+    assert said(text) == [
+        '3: defaults.replicas must be a whole number, got the text "many" (breaks the service a)',
+    ]
+
+
+def test_a_service_that_breaks_what_it_has_from_defaults_is_where_it_is_shown() -> None:
+    text = "defaults:\n  resources: {requests: {cpu: 2}}\nservices:\n  a: {command: [a]}\n  b:\n    command: [b]\n"
+    assert said(text + "    resources: {limits: {cpu: 1}}\n") == [
+        "8: services.b.resources.limits.cpu is 1, below the request of 2"
+    ]
+
+
+def test_what_the_users_defaults_break_of_the_charts_is_shown_at_the_users() -> None:
+    assert said("defaults: {resources: {limits: {memory: 1Mi}}}\nservices: {a: {command: [a]}}\n") == [
+        "2: defaults.resources.limits.memory is 1Mi, below the request of 128Mi (breaks the service a)"
+    ]
+
+
+def test_null_takes_away_what_defaults_would_break() -> None:
+    text = (
+        "defaults: {autoscaling: {maxReplicas: 2, minReplicas: 3}}\nservices: {a: {command: [a], autoscaling: null}}\n"
+    )
+    assert said(text) == []
+
+
+def test_what_is_missing_because_of_defaults_is_shown_at_the_service() -> None:
+    assert said("defaults: {kind: CronJob}\nservices:\n  a: {command: [a]}\n") == [
+        "4: services.a needs cronJob.schedule: it is a CronJob"
+    ]
+
+
+def test_one_mistake_behind_an_anchor_is_one_problem() -> None:
+    text = "services:\n  a: &a {command: [a], probes: {port: http}}\n  b: *a\n"
+    (message,) = said(text)
+    assert "services.a.probes.port is http" in message
+    assert "(also services.b.probes.port)" in message
+
+
+def test_services_merge_as_in_the_chart() -> None:
+    under = {"a": {"b": 1, "c": 2}, "d": [1], "e": 1}
+    assert merge(under, {"a": {"b": None, "f": 3}, "d": [2], "e": None}) == {"a": {"c": 2, "f": 3}, "d": [2]}
+
+
+# Digest and tag
+
+
+@pytest.mark.parametrize(
+    ("expressions", "wrong"),
+    [
+        ({"tag": "2"}, True),
+        ({"set": ("image.tag=v2",)}, True),
+        ({"tag": "1"}, False),
+        ({"tag": "2", "set": (f"image.digest=sha256:{'b' * 64}",)}, False),
+        ({}, False),
+    ],
+)
+def test_a_tag_that_leaves_the_digest_behind_is_an_error(expressions: dict[str, Any], wrong: bool) -> None:  # noqa: FBT001 - a case
+    text = f'image: {{repository: example.com/a, tag: "1", digest: sha256:{"a" * 64}}}\n'
+    user, over = values.from_text(text, "values.yaml"), values.load(values.Sources(**expressions))
+    both = user._replace(tree=values.coalesce(user, over).tree, layers=(*user.layers, *over.layers))
+    found = schema.validate(DEFAULTS, both, CHART.schema)
+    assert [problem.rule for problem in found] == ["contradicting-digest"] * wrong
+
+
+# Silencing
+
+
+def test_a_comment_silences_the_rules_that_it_names_and_no_other() -> None:
+    service = "services:\n  web:\n    command: [web]\n    probes: {port: 81, path: /}"
+    assert [problem.rule for problem in check(service)] == ["undeclared-port"]
+    assert check(f"{service} # sametag: ignore undeclared-port, latest-tag")[0].message == (
+        "there is no latest-tag here to ignore"
+    )
+    assert check(f"{service} # sametag: ignore undeclared-port: another container listens") == []
+    assert [problem.rule for problem in check(f"{service} # sametag: ignore latest-tag")] == [
+        "undeclared-port",
+        "unused-ignore",
+    ]
+
+
+def test_a_warning_of_the_reader_is_silenced_too() -> None:
+    text = "services:\n  web:\n    command: [web]\n    labels: {on: a} # sametag: ignore changed-key\n"
+    assert check(text) == []
+
+
+def test_an_error_cannot_be_silenced() -> None:
+    text = "services:\n  web:\n    command: [web]\n    probes: {port: http} # sametag: ignore unknown-port\n"
+    assert [problem.rule for problem in check(text)] == ["unknown-port"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("latest-tga", "there is no rule latest-tga; did you mean latest-tag?"),
+        ("xyz", "there is no rule xyz"),
+        ("unknown-port", "unknown-port is an error, and cannot be ignored"),
+        ("latest-tag", "there is no latest-tag here to ignore"),
+    ],
+)
+def test_a_comment_that_silences_nothing_is_a_warning(rule: str, message: str) -> None:
+    (problem,) = check(f"services: {{}} # sametag: ignore {rule}\n")
+    assert (problem.rule, problem.severity, problem.message) == ("unused-ignore", "warning", message)
+    assert problem.location == values.Location("values.yaml", 2, 32)
+
+
+def test_a_comment_is_not_called_unused_where_another_source_may_have_replaced_the_line() -> None:
+    assert check("# sametag: ignore latest-tag\nservices: {}\n", set=("namePrefix=a-",)) == []
+
+
+# Precision
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "PASSWORD: /run/secrets/password",
+        "API_TOKEN: $(OTHER)",
+        "DB_PASSWORD: {secret: db, key: password}",
+        "PASSWORD_FILE: /x",
+        "TOKEN_TTL: 30s",
+        "SORT_KEY: name",
+        "PUBLIC_KEY: abc",
+        'SECRET: ""',
+        "REQUIRE_TOKEN: true",
+        'USE_TOKEN: "false"',
+        "DATABASE: postgres://db:5432/app",
+        "DATABASE: postgres://app:$(PASSWORD)@db/app",
+        "DATABASE: postgres://app@db/app",
+    ],
+)
+def test_what_only_looks_like_a_secret_is_none(variable: str) -> None:
+    assert check(f"services:\n  web:\n    command: [web]\n    env:\n      {variable}\n") == []
+
+
+@pytest.mark.parametrize("schedule", ["*/5 0-23/2 1,15 jan-mar MON-FRI", "@hourly", "@every 1h", "0 0 ? * 0"])
+def test_a_schedule_that_a_clock_shows_is_right(schedule: str) -> None:
+    text = f'services:\n  a: {{command: [a], kind: CronJob, cronJob: {{schedule: "{schedule}"}}}}\n'
+    assert check(text) == []
+
+
+@pytest.mark.parametrize(
+    "schedule", ["60 * * * *", "* 24 * * *", "* * 0 * *", "5-1 * * * *", "*/0 * * * *", "* * * * 8"]
+)
+def test_a_schedule_that_no_clock_shows_is_wrong(schedule: str) -> None:
+    text = f'services:\n  a: {{command: [a], kind: CronJob, cronJob: {{schedule: "{schedule}"}}}}\n'
+    assert [problem.rule for problem in check(text)] == ["wrong-schedule"]
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [("999m", "1"), ("1e3", "1001"), ("0.1Gi", "128Mi"), ("128M", "128Mi"), ("1n", "1u"), ("1023Ki", "1Mi"), (1, 1.5)],
+)
+def test_quantities_are_compared_as_kubernetes_does(smaller: Any, larger: Any) -> None:
+    low, high = quantity(smaller), quantity(larger)
+    assert low is not None
+    assert high is not None
+    assert low < high
+
+
+@pytest.mark.parametrize("wrong", ["", ".", "Ki", "1X", "1e9999999999", None, True, [], {}])
+def test_what_is_no_quantity_is_none(wrong: Any) -> None:
+    assert quantity(wrong) is None
+
+
+def test_a_config_of_more_than_a_megabyte_is_refused() -> None:
+    text = f"services:\n  a:\n    command: [a]\n    config: {{b: {{data: {{c: {'x' * (1024 * 1024 + 1)}}}}}}}\n"
+    assert said(text) == ["5: services.a.config.b has 1,048,577 bytes of data; Kubernetes takes 1,048,576"]
+
+
+# Together with the schema
+
+
+def test_a_misspelt_key_hides_what_only_seems_to_be_missing_because_of_it() -> None:
+    text = "services:\n  web:\n    command: [web]\n    prots: {http: {containerPort: 80}}\n    probes: {port: http}\n"
+    assert said(text) == ["5: prots is not a setting of a service; did you mean ports?"]
+
+
+def test_the_rules_speak_where_the_schema_has_not() -> None:
+    text = "services:\n  a: {command: a}\n  b: {command: [b], probes: {port: http}}\n"
+    assert [problem.path for problem in check(text)] == ["services.a.command", "services.b.probes.port"]
+
+
+def test_another_charts_values_are_not_judged() -> None:
+    own: dict[str, Any] = {"properties": {"services": {}}}
+    user = values.from_text("services: {a: {probes: {port: http}}}\n", "values.yaml")
+    assert schema.validate(values.from_text("", ""), user, own) == []
+
+
+# Whatever the values are
+
+SETTINGS = sorted((CHART.schema or {})["definitions"]["service"]["properties"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 70000) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *SETTINGS,
+                    "name",
+                    "port",
+                    "limits",
+                    "requests",
+                    "cpu",
+                    "secret",
+                    "key",
+                    "data",
+                    "mountPath",
+                    "a",
+                    "claim",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+SERVICE = st.dictionaries(st.sampled_from(SETTINGS), ANYTHING, max_size=8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "image": ANYTHING,
+            "namePrefix": ANYTHING,
+            "defaults": SERVICE | ANYTHING,
+            "services": st.dictionaries(st.sampled_from(["a", "a-b", "b"]), SERVICE | ANYTHING) | ANYTHING,
+        },
+    )
+)
+def test_malformed_values_are_never_an_exception(tree: dict[str, Any]) -> None:
+    merged = values.on_defaults(DEFAULTS, values.from_tree(tree, "generated"))
+    assert all(problem.message for problem in place(merged, semantics.check(merged)))
+
+
+def test_the_table_names_every_rule_in_kebab_case_with_a_reason() -> None:
+    from sametag.schema.catalogue import entries
+
+    names = [entry.name for entry in entries()]
+    assert len(names) == len(set(names)) > 60
+    for entry in entries():
+        assert entry.name == entry.name.lower().replace("_", "-")
+        assert entry.reason.endswith(".")
+        assert "\n" not in entry.reason
+
+
+def test_every_name_in_the_code_is_in_the_catalogue() -> None:
+    import re
+
+    from sametag.schema.catalogue import entries
+
+    known = {entry.name for entry in entries()}
+    code = "".join(file.read_text() for file in Path(schema.__file__).parents[1].glob("[sv]*/**/*.py"))
+    used = set(re.findall(r'(?:Problem|Finding|_report|_broken|_problem|explain)\(\s*"([a-z-]+)"', code))
+    assert used
+    assert used <= known
