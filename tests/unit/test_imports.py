@@ -11,7 +11,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-VALID = 'image: {repository: app, tag: "1.0"}\nservices: {web: {command: [a], probes: {port: 80}}}\n'
+VALID = """image: {repository: app, tag: "1.0"}
+services: {web: {command: [a], ports: {http: {containerPort: 80}}, probes: {port: http}}}
+"""
 # What takes 2 ms or more, with what it imports in turn; nothing that validate is made of needs them.
 SLOW = {
     "asyncio",
