@@ -10,10 +10,13 @@ import pytest
 from mutants import BASE, mutants
 from sametag import schema, values
 from sametag.schema import engines
+from sametag.schema.catalogue import entries
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "chart" / "values.schema.json").read_text())
 DEFAULTS = values.from_text((ROOT / "chart" / "values.yaml").read_text(), "chart/values.yaml")
+
+SAID_BY_THE_SCHEMA = {entry.name for entry in entries() if entry.group == "schema"}
 
 
 def test_the_values_that_mistakes_are_made_in_are_valid() -> None:
@@ -27,7 +30,8 @@ def test_both_engines_lead_to_the_same_problems(seed: int) -> None:
         merged = values.on_defaults(DEFAULTS, values.from_text(json.dumps(tree), "values.yaml"))
         fast, reference = (schema.check(merged, SCHEMA, engine) for engine in (engines.fast, engines.reference))
         assert fast == reference
-        assert bool(fast) is bool(list(engines.reference(SCHEMA)(merged.tree)))
+        of_the_schema = [problem for problem in fast if problem.rule in SAID_BY_THE_SCHEMA]
+        assert bool(of_the_schema) is bool(list(engines.reference(SCHEMA)(merged.tree)))
         assert all(problem.location and problem.location.line for problem in fast)
         assert not [problem.message for problem in fast if "the schema's rule" in problem.message]
         found += len(fast)
