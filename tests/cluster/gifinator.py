@@ -92,6 +92,16 @@ class Kubectl:
                 process.stdout.close()
 
 
+def kubeconfig_of(kubectl: Kubectl, namespace: str, account: str, folder: Path) -> Path:
+    """Write a kubeconfig with which a service account of the namespace logs in."""
+    token = kubectl("create", "token", account, "-n", namespace).strip()
+    config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    path = folder / account
+    path.write_text(json.dumps(config))
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Gif:
     """A GIF as frontend answered it, and the version of `render` that drew it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, VALUES, Kubectl, gif_drawn_by
+from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, VALUES, Kubectl, gif_drawn_by, kubeconfig_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,16 +264,6 @@ def test_the_documented_role_is_enough(
     assert kubectl.tags(namespace) == all_run(OLD)
     assert run("sametag", "status", NAME, *where).code == 0
     assert run("sametag", "uninstall", NAME, *where).code == 0
-
-
-def kubeconfig_of(kubectl: Kubectl, namespace: str, account: str, folder: Path) -> Path:
-    """Write a kubeconfig with which a service account of the namespace logs in."""
-    token = kubectl("create", "token", account, "-n", namespace).strip()
-    config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
-    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-    path = folder / account
-    path.write_text(json.dumps(config))
-    return path
 
 
 def test_the_chart_may_come_from_a_registry(

@@ -90,7 +90,8 @@ async def _remove_failed(deployment: Deployment, stuck: StuckError, _: Revision 
     if not deployment.request.options.recover:
         return RolloutError(message, f"it was left for you to look at; sametag uninstall {deployment.name} removes it")
     deployment.request.report(Step(f"removing {deployment.name} again"))
-    await deployment.helm.uninstall(deployment.name, namespace=deployment.namespace, wait=True)
+    kept = any(revision.status == "uninstalled" for revision in deployment.history)
+    await deployment.helm.uninstall(deployment.name, namespace=deployment.namespace, keep_history=kept, wait=True)
     deployment.request.report(Progress((), deployment.before, time.monotonic() - deployment.began))
     return RolloutError(message, "nothing of it is left in the cluster; --keep-failed leaves it for you to look at")
 

@@ -82,6 +82,11 @@ async def _acquired(lock: Lock, client: AsyncClient, request: Request) -> bool:
         if error.status.code == _NOT_FOUND and request.options.create_namespace:
             await _create_namespace(client, request.target.resolved_namespace)
             return await _acquired(lock, client, request)
+        if error.status.code == _NOT_FOUND:
+            raise ClusterError(
+                f"the cluster refused: {error.status.message}",
+                "create the namespace, or install with --create-namespace",
+            ) from error
         if error.status.code != _FORBIDDEN:
             raise
         request.report(Step(f"warning: no lock against other deployers, only Helm's own guard: {error.status.message}"))

@@ -9,9 +9,9 @@ k8s.io/client-go/tools/leaderelection
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -145,9 +145,9 @@ class Lock:
         return True
 
     async def tell(self, tag: str) -> None:
-        """Say in the lease which tag is deployed."""
+        """Say in the lease which tag is deployed, at the next renewal if not now."""
         self._tag = tag
-        await self._renew()
+        await self._try_to_renew()
 
     async def keep(self, lost: Callable[[], object]) -> None:
         """Renew the lease until cancelled; call `lost`, once, when another has taken it over.
@@ -157,11 +157,13 @@ class Lock:
         """
         while self.lost is None:
             await asyncio.sleep(_RENEW)
-            try:
-                await self._renew()
-            except (ApiError, httpx2.TransportError):
-                continue
+            await self._try_to_renew()
         lost()
+
+    async def _try_to_renew(self) -> None:
+        with contextlib.suppress(ApiError, httpx2.TransportError, TimeoutError):
+            async with asyncio.timeout(_RENEW):  # the client itself waits for longer than the lease lasts
+                await self._renew()
 
     async def _renew(self) -> None:
         if self._lease is None or self._lease.spec is None or self.lost:
@@ -218,7 +220,7 @@ def _holder(lease: Lease) -> Holder | None:
     return Holder(who, annotations.get(_TAG, ""), spec.acquireTime or renewed, renewed)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def hold(lock: Lock) -> AsyncIterator[None]:
     """Renew an acquired lease while the block runs.
 
