@@ -7,12 +7,14 @@ Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-acces
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 import yaml
@@ -23,12 +25,19 @@ from msgspec import ValidationError
 from sametag.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 # client-go resolves these relative to the file that holds them.
 _PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+
+_TRANSIENT = (408, 410, 429, 500, 502, 503, 504)
+
+#: Between two tries while the API server is away.
+RETRY_SECONDS = 1.0
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,28 @@ async def connect(target: Target) -> AsyncIterator[AsyncClient]:
             yield client
     finally:
         await client.close()
+
+
+async def patiently(ask: Callable[[], Awaitable[_Answer]], seconds: float = 120) -> _Answer:
+    """Ask the API server again and again while it is away: in the middle of a rollout there is no giving up.
+
+    Args:
+        ask: Makes one try.
+        seconds: After which its error is the answer.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await ask()
+        except (ApiError, httpx2.TransportError) as error:
+            if not is_transient(error) or time.monotonic() > until:
+                raise
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+def is_transient(error: ApiError | httpx2.TransportError) -> bool:
+    """Whether the API server only restarts, is overloaded, or has forgotten the version that we ask from."""
+    return not isinstance(error, ApiError) or error.status.code in _TRANSIENT
 
 
 @contextmanager

@@ -67,8 +67,8 @@ def test_failures_are_noted_and_push_no_tag_out_that_was_verified(
     )
     assert failed["who"]
 
-    for _ in range(2):
-        assert run(*fail).code == 4
+    for tag in (f"{MISSING}-a", f"{MISSING}-b"):
+        assert run(*fail, "--tag", tag).code == 4
         assert kubectl.tags(namespace) == {"render": {NEW}}
 
     kept = history(run, namespace)

@@ -53,9 +53,11 @@ def make(status: str, run: Run, kubectl: Kubectl, namespace: str, repository: st
         kubectl("delete", "quota", "none", *where)
     elif status == "uninstalling":
         patch = '{"metadata": {"finalizers": ["example.com/hold"]}}'
-        kubectl("patch", "deployment", "render", "--type=merge", "-p", patch, *where)
+        kubectl("patch", "deployment", f"{NAME}-render", "--type=merge", "-p", patch, *where)
         kill_once(status, kubectl, namespace, "helm", "uninstall", NAME, *where, "--wait")
-        kubectl("patch", "deployment", "render", "--type=merge", "-p", '{"metadata": {"finalizers": null}}', *where)
+        kubectl(
+            "patch", "deployment", f"{NAME}-render", "--type=merge", "-p", '{"metadata": {"finalizers": null}}', *where
+        )
     else:
         assert run(*upgrade, *values(repository, NEW), *NEVER, "--timeout", "1s").code != 0
 

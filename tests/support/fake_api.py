@@ -18,7 +18,7 @@ class ApiServer:
     """Answers with what `answers` holds for a path, else from `objects`, else 404; and remembers the requests.
 
     Attributes:
-        answers: Path -> status and body of every GET, whatever `objects` holds.
+        answers: Path of a GET, or `METHOD path` -> status and body, whatever `objects` holds.
         objects: Path -> object; POST, PUT and DELETE change them, and a PUT of an old resource version is a conflict.
         requests: The path of each GET, and `METHOD path` of each other request.
     """
@@ -59,8 +59,9 @@ class ApiServer:
 
     def _answer(self, method: str, path: str, body: Document) -> Answer:
         with self._alone:
-            if method == "GET" and path in self.answers:
-                return self.answers[path]
+            given = path if method == "GET" else f"{method} {path}"
+            if given in self.answers:
+                return self.answers[given]
             if method == "POST":
                 path = f"{path}/{body['metadata']['name']}"
                 return _status(409, "it exists") if path in self.objects else self._keep(path, body)

@@ -15,8 +15,10 @@ from sametag import chart as charts
 from sametag import release as helm_release
 from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Start, Step, Troubled
 from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
-from sametag.deploy.run import Deployment, StuckError, image_of
+from sametag.deploy.rights import refuse_missing
+from sametag.deploy.run import Deployment, image_of
 from sametag.deploy.session import begin
+from sametag.deploy.watched import StuckError
 from sametag.errors import HelmError, RolloutError, UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ async def _apply(
     recover: Callable[[Deployment, StuckError, Revision | None], Awaitable[RolloutError]],
 ) -> Outcome | None:
     """Apply, and recover when that fails; `recover` is given what is good to go back to, if anything."""
+    await deployment.check_rights(chart, values)
     if deployment.request.options.dry_run:
         await deployment.rehearse(chart, values)
         return None
@@ -161,6 +164,7 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         if to_tag is not None and helm_release.forgotten(deployment.history, to_tag):
             return await _redeploy(deployment, to_tag)
         to = helm_release.rollback_target(deployment.history, to_tag=to_tag, to_revision=to_revision)
+        await refuse_missing(deployment.client, deployment.namespace, to.manifest)
         proof = "" if to.verified else f"; it is {to.status}, and was not verified"
         request.report(Step(f"rolling back to {to.tag} (revision {to.number}{proof})"))
         if request.options.dry_run:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,14 +11,16 @@ import httpx2
 from lightkube import ApiError
 
 from sametag import release as helm_release
+from sametag.cluster import patiently
 from sametag.deploy.events import Outcome, Request, Start, Step
-from sametag.deploy.view import View
+from sametag.deploy.rights import refuse_missing
+from sametag.deploy.watched import StuckError, Watched, watched
 from sametag.errors import HelmError, RolloutError, SametagError
 from sametag.release import Note, note
-from sametag.rollout import Evidence, Image, ServiceState, digests_of, evidence, snapshot, watch
+from sametag.rollout import Image, ServiceState, digests_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from lightkube import AsyncClient
 
@@ -28,19 +28,6 @@ if TYPE_CHECKING:
     from sametag.release import Revision
     from sametag.release.helm import HelmCommand
     from sametag.release.lock import Lock
-    from sametag.rollout import Trouble
-
-# Helm has seen every pod ready; the old ones may need a moment to be marked as ending.
-_SETTLE_SECONDS = 15
-
-
-class StuckError(Exception):
-    """The watch saw what cannot heal, or Helm gave up after it had begun."""
-
-    def __init__(self, reason: str, found: Sequence[Evidence]) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.evidence = tuple(found)
 
 
 @dataclass(slots=True)
@@ -68,70 +55,44 @@ class Deployment:
         """Whether there is no release: none was installed, or it was uninstalled and its history kept."""
         return not self.history or self.history[-1].status == "uninstalled"
 
-    async def see_through(self, action: Coroutine[Any, Any, Any]) -> tuple[ServiceState, ...]:
+    async def see_through(self, action: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[ServiceState, ...]:
         """Run Helm's action and watch the pods until every one is ready on the new revision.
 
         Raises:
             StuckError: Something cannot heal, or Helm gave up after it had begun.
             SametagError: Helm refused before it changed anything.
         """
-        self.before = {state.name: state for state in await snapshot(self.client, self.name)}
         known = {revision.number for revision in self.history}
         digest = reason = ""
-        view = View(self.client, self.request, self.before)
-        helm = asyncio.create_task(action)
-        watching = asyncio.create_task(watch(self.client, self.name, view.look))
         try:
-            await asyncio.wait({helm, watching, view.stuck}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                await watching  # raises what the API server refused
-            if not helm.done():
-                raise await self._stuck(view.stuck.result())
-            await self._helm_is_done(helm, view)
-            services = await self._settle(view)
+            async with watched(self.client, self.request) as rollout:
+                self.before = rollout.before
+                await self._helms_part(rollout, action)
+                services = await rollout.settle(image_of(self.history[-1]))
             digest = self._digest(services)
         except StuckError as stuck:
             reason = stuck.reason
             raise
-        except asyncio.CancelledError:
-            if not helm.done():
-                self.request.report(Step("interrupted: Helm is told to end, and writes down what it has done"))
-            raise
         finally:
-            # Helm first, and to its end: it writes the revision's state down.
-            for task in (helm, watching, *view.explaining):
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
             await self._write_down(known, digest, reason)
         return services
 
-    async def _stuck(self, troubles: Sequence[tuple[str, Trouble]]) -> StuckError:
-        found = await evidence(self.client, troubles)
-        return StuckError(_in_short(troubles), found)
-
-    async def _helm_is_done(self, helm: asyncio.Task[Any], view: View) -> None:
+    async def _helms_part(self, rollout: Watched, action: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        numbers = [revision.number for revision in self.history]
         try:
-            await helm
+            await rollout.run(action)
         except HelmError as error:
-            history = await helm_release.revisions(self.client, self.name)
-            if [revision.number for revision in history] == [revision.number for revision in self.history]:
+            await self._read_history()
+            if [revision.number for revision in self.history] == numbers:
                 raise  # Helm recorded no revision: nothing was changed
-            stuck = await self._stuck(view.troubles())
+            stuck = await rollout.stuck()
             raise StuckError(stuck.reason or error.message, stuck.evidence) from error
-
-    async def _settle(self, view: View) -> tuple[ServiceState, ...]:
-        """Check with our own eyes that every pod of every service runs the release's image."""
-        self.history = await helm_release.revisions(self.client, self.name)
+        await self._read_history()
         if not self.history:
             raise RolloutError(f"release {self.name} was removed while it was being deployed")
-        newest = self.history[-1]
-        view.expect(image_of(newest))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(view.settled.wait(), _SETTLE_SECONDS)
-        astray = [state.name for state in view.latest if not (state.complete and state.runs(image_of(newest)))]
-        if astray:
-            raise StuckError(f"Helm is done, but not on tag {newest.tag}: {', '.join(astray)}", ())
-        return view.latest
+
+    async def _read_history(self) -> None:
+        self.history = await patiently(lambda: helm_release.revisions(self.client, self.name))
 
     def _digest(self, services: Sequence[ServiceState]) -> str:
         """Return the one digest that every pod runs; empty, with a warning, where there is none."""
@@ -154,10 +115,11 @@ class Deployment:
             return
         try:
             if not self.history or self.history[-1].number in known:
-                self.history = await helm_release.revisions(self.client, self.name)
+                await self._read_history()
             if not self.history or self.history[-1].number in known:
                 return  # Helm recorded nothing
-            self.history[-1] = await self._noted(self.history[-1], digest, reason)
+            newest = self.history[-1]
+            self.history[-1] = await patiently(lambda: self._noted(newest, digest, reason))
             for revision in helm_release.expendable(self.history, self.request.options.history_max):
                 await helm_release.remove(self.client, revision)
                 self.history.remove(revision)
@@ -190,7 +152,7 @@ class Deployment:
         """Run `helm rollback` to a revision, watched."""
         await self._start("rollback", to.tag or to.digest)
         return await self.see_through(
-            self.helm.rollback(
+            lambda: self.helm.rollback(
                 self.name,
                 to.number,
                 namespace=self.namespace,
@@ -219,7 +181,7 @@ class Deployment:
         tag = str(image.get("tag") or image.get("digest") or "")
         await self._start("upgrade" if self.history else "install", tag)
         return await self.see_through(
-            self.helm.install_or_upgrade(
+            lambda: self.helm.install_or_upgrade(
                 self.name,
                 chart.path,
                 values,
@@ -231,6 +193,14 @@ class Deployment:
                 wait=True,
             )
         )
+
+    async def check_rights(self, chart: Chart, values: dict[str, Any]) -> None:
+        """Refuse what the user has no right to; an upgrade mostly changes the kinds that are there already."""
+        if self.history:
+            manifest = self.history[-1].manifest
+        else:
+            manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
+        await refuse_missing(self.client, self.namespace, manifest)
 
     async def rehearse(self, chart: Chart, values: dict[str, Any]) -> None:
         """Let Helm and the API server check everything, and change nothing."""
@@ -244,17 +214,3 @@ class Deployment:
 def image_of(revision: Revision) -> Image:
     """Return the one image of a revision."""
     return Image(revision.repository, revision.tag, revision.digest)
-
-
-def _in_short(troubles: Sequence[tuple[str, Trouble]]) -> str:
-    """Say the first cause with the services that it stops, and how many more there are: the evidence has them all."""
-    causes: dict[str, list[str]] = {}
-    for service, trouble in troubles:
-        services = causes.setdefault(trouble.summary, [])
-        if service not in services:
-            services.append(service)
-    if not causes:
-        return ""
-    cause, services = next(iter(causes.items()))
-    more = len({service for service, _ in troubles}) - len(services)
-    return f"{', '.join(services)}: {cause}" + (f" (and {more} more)" if more > 0 else "")

@@ -10,12 +10,14 @@ from sametag.deploy.events import Progress, Troubled
 from sametag.rollout import Patience, evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
     from sametag.rollout import Image, ServiceState, Trouble
+
+    _Key = tuple[str, str, str, str]
 
 
 class View:
@@ -24,19 +26,25 @@ class View:
     Args:
         client: For the logs of pods in trouble.
         request: Whom to tell, and whether what cannot heal is to end the rollout.
-        before: The services as they were, by name.
     """
 
-    def __init__(self, client: AsyncClient, request: Request, before: Mapping[str, ServiceState]) -> None:
+    def __init__(self, client: AsyncClient, request: Request) -> None:
         self._client = client
         self._request = request
-        self._before = dict(before)
         self._patience = Patience()
         self._expected: Image | None = None
         self._began = time.monotonic()
-        self._explained: set[tuple[str, str, str, str]] = set()
+        self._explained: set[_Key] = set()
+        self._failed: dict[_Key, tuple[str, Trouble]] = {}
         self.latest: tuple[ServiceState, ...] = ()
-        self.stuck: asyncio.Future[list[tuple[str, Trouble]]] = asyncio.get_running_loop().create_future()
+        #: The services and Jobs at the first look, by name: what is wrong with those is not this rollout's doing.
+        self.before: dict[str, ServiceState] = {}
+        self.begun = asyncio.Event()
+        #: Something cannot heal.
+        self.stuck = asyncio.Event()
+        #: And every other service is either well, or in trouble too.
+        self.decided = asyncio.Event()
+        #: Every pod runs the expected image.
         self.settled = asyncio.Event()
         #: Whoever ends the watch ends these too.
         self.explaining: list[asyncio.Task[None]] = []
@@ -44,12 +52,15 @@ class View:
     def look(self, states: Sequence[ServiceState]) -> None:
         """Take in a new state of the services."""
         self.latest = tuple(states)
-        self._request.report(Progress(self.latest, self._before, time.monotonic() - self._began))
+        if not self.begun.is_set():
+            self.before = {state.name: state for state in states}
+            self.begun.set()
+        self._request.report(Progress(self.latest, self.before, time.monotonic() - self._began))
         found = self.troubles()
         exhausted = self._patience.exhausted(found)
-        if exhausted and self._request.options.fail_fast and not self.stuck.done():
-            self.stuck.set_result(exhausted)  # and all of it is explained then
-        elif not self.stuck.done():
+        if self._request.options.fail_fast:
+            self._fail(exhausted)
+        if not self.stuck.is_set():  # else all of it is explained soon
             self._explain(found)
         self._check()
 
@@ -57,13 +68,30 @@ class View:
         """Return the troubles of the services that this deployment changed; what was broken before is not its doing."""
         return [(state.name, trouble) for state in self.latest if self._changed(state) for trouble in state.troubles]
 
+    def failures(self) -> list[tuple[str, Trouble]]:
+        """Return what ended the rollout, and with it all that is in trouble or, without any, not ready."""
+        found = self._failed | _keyed(self.troubles())
+        if not found:
+            waiting = [state for state in self.latest if state.job or not state.complete]
+            found = _keyed([(state.name, unready) for state in waiting for unready in state.unready])
+        return list(found.values())
+
     def _changed(self, state: ServiceState) -> bool:
-        before = self._before.get(state.name)
+        before = self.before.get(state.name)
         return before is None or (before.uid, before.generation) != (state.uid, state.generation)
+
+    def _fail(self, exhausted: Sequence[tuple[str, Trouble]]) -> None:
+        self._failed |= _keyed(exhausted)
+        if not self._failed:
+            return
+        self.stuck.set()
+        services = {service for service, _ in self._failed.values()}
+        if all(state.complete or state.name in services for state in self.latest):
+            self.decided.set()
 
     def _explain(self, found: Sequence[tuple[str, Trouble]]) -> None:
         """Fetch events and logs of each trouble once, beside the watch."""
-        keyed = {(name, trouble.pod, trouble.container, trouble.reason): (name, trouble) for name, trouble in found}
+        keyed = _keyed(found)
         new = [pair for key, pair in keyed.items() if key not in self._explained]
         self._explained.update(keyed)
         if new:
@@ -81,3 +109,7 @@ class View:
         image = self._expected
         if image and all(state.complete and state.runs(image) for state in self.latest):
             self.settled.set()
+
+
+def _keyed(found: Iterable[tuple[str, Trouble]]) -> dict[_Key, tuple[str, Trouble]]:
+    return {(name, trouble.pod, trouble.container, trouble.reason): (name, trouble) for name, trouble in found}

@@ -73,7 +73,7 @@ def unlocked_lines(found: Unlocked) -> Iterator[str]:
         back = f"sametag rollback {name} --to-revision {found.good.number}"
         yield f"next: {back} brings every service to {found.good.tag}"
     else:
-        yield f"next: sametag uninstall {name}, or upgrade it; none of its revisions was ever deployed"
+        yield f"next: sametag upgrade {name} deploys it again, sametag uninstall {name} removes it"
 
 
 def status_table(revision: Revision, states: Sequence[ServiceState], image: Image) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from sametag.release.note import Note, author
 from sametag.release.recorded import write_chart
 from sametag.release.revision import Revision
-from sametag.release.storage import describe, remove, revisions
+from sametag.release.storage import describe, remove, revisions, stored_as
 from sametag.release.target import current, expendable, forgotten, last_good, rollback_target
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "remove",
     "revisions",
     "rollback_target",
+    "stored_as",
     "write_chart",
 ]

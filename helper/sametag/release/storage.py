@@ -87,6 +87,11 @@ async def remove(client: AsyncClient, revision: Revision) -> None:
             raise
 
 
+def stored_as() -> str:
+    """Return the resource that Helm stores revisions as: `secrets`, or `configmaps`."""
+    return f"{_kind().__name__.lower()}s"
+
+
 def _name(revision: Revision) -> str:
     return f"sh.helm.release.v1.{revision.release}.v{revision.number}"
 

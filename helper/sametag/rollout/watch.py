@@ -13,6 +13,7 @@ from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, State
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Event, Pod
 
+from sametag.cluster import RETRY_SECONDS, is_transient
 from sametag.rollout.job import jobs
 from sametag.rollout.state import ServiceState, assess
 from sametag.rollout.workload import Objects
@@ -28,13 +29,6 @@ INSTANCE_LABEL = "app.kubernetes.io/instance"
 
 # A rolling update makes bursts of events; one look at the end of a burst is enough.
 _DEBOUNCE = 0.05
-
-# The API server restarts, is overloaded, or has forgotten the version that we ask from.
-_TRANSIENT = (410, 429, 500, 502, 503, 504)
-
-
-# Seconds between two tries while it does.
-_RETRY = 1.0
 
 
 @dataclass(slots=True)
@@ -120,9 +114,7 @@ async def _follow(client: AsyncClient, source: _Source, changed: asyncio.Event) 
                 else:
                     source.store[item.metadata.uid] = item
                 changed.set()
-        except httpx2.TransportError:
-            await asyncio.sleep(_RETRY)  # the API server restarts; Helm waits for it too
-        except ApiError as error:
-            if error.status.code not in _TRANSIENT:
+        except (ApiError, httpx2.TransportError) as error:
+            if not is_transient(error):
                 raise
-            await asyncio.sleep(_RETRY)
+            await asyncio.sleep(RETRY_SECONDS)
