@@ -6,6 +6,7 @@ skipped cluster test would prove nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,3 +94,36 @@ def namespace(
     yield name
     run("helm", "uninstall", "gifinator", "--namespace", name, "--ignore-not-found")
     kubectl("delete", "namespace", name, "--wait=false")
+
+
+# So that many pods of many tests find room on one node.
+SMALL = {"cpu": "1m", "memory": "16Mi"}
+
+_RENDER: dict[str, Any] = {
+    "command": ["/usr/local/bin/render"],
+    "ports": {"http": {"containerPort": 8082}},
+    "probes": {"port": "http", "path": "/healthz", "readinessPath": "/readyz"},
+    "preStopDelaySeconds": 0,
+    "terminationGracePeriodSeconds": 1,
+    "resources": {"requests": SMALL},
+}
+
+
+@pytest.fixture
+def render_values(repository: str, tmp_path: Path) -> Callable[..., str]:
+    """Write a values file with one service of the application, which asks no other, and settings over it."""
+
+    def write(*, others: dict[str, Any] | None = None, **settings: Any) -> str:
+        services = {"render": {**_RENDER, **settings}, **(others or {})}
+        file = tmp_path / "values.yaml"
+        file.write_text(json.dumps({"image": {"repository": repository}, "namePrefix": "", "services": services}))
+        return str(file)
+
+    return write
+
+
+@pytest.fixture
+def render_alone(run: Callable[..., Ran], namespace: str, render_values: Callable[..., str]) -> str:
+    """A namespace with that one service on the old tag, as release `gifinator`."""
+    assert run("sametag", "install", "gifinator", "-n", namespace, "-f", render_values(), "--tag", OLD).code == 0
+    return namespace

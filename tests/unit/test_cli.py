@@ -27,6 +27,9 @@ MISTAKEN = "image: {repository: app, tag: x}\nservices:\n  web:\n    comand: [a]
 APPS = "/apis/apps/v1/namespaces/apps"
 
 
+MANIFEST = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+
+
 def sametag(*words: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sametag", *words]
     clean = {name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "GITHUB_ACTIONS")}
@@ -42,7 +45,7 @@ def revision(number: int, tag: str, status: str, description: str = "Upgrade com
         "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": description},
         "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}, "values": {}},
         "config": {"image": {"repository": "registry.example.com/app", "tag": tag}},
-        "manifest": "",
+        "manifest": MANIFEST,
     }
     packed = base64.b64encode(gzip.compress(json.dumps(record).encode()))
     return {"metadata": {"name": f"v{number}"}, "data": {"release": base64.b64encode(packed).decode()}}
@@ -65,6 +68,7 @@ def deployed(api: ApiServer, running: str) -> None:
         ],
         f"{APPS}/statefulsets": [],
         f"{APPS}/daemonsets": [],
+        f"{NAMESPACE}/services": [{"metadata": {"name": "web"}}],
         f"{NAMESPACE}/pods": [
             {
                 "metadata": {"name": "web-1", "uid": "p", "ownerReferences": [{**owner, "uid": "r"}]},
@@ -121,10 +125,37 @@ def test_status_as_json_says_the_same(api: ApiServer) -> None:
     assert document["services"]["web"]["pods"][0] == {
         "name": "web-1",
         "images": ["registry.example.com/app:1.9"],
+        "digests": [""],
         "ready": True,
         "restarts": 0,
         "onTag": False,
     }
+
+
+def test_status_names_an_object_that_is_gone(api: ApiServer) -> None:
+    deployed(api, "1.10")
+    api.answers[f"{NAMESPACE}/services"] = (200, {"metadata": {"resourceVersion": "1"}, "items": []})
+    ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
+
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (6, "Service web is not there: revision 2 has it")
+
+
+def test_who_may_not_see_every_object_still_sees_the_pods(api: ApiServer) -> None:
+    deployed(api, "1.10")
+    message = "services is forbidden"
+    api.answers[f"{NAMESPACE}/services"] = (403, {"kind": "Status", "code": 403, "message": message})
+    ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
+
+    assert ran.returncode == 0
+    assert ran.stdout.splitlines()[-1] == "what others have changed cannot be told: services is forbidden"
+
+
+def test_status_of_what_only_helm_changed_takes_one_list_a_kind_and_no_dry_run(api: ApiServer) -> None:
+    deployed(api, "1.10")
+    sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
+
+    lists = ("deployments", "statefulsets", "daemonsets", "replicasets", "pods", "secrets", "services")
+    assert sorted(path.partition("?")[0].rpartition("/")[2] for path in api.requests) == sorted(lists)
 
 
 def test_invalid_values_exit_with_1_and_the_problem_is_on_standard_output(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from lightkube.models.core_v1 import PodTemplateSpec
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from lightkube.resources.core_v1 import Pod
 
@@ -100,6 +102,24 @@ def test_the_newest_replicaset_is_the_one_with_the_highest_revision_as_a_number(
 
     assert [p.name for p in state.pods] == ["b"]
     assert [p.name for p in state.others] == ["a"]
+
+
+def test_the_replicaset_of_another_template_is_not_the_newest_whatever_the_controller_has_seen() -> None:
+    """When replicas and image change at once, the controller says that it has seen it before it makes the new one."""
+    of = deployment()
+    of.spec.template = PodTemplateSpec(metadata=ObjectMeta(annotations={"changed": "yes"}))
+    state = judge(pod("b", "new", OLD, waiting("ImagePullBackOff", "not found")), of=of)
+
+    assert ([p.name for p in state.pods], [p.name for p in state.others], state.troubles) == ([], ["b"], ())
+    assert not state.complete
+
+
+def test_the_label_that_the_controller_adds_makes_no_other_template() -> None:
+    made = replicaset("made", 3)
+    made.spec.template = PodTemplateSpec(metadata=ObjectMeta(labels={"pod-template-hash": "x"}))
+    objects = Objects({"d1": deployment()}, replicasets={"made": made}, pods={"b": pod("b", "made", NEW)})
+
+    assert [p.name for p in assess(objects)[0].pods] == ["b"]
 
 
 def test_a_service_is_complete_once_no_older_pod_is_left() -> None:

@@ -17,6 +17,7 @@ import yaml
 
 from sametag import values
 from sametag.values import Location, Sources
+from sametag.values.losing import lost
 
 DATA = Path(__file__).parent / "data"
 SCALARS = json.loads((DATA / "helm-yaml-scalars.json").read_text())
@@ -408,3 +409,30 @@ def test_a_path_is_written_as_set_takes_it() -> None:
     for part in path:
         tree = tree[part]
     assert tree == 1
+
+
+def test_what_files_do_not_say_is_lost_from_the_release_and_said() -> None:
+    kept: dict[str, Any] = {
+        "image": {"repository": "app", "tag": "1", "pullPolicy": "Never"},
+        "defaults": {"replicas": 2},
+        "services": {"web": {"env": {"A": "1", "B": "2"}, "replicas": 3}, "old": {"command": ["x"]}},
+        "namePrefix": None,
+    }
+    given = {"image": {"repository": "app"}, "services": {"web": {"env": {"A": "9"}, "replicas": 3}}}
+    defaults = {"defaults": {"replicas": 2}}
+
+    found = lost(kept, given, {**defaults, "image": {"pullPolicy": "Always"}}, "values of revision 7")
+
+    assert [(problem.path, problem.severity, problem.message.partition(": ")[2]) for problem in found] == [
+        ("image.pullPolicy", "warning", "it goes back to the chart's default"),
+        ("services.web.env.B", "warning", "it goes back to the chart's default"),
+        ("services.old", "warning", "the service is removed"),
+    ]
+    assert lost(kept, given, kept, "values of revision 7") == []
+
+
+def test_many_lost_values_are_counted() -> None:
+    found = lost({str(number): number for number in range(20)}, {}, {}, "values of revision 7")
+
+    assert len(found) == 11
+    assert found[-1].message == "and 10 more values are not in your values"

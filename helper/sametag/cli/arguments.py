@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EPILOG = """exit codes:
   0 done                          4 rollout failed, and what became of it was said
-  1 values invalid                6 drift: a pod is not on the tag
+  1 values invalid                6 drift: something is not as released
   2 usage                         7 locked: another client is changing the release
   3 Helm or the cluster refused   70 a bug   130 interrupted
 """
@@ -100,14 +100,30 @@ def _upgrade(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-rollback", action="store_true", help="leave a failed upgrade in place, to look at it")
     command.add_argument("-i", "--install", action="store_true", help="install the release if it is not there")
     _create_namespace(command)
+    command.add_argument("--take-over", action="store_true", help="overwrite what others have changed in the cluster")
+
+
+def _diff(command: argparse.ArgumentParser) -> None:
+    _release(command)
+    _values(command, "given, they replace the release's values; else those are kept")
+    _chart(command)
+    _back(command, "show a rollback: ")
+    _connection(command)
+    command.add_argument("--full", action="store_true", help="show the manifests, as a unified diff")
+    command.add_argument("--exit-code", action="store_true", help="exit with 2 when something would change")
+    _output(command, "text")
 
 
 def _rollback(command: argparse.ArgumentParser) -> None:
     _release(command)
-    target = command.add_mutually_exclusive_group()
-    target.add_argument("--to-tag", metavar="TAG", help="go back to the newest good revision with this tag")
-    target.add_argument("--to-revision", metavar="N", type=int, help="go back to this revision")
+    _back(command, "go ")
     _deploying(command)
+
+
+def _back(command: argparse.ArgumentParser, verb: str) -> None:
+    target = command.add_mutually_exclusive_group()
+    target.add_argument("--to-tag", metavar="TAG", help=f"{verb}back to the newest good revision with this tag")
+    target.add_argument("--to-revision", metavar="N", type=int, help=f"{verb}back to this revision")
 
 
 def _history(command: argparse.ArgumentParser) -> None:
@@ -120,6 +136,7 @@ def _status(command: argparse.ArgumentParser) -> None:
     _release(command)
     _connection(command)
     _output(command)
+    command.add_argument("-w", "--watch", action="store_true", help="show it again on every change, until Ctrl-C")
 
 
 def _uninstall(command: argparse.ArgumentParser) -> None:
@@ -140,11 +157,12 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...
     ("validate", "check values against the chart's schema, without a cluster", _validate),
     ("schema", "print the schema of the values with every description, for editors", _schema),
     ("render", "print the manifests that Helm would send", _render),
+    ("diff", "show what an upgrade or a rollback would change, service by service", _diff),
     ("install", "install a release, and wait until every service is ready", _install),
     ("upgrade", "move every service of a release to a tag", _upgrade),
     ("rollback", "bring every service of a release back", _rollback),
     ("history", "list the revisions of a release with their tags", _history),
-    ("status", "show every pod of every service: on the tag or not", _status),
+    ("status", "show every pod of every service: on the tag or not, and who changed what", _status),
     ("unlock", "get a release out of the state that a dead client left it in", _unlock),
     ("uninstall", "remove a release", _uninstall),
 )
@@ -231,5 +249,5 @@ def _lock_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _output(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(default: %(default)s)")
+def _output(command: argparse.ArgumentParser, default: str = "table") -> None:
+    command.add_argument("-o", "--output", choices=(default, "json"), default=default, help="(default: %(default)s)")

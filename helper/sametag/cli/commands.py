@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
 from sametag import schema, values
 from sametag.cli.files import expand
+from sametag.cli.given import next_values, sources, user_values
 from sametag.cli.telling import telling
-from sametag.errors import ValuesError
+from sametag.errors import ClusterError, UsageError, ValuesError
 from sametag.output import problems as problem_output
 
 if TYPE_CHECKING:
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
 
     from sametag.chart import Chart
     from sametag.cluster import Target
-    from sametag.deploy import Event, Request
+    from sametag.deploy import Event, Plan, Request
     from sametag.release import Revision
-    from sametag.rollout import ServiceState
     from sametag.values import Problem, Values
 
     Arguments = argparse.Namespace
     T = TypeVar("T")
 
-_DONE, _INVALID, _DRIFT = 0, 1, 6
+_DONE, _INVALID, _DIFFERENT, _DRIFT = 0, 1, 2, 6
 
 
 def version() -> int:
@@ -61,7 +61,7 @@ def render(arguments: Arguments) -> int:
     from sametag.release.helm import HelmCommand
 
     with _chart(arguments) as chart:
-        user = _user_values(arguments)
+        user = user_values(arguments)
         _refuse_problems(chart, user)
         helm = HelmCommand(_target(arguments), warn=_progress)
         manifests = _await(helm.render(arguments.release, chart.path, user.tree, namespace=arguments.namespace))
@@ -74,7 +74,7 @@ def install(arguments: Arguments) -> int:
     from sametag import deploy
 
     with telling(arguments) as told, _chart(arguments) as chart:
-        user = _user_values(arguments)
+        user = user_values(arguments)
         _refuse_problems(chart, user)
         options = {"recover": not arguments.keep_failed, "create_namespace": arguments.create_namespace}
         told.outcome = _await(deploy.install(_request(arguments, told, **options), chart, user.tree))
@@ -86,16 +86,64 @@ def upgrade(arguments: Arguments) -> int:
     from sametag import deploy
 
     with telling(arguments) as told, _chart(arguments) as chart:
-
-        def plan(now: Revision | None) -> dict[str, Any]:
-            user = _next_values(arguments, now) if now else _user_values(arguments)
-            _refuse_problems(chart, user)
-            return user.tree
-
         options = {"recover": not arguments.no_rollback, "create_namespace": arguments.create_namespace}
         request = _request(arguments, told, **options)
-        told.outcome = _await(deploy.upgrade(request, chart, plan, install=arguments.install))
+        next_values = _planning(arguments, chart)
+        told.outcome = _await(deploy.upgrade(request, chart, next_values, install=arguments.install))
     return _DONE
+
+
+def _planning(arguments: Arguments, chart: Chart) -> Callable[[Revision | None], dict[str, Any]]:
+    """Return what makes the values of the next revision from the newest one, and refuses those that are wrong."""
+
+    def plan(now: Revision | None) -> dict[str, Any]:
+        user = next_values(arguments, chart, now) if now else user_values(arguments)
+        _refuse_problems(chart, user)
+        return user.tree
+
+    return plan
+
+
+def diff(arguments: Arguments) -> int:
+    """Show what an upgrade or a rollback would change."""
+    from sametag.output import plans
+
+    plan = _planned(arguments)
+    if arguments.output == "json":
+        print(plans.plan_json(plan))
+    else:
+        print("\n".join(plans.plan_in_full(plan) if arguments.full else plans.plan_lines(plan)))
+    return _DIFFERENT if plan.objects and arguments.exit_code else _DONE
+
+
+def _planned(arguments: Arguments) -> Plan:
+    """Have a dry run say what it would do; that it would be refused is no reason to show nothing."""
+    from sametag import deploy
+
+    found: list[Plan] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, deploy.Plan):
+            found.append(event)
+        else:
+            _say_step(event)
+
+    request = _request(arguments, hear, dry_run=True)
+    to_tag, to_revision = arguments.to_tag, arguments.to_revision
+    try:
+        if to_tag is not None or to_revision is not None:
+            if any(sources(arguments)):
+                raise UsageError("a rollback takes its values from its revision: leave out the values, or --to-…")
+            _await(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
+        else:
+            with _chart(arguments) as chart:
+                install = bool(arguments.values)
+                _await(deploy.upgrade(request, chart, _planning(arguments, chart), install=install))
+    except ClusterError as refused:
+        if not found:
+            raise
+        _progress(f"upgrade would stop: {refused.message}")
+    return found[0]
 
 
 def rollback(arguments: Arguments) -> int:
@@ -120,17 +168,18 @@ def history(arguments: Arguments) -> int:
 
 
 def status(arguments: Arguments) -> int:
-    """Show every pod of every service; exit 6 when one is not on the tag."""
-    from sametag.deploy import image_of
-    from sametag.output import releases
+    """Show every pod of every service; exit 6 when something is not as the release says."""
+    from sametag import deploy
+    from sametag.cli.watching import shower
 
-    newest, states = _await(_read_status(arguments))
-    image = image_of(newest)
-    if arguments.output == "json":
-        print(releases.status_json(newest, states, image))
+    show = shower(arguments)
+    if arguments.watch:
+        # Ctrl-C is how a watch ends.
+        with suppress(KeyboardInterrupt):
+            _await(deploy.follow(_target(arguments), arguments.release, show))
     else:
-        print("\n".join(releases.status_table(newest, states, image)))
-    return _DONE if all(state.runs(image) for state in states) else _DRIFT
+        show(_await(deploy.status(_target(arguments), arguments.release)))
+    return _DONE if show.as_released else _DRIFT
 
 
 def unlock(arguments: Arguments) -> int:
@@ -157,6 +206,7 @@ COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
     "validate": validate,
     "schema": schema_of_values,
     "render": render,
+    "diff": diff,
     "install": install,
     "upgrade": upgrade,
     "rollback": rollback,
@@ -182,15 +232,6 @@ async def _read_history(arguments: Arguments) -> list[Revision]:
         return await _history(arguments, client)
 
 
-async def _read_status(arguments: Arguments) -> tuple[Revision, list[ServiceState]]:
-    from sametag.cluster import connect
-    from sametag.rollout import snapshot
-
-    async with connect(_target(arguments)) as client:
-        found = await _history(arguments, client)
-        return found[-1], await snapshot(client, arguments.release)
-
-
 def _target(arguments: Arguments) -> Target:
     from sametag.cluster import Target
 
@@ -200,15 +241,10 @@ def _target(arguments: Arguments) -> Target:
 def _request(arguments: Arguments, report: Callable[[Event], None], **options: bool) -> Request:
     from sametag.deploy import UNLOCK_WAIT, Options, Request
 
-    chosen = Options(
-        timeout=arguments.timeout,
-        history_max=getattr(arguments, "history_max", 30),
-        description=getattr(arguments, "description", ""),
-        lock_timeout=getattr(arguments, "lock_timeout", UNLOCK_WAIT),
-        dry_run=getattr(arguments, "dry_run", False),
-        fail_fast=getattr(arguments, "fail_fast", "on") == "on",
-        **options,
-    )
+    flags = ("timeout", "history_max", "description", "lock_timeout", "dry_run", "take_over")
+    given = {name: value for name in flags if (value := getattr(arguments, name, None)) is not None}
+    fail_fast = getattr(arguments, "fail_fast", "on") == "on"
+    chosen = Options(**{"lock_timeout": UNLOCK_WAIT, "fail_fast": fail_fast, **given, **options})
     return Request(_target(arguments), arguments.release, report, chosen)
 
 
@@ -245,37 +281,15 @@ def _chart(arguments: Arguments) -> Iterator[Chart]:
         yield charts.load(str(_await(fetched)))
 
 
-def _user_values(arguments: Arguments) -> Values:
-    return values.load(_sources(arguments))
-
-
-def _next_values(arguments: Arguments, now: Revision) -> Values:
-    """Return the values of the next revision.
-
-    Files replace the values of the release, as with Helm. Without files those are kept, and what is set goes over
-    them, as with Helm's --reset-then-reuse-values: that is what a new tag means. A file that names no version of the
-    image says nothing about it, so the tag that runs stays.
-    """
-    given = _user_values(arguments)
-    if not arguments.values:
-        kept = values.from_tree(now.values, f"values of revision {now.number}")
-        merged = values.coalesce(kept, given)
-        return merged._replace(layers=(*kept.layers, *given.layers), defaults=())
-    image = given.tree.get("image")
-    if isinstance(image, dict) and not (image.get("tag") or image.get("digest")) and now.tag:
-        return values.load(_sources(arguments)._replace(tag=now.tag))
-    return given
-
-
 def _checker(chart: Chart) -> Callable[[Values], list[Problem]]:
     return schema.checker(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), chart.schema)
 
 
 def _report(chart: Chart, arguments: Arguments) -> problem_output.Report:
     """Check what `validate` names: one set of values, or each file on its own over the files of -f."""
-    sources, files = _sources(arguments), expand(arguments.files, arguments.values)
+    common, files = sources(arguments), expand(arguments.files, arguments.values)
     check = _checker(chart)
-    sets = values.load_each(sources, files) if files else [values.load(sources)]
+    sets = values.load_each(common, files) if files else [values.load(common)]
     report = problem_output.collect((user.files(), check(user)) for user in sets)
     return report.strict() if arguments.strict else report
 
@@ -287,18 +301,6 @@ def _refuse_problems(chart: Chart, user: Values) -> None:
         _progress(line)
     if values.has_errors(found):
         raise ValuesError("the values are invalid; nothing was changed")
-
-
-def _sources(arguments: Arguments) -> values.Sources:
-    return values.Sources(
-        files=tuple(arguments.values),
-        set=tuple(arguments.set),
-        set_string=tuple(arguments.set_string),
-        set_json=tuple(arguments.set_json),
-        set_file=tuple(arguments.set_file),
-        set_literal=tuple(arguments.set_literal),
-        tag=arguments.tag,
-    )
 
 
 def _await(coroutine: Coroutine[Any, Any, T]) -> T:

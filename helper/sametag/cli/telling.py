@@ -81,22 +81,22 @@ def _reader(style: str) -> Listener:
     if style == "json":
         from sametag.output.stream import JsonStream
 
-        return JsonStream(_writer(sys.stdout))
-    if _redraws(sys.stderr):
+        return JsonStream(writer(sys.stdout))
+    if redraws(sys.stderr):
         from sametag.output.live import Live
 
-        return Live(sys.stderr, _writer(sys.stdout))
+        return Live(sys.stderr, writer(sys.stdout))
     from sametag.output.lines import ProgressLines
 
-    return ProgressLines(_writer(sys.stderr), _writer(sys.stdout))
+    return ProgressLines(writer(sys.stderr), writer(sys.stdout))
 
 
-def _redraws(stream: TextIO) -> bool:
+def redraws(stream: TextIO) -> bool:
     """Whether lines can be drawn again in their place, and somebody is there to see it."""
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
 
 
-def _writer(stream: TextIO) -> Callable[[str], None]:
+def writer(stream: TextIO) -> Callable[[str], None]:
     """Return what writes a line; a reader that goes away (head, say) must not end a rollout half-way."""
 
     def write(line: str) -> None:

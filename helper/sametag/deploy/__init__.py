@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
 from sametag import release as helm_release
-from sametag.deploy.events import Event, Failure, Options, Outcome, Progress, Request, Start, Step, Troubled
+from sametag.deploy import preview
+from sametag.deploy.events import Event, Failure, Options, Outcome, Plan, Progress, Request, Start, Step, Troubled
 from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.run import Deployment, image_of
+from sametag.deploy.running import Status, follow, status
 from sametag.deploy.session import begin
 from sametag.deploy.watched import StuckError
 from sametag.errors import HelmError, RolloutError, UsageError
@@ -33,15 +36,19 @@ __all__ = [
     "Failure",
     "Options",
     "Outcome",
+    "Plan",
     "Progress",
     "Request",
     "Start",
+    "Status",
     "Step",
     "Troubled",
     "Unlocked",
+    "follow",
     "image_of",
     "install",
     "rollback",
+    "status",
     "uninstall",
     "unlock",
     "upgrade",
@@ -77,7 +84,9 @@ async def _apply(
     """Apply, and recover when that fails; `recover` is given what is good to go back to, if anything."""
     await deployment.check_rights(chart, values)
     if deployment.request.options.dry_run:
-        await deployment.rehearse(chart, values)
+        deployment.request.report(await preview.plan_upgrade(deployment, chart, values))
+    await preview.preflight(deployment, chart, values)
+    if deployment.request.options.dry_run:
         return None
     good = helm_release.last_good(deployment.history)
     try:
@@ -159,6 +168,8 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         RolloutError: A service did not become ready.
         SametagError: There is no such release, or the cluster or Helm refused; nothing was changed.
     """
+    # Going back has to work, whoever changed what.
+    request = replace(request, options=replace(request.options, take_over=True))
     async with begin(request) as deployment:
         helm_release.current(deployment.history, request.release, deployment.namespace)
         if to_tag is not None and helm_release.forgotten(deployment.history, to_tag):
@@ -167,7 +178,9 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         await refuse_missing(deployment.client, deployment.namespace, to.manifest)
         proof = "" if to.verified else f"; it is {to.status}, and was not verified"
         request.report(Step(f"rolling back to {to.tag} (revision {to.number}{proof})"))
+        await preview.before_rollback(deployment, to)
         if request.options.dry_run:
+            request.report(await preview.plan_rollback(deployment, to))
             return None
         try:
             services = await deployment.roll_back(to)
@@ -175,7 +188,9 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
             request.report(Failure(stuck.evidence))
             message = f"rollback of {request.release} to {to.tag} failed: {stuck.reason}"
             raise RolloutError(message, f"sametag status {request.release}") from stuck
-        return deployment.outcome(services)
+        outcome = deployment.outcome(services)
+        await preview.prove(deployment, outcome.revision)
+        return outcome
 
 
 async def _redeploy(deployment: Deployment, tag: str) -> Outcome | None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sametag.cluster import Target
+    from sametag.diff import Hook, ObjectDiff
     from sametag.release import Revision
     from sametag.rollout import Evidence, ServiceState
 
@@ -25,6 +26,7 @@ class Options:
         create_namespace: Whether Helm creates the namespace of a first install.
         recover: Whether a failed upgrade is rolled back, and a failed first install removed.
         fail_fast: Whether what cannot heal ends the rollout; else only Helm's timeout does.
+        take_over: Whether an upgrade overwrites what others have changed; a rollback always does.
         dry_run: Whether to check everything, with a server-side dry run too, and change nothing.
     """
 
@@ -35,6 +37,7 @@ class Options:
     create_namespace: bool = False
     recover: bool = True
     fail_fast: bool = True
+    take_over: bool = False
     dry_run: bool = False
 
 
@@ -63,6 +66,25 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """What a deployment would do; the only event of a dry run that is no step.
+
+    Attributes:
+        release: The release's name.
+        now: The newest revision; None before the first install.
+        then: What the next one would be.
+        objects: What would become of each object; what stays as it is, is left out.
+        hooks: What Helm would run as a step of its own.
+    """
+
+    release: str
+    now: Revision | None
+    then: Revision
+    objects: tuple[ObjectDiff, ...]
+    hooks: tuple[Hook, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The services now and, by name, before; and the `seconds` since the rollout began."""
 
@@ -85,7 +107,7 @@ class Failure:
     evidence: tuple[Evidence, ...]
 
 
-Event = Step | Start | Progress | Troubled | Failure
+Event = Step | Start | Plan | Progress | Troubled | Failure
 
 
 @dataclass(frozen=True, slots=True)

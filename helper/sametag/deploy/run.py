@@ -12,6 +12,7 @@ from lightkube import ApiError
 
 from sametag import release as helm_release
 from sametag.cluster import patiently
+from sametag.deploy import preview
 from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.watched import StuckError, Watched, watched
@@ -151,13 +152,14 @@ class Deployment:
     async def roll_back(self, to: Revision) -> tuple[ServiceState, ...]:
         """Run `helm rollback` to a revision, watched."""
         await self._start("rollback", to.tag or to.digest)
+        await preview.clear_the_way(self, to)
         return await self.see_through(
             lambda: self.helm.rollback(
                 self.name,
                 to.number,
                 namespace=self.namespace,
                 timeout=self.request.options.timeout,
-                force_conflicts=self._force_conflicts,
+                force_conflicts=self.applies_server_side,
             )
         )
 
@@ -167,11 +169,11 @@ class Deployment:
         self.request.report(Start(action, self.name, self.namespace, tag))
 
     @property
-    def _force_conflicts(self) -> bool:
-        """Whether to take back the fields that others have changed.
+    def applies_server_side(self) -> bool:
+        """Whether Helm changes this release by server-side apply, under which others may own some of its fields.
 
-        With server-side apply a `kubectl set image` would otherwise stop the next upgrade half-way, with two tags. Helm
-        refuses the flag for a release that was made with client-side apply, and Helm 3 does not know it.
+        Helm 4 does, but for a release that was made with client-side apply; it refuses to force conflicts there, and
+        Helm 3 does not know them.
         """
         return self.helm.server_side and (not self.history or self.history[-1].server_side)
 
@@ -188,7 +190,7 @@ class Deployment:
                 namespace=self.namespace,
                 create_namespace=self.request.options.create_namespace,
                 reset_values=True,
-                force_conflicts=self._force_conflicts,
+                force_conflicts=self.request.options.take_over and self.applies_server_side,
                 timeout=self.request.options.timeout,
                 wait=True,
             )
@@ -202,9 +204,9 @@ class Deployment:
             manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
         await refuse_missing(self.client, self.namespace, manifest)
 
-    async def rehearse(self, chart: Chart, values: dict[str, Any]) -> None:
-        """Let Helm and the API server check everything, and change nothing."""
-        await self.helm.dry_run(self.name, chart.path, values, namespace=self.namespace)
+    async def rehearse(self, chart: Chart, values: dict[str, Any]) -> Revision:
+        """Return the revision that Helm would make of these values, without making it."""
+        return await self.helm.dry_run(self.name, chart.path, values, namespace=self.namespace)
 
     def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
         """Put together what is true now."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sametag.deploy import Failure, Progress, Start, Step, Troubled
+from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
+from sametag.output.plans import plan_document
 from sametag.output.words import GONE, phase, tag_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Documents:
                 self._services.clear()
                 names = ("action", "release", "namespace", "tag")
                 yield self._document("start", {name: getattr(event, name) for name in names})
+            case Plan():
+                yield self._document("plan", plan_document(event))
             case Progress():
                 yield from self._progress(event)
             case Troubled():

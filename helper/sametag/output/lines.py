@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sametag.deploy import Failure, Progress, Start, Step, Troubled
+from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
+from sametag.output.plans import plan_lines
 from sametag.output.summary import Summary
 from sametag.output.words import evidence_lines, outcome_line, tag_of
 
@@ -39,6 +40,9 @@ class ProgressLines:
                 self._last.clear()
             case Step():
                 self._write(event.text)
+            case Plan():
+                for line in plan_lines(event):
+                    self._result(line)
             case Progress():
                 self._progress(event)
             case Troubled() | Failure():

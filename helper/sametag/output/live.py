@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from sametag.deploy import Failure, Progress, Start, Step, Troubled
+from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.output.frame import Moment, frame
 from sametag.output.lines import result_line
+from sametag.output.plans import plan_lines
 from sametag.output.screen import Screen
 from sametag.output.summary import Summary
 from sametag.output.words import READY, evidence_lines, phase
@@ -43,6 +44,9 @@ class Live:
             case Start():
                 self._leave()
                 self._start = event
+            case Plan():
+                for line in plan_lines(event):
+                    self._result(line)
             case Progress():
                 self._progress(event)
             case Step():

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Progress
-from sametag.output.words import services, where
+from sametag.output.words import names, services, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sametag.deploy import Event
     from sametag.rollout import Evidence, ServiceState
-
-# Names of services in one line; a hundred would hide what matters.
-_NAMES = 5
 
 
 class Summary:
@@ -60,6 +57,5 @@ def running(states: tuple[ServiceState, ...]) -> Iterator[str]:
         tags = ", ".join(state.tags) or "no pod"
         word = "ready" if state.complete else f"{state.ready} of {state.desired} ready"
         alike.setdefault(f"{tags}, {word}", []).append(state.name)
-    for words, names in alike.items():
-        more = [f"and {len(names) - _NAMES} more"] if len(names) > _NAMES else []
-        yield f"  {services(len(names))} on {words}: {', '.join([*names[:_NAMES], *more])}"
+    for words, of in alike.items():
+        yield f"  {services(len(of))} on {words}: {names(of)}"

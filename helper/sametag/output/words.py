@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sametag.rollout import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sametag.deploy import Outcome
     from sametag.rollout import Evidence, ServiceState
@@ -78,6 +78,16 @@ def outcome_line(command: str, release: str, outcome: Outcome) -> str:
         f"{_DONE[command]} {release}: {services(count)} on tag {revision.tag or revision.digest} "
         f"(revision {revision.number}) in {outcome.seconds:.1f} s"
     )
+
+
+# Names in one line; a hundred would hide what matters.
+_NAMES = 5
+
+
+def names(all_of_them: Sequence[str]) -> str:
+    """Return some names in one line, and how many more there are."""
+    more = [f"and {len(all_of_them) - _NAMES} more"] if len(all_of_them) > _NAMES else []
+    return ", ".join([*all_of_them[:_NAMES], *more])
 
 
 def services(count: int) -> str:

@@ -24,6 +24,7 @@ import semver
 from pyhelm3 import Command
 
 from sametag.errors import HelmError, LockedError, UsageError, ValuesError
+from sametag.release.revision import Revision
 from sametag.values import to_helm
 
 if TYPE_CHECKING:
@@ -233,10 +234,11 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         command += ["--namespace", namespace] if namespace else []
         return (await self.run(command, json.dumps(values).encode())).decode()
 
-    async def dry_run(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str) -> None:
-        """Run `helm upgrade --install` as a server-side dry run; pyhelm3 has only the client's."""
+    async def dry_run(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str) -> Revision:
+        """Run `helm upgrade --install` as a server-side dry run, which pyhelm3 has not; return what it would store."""
         command = ["upgrade", release_name, chart, "--install", "--dry-run=server", "--namespace", namespace]
-        await self.run([*command, "--reset-values", "--values", "-"], json.dumps(values).encode())
+        command += ["--reset-values", "--values", "-", "--output", "json"]
+        return Revision(json.loads(await self.run(command, json.dumps(values).encode())))
 
 
 def _end_with_us() -> None:

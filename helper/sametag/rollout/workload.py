@@ -12,6 +12,7 @@ from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lightkube.models.core_v1 import PodSpec, PodTemplateSpec
     from lightkube.resources.apps_v1 import ReplicaSet
     from lightkube.resources.batch_v1 import Job
     from lightkube.resources.core_v1 import Event, Pod
@@ -66,15 +67,22 @@ class Owned:
         """Return the pods of the workload's newest spec, and the older ones."""
         uid = metadata(workload).uid or ""
         if isinstance(workload, Deployment):
-            return self._of_replicasets(uid)
+            return self._of_replicasets(uid, workload.spec.template)
         newest = _newest_label(workload)
         current = [pod for pod in self._pods[uid] if (metadata(pod).labels or {}).get(newest[0]) == newest[1]]
         return current, [pod for pod in self._pods[uid] if pod not in current]
 
-    def _of_replicasets(self, uid: str) -> tuple[list[Pod], list[Pod]]:
+    def _of_replicasets(self, uid: str, template: PodTemplateSpec) -> tuple[list[Pod], list[Pod]]:
+        """Tell the ReplicaSet of the newest spec by its template, as the controller does.
+
+        Neither its revision nor observedGeneration will do: when replicas and template change at once, the controller
+        first scales what is there and says that it has seen the new spec, and then makes the ReplicaSet.
+        """
         sets = sorted(self._replicasets[uid], key=_revision)
-        pods = [self._pods[metadata(replicaset).uid or ""] for replicaset in sets]
-        return (pods[-1], [pod for older in pods[:-1] for pod in older]) if pods else ([], [])
+        wanted = _essence(template)
+        newest = next((one for one in reversed(sets) if _essence(one.spec.template) == wanted), None)
+        pods = {id(one): self._pods[metadata(one).uid or ""] for one in sets}
+        return pods.pop(id(newest), []), [pod for older in pods.values() for pod in older]
 
 
 def counts(pod: Pod) -> bool:
@@ -93,6 +101,15 @@ def _by_owner(items: Iterable[_Object]) -> defaultdict[str, list[_Object]]:
 
 def _revision(replicaset: ReplicaSet) -> int:
     return int((metadata(replicaset).annotations or {}).get("deployment.kubernetes.io/revision", 0))
+
+
+def _essence(template: PodTemplateSpec | None) -> tuple[dict[str, str], dict[str, str], PodSpec | None]:
+    """Return what a pod template says, without the label that the controller adds."""
+    if template is None:
+        return {}, {}, None
+    meta = metadata(template)
+    labels = {name: value for name, value in (meta.labels or {}).items() if name != "pod-template-hash"}
+    return labels, meta.annotations or {}, template.spec
 
 
 def _newest_label(workload: StatefulSet | DaemonSet) -> tuple[str, str]:

@@ -1,0 +1,26 @@
+"""What a change would do to the objects in the cluster, who changed them meanwhile, and who else deploys them."""
+
+from sametag.diff.compare import ABSENT
+from sametag.diff.fields import Owner
+from sametag.diff.hooks import EVENTS, Hook, crossed, hooks
+from sametag.diff.owners import GitOps, gitops
+from sametag.diff.plan import Change, ObjectDiff, Situation, changes, conflicts, drift, look, take_over
+
+__all__ = [
+    "ABSENT",
+    "EVENTS",
+    "Change",
+    "GitOps",
+    "Hook",
+    "ObjectDiff",
+    "Owner",
+    "Situation",
+    "changes",
+    "conflicts",
+    "crossed",
+    "drift",
+    "gitops",
+    "hooks",
+    "look",
+    "take_over",
+]

@@ -1,0 +1,135 @@
+"""What differs between two states of an object, without what the server keeps for itself, and without secrets."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sametag.diff.objects import Path, keyed, merge_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sametag.diff.objects import Object
+
+# What the API server and the controllers keep in metadata; nobody deploys it.
+_KEPT_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+
+#: Annotations that controllers and tools write for themselves.
+BOOKKEEPING = (
+    "deployment.kubernetes.io/revision",
+    "deprecated.daemonset.template.generation",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kubectl.kubernetes.io/restartedAt",
+)
+
+# Names of variables whose value is nobody's business, and values with a password in them.
+_SECRET_NAME = re.compile(
+    r"(?i)passw|passphrase|secret|token|credential|(api|access|private|signing|encryption)_?key|dsn$"
+)
+_SECRET_VALUE = re.compile(r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY")
+
+#: What is shown in the place of a secret.
+HIDDEN: Final = "(hidden)"
+HIDDEN_CHANGED: Final = "(hidden, changed)"
+
+
+class Absent(Enum):
+    """Stands for a value that is not there."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+
+
+class Difference(NamedTuple):
+    """One value that differs; `old` or `new` is ABSENT where it is not there."""
+
+    path: Path
+    old: Any
+    new: Any
+
+
+def essence(item: Object) -> Object:
+    """Return an object without its status and what the server and the controllers keep in it."""
+    metadata = {key: value for key, value in item.get("metadata", {}).items() if key not in _KEPT_BY_THE_SERVER}
+    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in BOOKKEEPING}
+    metadata["annotations"] = annotations
+    if not annotations:
+        del metadata["annotations"]
+    first: Object = {key: item[key] for key in ("apiVersion", "kind") if key in item}
+    return {**first, **{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
+
+
+def hidden(old: Object, new: Object) -> tuple[Object, Object]:
+    """Return both states with every secret hidden; where it differs, the new one says so."""
+    return _hide(old, new, secret=False), _hide(new, old, secret=False, changed=HIDDEN_CHANGED)
+
+
+def _hide(item: Any, other: Any, *, secret: bool, changed: str = HIDDEN) -> Any:
+    """Hide what is secret in `item`: all text below `data` of a Secret, and values of variables that look like one."""
+    if isinstance(item, dict):
+        is_secret = item.get("kind") == "Secret"
+        is_variable = "value" in item and _SECRET_NAME.search(str(item.get("name", "")))
+        other = other if isinstance(other, dict) else {}
+        return {
+            key: _hide(
+                value,
+                other.get(key),
+                secret=secret or (is_secret and key in ("data", "stringData")) or bool(is_variable and key == "value"),
+                changed=changed,
+            )
+            for key, value in item.items()
+        }
+    if isinstance(item, list):
+        return [
+            _hide(one, _partner(one, number, other), secret=secret, changed=changed) for number, one in enumerate(item)
+        ]
+    if secret or (isinstance(item, str) and _SECRET_VALUE.search(item)):
+        return HIDDEN if other is None or item == other else changed
+    return item
+
+
+def _partner(item: Any, number: int, others: Any) -> Any:
+    """Return the item of the other list that is the same one: by name, else by place."""
+    if not isinstance(others, list):
+        return None
+    if isinstance(item, dict) and "name" in item:
+        return next((one for one in others if isinstance(one, dict) and one.get("name") == item["name"]), None)
+    return others[number] if number < len(others) else None
+
+
+def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
+    """Yield what differs, in the order of the new state; what comes or goes as a whole is one difference."""
+    if (maps := _maps(old, new, path)) is not None:
+        yield from _of_maps(*maps, path)
+    elif (lists := _lists(old, new)) and (key := merge_key(path[-1], [*lists[0], *lists[1]])):
+        yield from _of_maps(keyed(path[-1], lists[0], key), keyed(path[-1], lists[1], key), path)
+    elif old != new:
+        yield Difference(path, old, new)
+
+
+def _maps(old: Any, new: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return two maps; an empty one where there is none and the other one is flat, such as labels."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old, new
+    found = new if old is ABSENT else old if new is ABSENT else None
+    # An item of a list, such as a variable, is one thing.
+    if not isinstance(found, dict) or not found or path[-1].startswith("["):
+        return None
+    if any(isinstance(value, dict | list) for value in found.values()):
+        return None
+    return ({}, found) if old is ABSENT else (found, {})
+
+
+def _lists(old: Any, new: Any) -> tuple[list[Any], list[Any]] | None:
+    """Return two lists, an empty one where there is none; None where there is something else."""
+    found = [[] if value is ABSENT else value for value in (old, new)]
+    return (found[0], found[1]) if all(isinstance(value, list) for value in found) else None
+
+
+def _of_maps(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[Difference]:
+    for key in [*new, *(key for key in old if key not in new)]:
+        yield from differences(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))

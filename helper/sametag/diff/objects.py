@@ -1,0 +1,125 @@
+"""Kubernetes objects as plain maps: those of a manifest by name, where things are in them, whose they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sametag import values
+from sametag.rollout.state import SERVICE_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Object = dict[str, Any]
+
+#: Where something is in an object: a key of a map, or an item of a list as `[name]`, for each level.
+Path = tuple[str, ...]
+
+# Helm's own way to cut a manifest. Source: helm.sh/helm/v4/pkg/release/v1/util, SplitManifests
+_BORDER = re.compile(r"(?:^|\s*\n)---\s*")
+
+# What tells the items of a list apart, by the list's key. Source: x-kubernetes-patch-merge-key in Kubernetes' OpenAPI
+_MERGE_KEYS = {
+    "containers": ("name",),
+    "env": ("name",),
+    "ephemeralContainers": ("name",),
+    "hostAliases": ("ip",),
+    "imagePullSecrets": ("name",),
+    "initContainers": ("name",),
+    "ports": ("containerPort", "port"),
+    "secrets": ("name",),
+    "topologySpreadConstraints": ("topologyKey",),
+    "volumeDevices": ("devicePath",),
+    "volumeMounts": ("mountPath",),
+    "volumes": ("name",),
+}
+
+
+class Key(NamedTuple):
+    """What names an object in a cluster, whatever the version of its API."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def parse(manifest: str, namespace: str) -> dict[Key, Object]:
+    """Return the objects of a manifest as Helm reads them, in its order.
+
+    Args:
+        manifest: A YAML stream, as Helm renders and stores it.
+        namespace: The release's: where an object names none, it is in this one.
+    """
+    documents = (values.from_text(text, "manifest").tree for text in _BORDER.split(manifest) if text.strip())
+    return {key_of(document, namespace): document for document in documents if document.get("kind")}
+
+
+def key_of(item: Object, namespace: str) -> Key:
+    """Return an object's key; one that is in no namespace gets the release's, as all of its kind do."""
+    metadata = item.get("metadata") or {}
+    group = str(item.get("apiVersion", "")).rpartition("/")[0]
+    return Key(group, str(item["kind"]), str(metadata.get("namespace") or namespace), str(metadata.get("name")))
+
+
+def service_of(item: Object) -> str:
+    """Return the service that an object is of; empty for one of no service, such as an extra object."""
+    labels = (item.get("metadata") or {}).get("labels") or {}
+    return str(labels.get(SERVICE_LABEL) or "")
+
+
+def merge_key(field: str, items: Iterable[Any]) -> str | None:
+    """Return the key that tells the items of a list apart; None where only their order does."""
+    items = list(items)
+    for key in _MERGE_KEYS.get(field, ()):
+        if all(isinstance(item, dict) and key in item for item in items):
+            return key
+    return None
+
+
+def keyed(field: str, items: list[Any], key: str) -> dict[str, Any]:
+    """Return the items of a list by the part of a path that names each; the ports of UDP and TCP are two."""
+    return {_segment(field, item, key): item for item in items}
+
+
+def _segment(field: str, item: dict[str, Any], key: str) -> str:
+    protocol = item.get("protocol", "TCP") if field == "ports" else "TCP"
+    return f"[{item[key]}]" if protocol == "TCP" else f"[{item[key]}/{protocol}]"
+
+
+def find(item: Any, path: Path) -> Any:
+    """Return what is at a path.
+
+    Raises:
+        LookupError: Nothing is there.
+    """
+    field = ""
+    for part in path:
+        if isinstance(item, list):
+            key = merge_key(field, item)
+            item = keyed(field, item, key)[part] if key else item[int(part.strip("[]"))]
+        else:
+            below: dict[str, Any] = item if isinstance(item, dict) else {}
+            item = below[part]
+        field = part
+    return item
+
+
+def without(item: Object, paths: Iterable[Path]) -> Object:
+    """Return a copy of an object without what is at these paths."""
+    copy: Object = json.loads(json.dumps(item))
+    for path in paths:
+        try:
+            parent, gone = find(copy, path[:-1]), find(copy, path)
+        except LookupError:
+            continue
+        if isinstance(parent, list):
+            parent[:] = [one for one in parent if one is not gone]
+        else:
+            del parent[path[-1]]
+    return copy

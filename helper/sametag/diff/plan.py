@@ -1,0 +1,233 @@
+"""What a change of a release would do to the objects in the cluster, and what others have done to them already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from lightkube import ApiError
+
+from sametag.diff.api import Api
+from sametag.diff.compare import Difference, differences, essence, hidden
+from sametag.diff.fields import by_hand, handed_to_helm, owner_of, touched
+from sametag.diff.objects import find, parse, service_of, without
+from sametag.diff.words import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightkube import AsyncClient
+
+    from sametag.diff.fields import Owner
+    from sametag.diff.objects import Key, Object, Path
+    from sametag.release import Revision
+
+_CONFLICT = 409
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting of an object.
+
+    Attributes:
+        setting: As users write it below a service: `env.DEBUG`, `resources.limits.memory`.
+        old: What is in the cluster; ABSENT where nothing is. A secret is hidden.
+        new: What would be; ABSENT where it goes.
+        owner: Who gave it the old value, where that was not Helm.
+        derived: Whether it follows from the tag or the chart's version, as some labels do.
+    """
+
+    setting: str
+    old: Any
+    new: Any
+    owner: Owner | None = None
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDiff:
+    """What would become of one object.
+
+    Attributes:
+        key: What names it.
+        service: Its service; empty for an object of none.
+        before: What is in the cluster, its secrets hidden; None where it is not there.
+        after: What would be; None where it goes.
+        changes: Empty where the object comes or goes as a whole.
+    """
+
+    key: Key
+    service: str
+    before: Object | None
+    after: Object | None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def action(self) -> Literal["create", "change", "delete"]:
+        """What happens to it."""
+        if self.before is None:
+            return "create"
+        return "delete" if self.after is None else "change"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A release's objects as they are: those of its newest manifest, and the API server to try things on."""
+
+    api: Api
+    namespace: str
+    manifest: Mapping[Key, Object]
+    live: Mapping[Key, Object]
+
+    @property
+    def touched(self) -> dict[Key, Object]:
+        """The live objects that somebody other than Helm changed."""
+        return {key: item for key, item in self.live.items() if touched(item)}
+
+
+async def look(client: AsyncClient, release: str, now: Revision | None, *, server_side: bool) -> Situation:
+    """Read the objects of the newest revision: one list call a kind."""
+    api, namespace = Api(client, release, server_side=server_side), str(client.namespace)
+    manifest = parse(now.manifest, namespace) if now else {}
+    return Situation(api, namespace, manifest, await api.read(manifest))
+
+
+async def changes(situation: Situation, then: Revision, *, take_over: bool) -> tuple[ObjectDiff, ...]:
+    """Return what bringing the release to another revision would do, objects without any difference left out.
+
+    Args:
+        situation: What is there.
+        then: The revision, stored or only rendered.
+        take_over: Whether what was changed by hand, and the revision knows nothing of, goes too.
+    """
+    targets = parse(then.manifest, situation.namespace)
+    new = await situation.api.read({key: item for key, item in targets.items() if key not in situation.manifest})
+    live = {**situation.live, **new}
+    gone = [
+        _object_diff(key, live[key], None)
+        for key, item in situation.manifest.items()
+        if key not in targets and key in live and not _kept(item)
+    ]
+    return (*await _differing(replace(situation, live=live), targets, take_over=take_over), *gone)
+
+
+async def conflicts(situation: Situation, then: Revision) -> tuple[ObjectDiff, ...]:
+    """Return what others gave a value that bringing the release to another revision would change.
+
+    An object that only Helm has changed costs no call. What the revision leaves to others is no conflict, such as the
+    replicas of a service that is scaled automatically.
+    """
+    targets = parse(then.manifest, situation.namespace)
+    touched = {key: item for key, item in targets.items() if key in situation.touched}
+    found = await _differing(situation, touched, take_over=False)
+    disputed = (replace(one, changes=tuple(change for change in one.changes if change.owner)) for one in found)
+    return tuple(one for one in disputed if one.changes)
+
+
+async def drift(situation: Situation) -> tuple[ObjectDiff, ...]:
+    """Return in what the live objects differ from the newest manifest: each is what setting it right would do.
+
+    An object that only Helm has changed cannot differ, and costs no call.
+    """
+    here = {key: item for key, item in situation.manifest.items() if key in situation.touched}
+    gone = {key: item for key, item in situation.manifest.items() if key not in situation.live}
+    missing = [_object_diff(key, None, item) for key, item in gone.items()]
+    return (*missing, *await _differing(situation, here, take_over=True))
+
+
+async def _differing(situation: Situation, targets: Mapping[Key, Object], *, take_over: bool) -> tuple[ObjectDiff, ...]:
+    after = await situation.api.rehearse_all(targets, situation.live, situation.manifest)
+    if take_over:
+        after = await _cleared(situation.api, after, targets)
+    found = (_object_diff(key, situation.live.get(key), item) for key, item in after.items())
+    return tuple(one for one in found if one.action != "change" or one.changes)
+
+
+def _kept(item: Object) -> bool:
+    """Whether Helm leaves the object when the release no longer has it."""
+    return ((item["metadata"].get("annotations") or {}).get("helm.sh/resource-policy")) == "keep"
+
+
+def _object_diff(key: Key, live: Object | None, after: Object | None) -> ObjectDiff:
+    old, new = essence(live or {}), essence(after or {})
+    service = service_of(after or live or {})
+    shown_old, shown_new = hidden(old, new)
+    if live is None or after is None:
+        return ObjectDiff(key, service, shown_old if live else None, shown_new if after else None)
+    found = tuple(_change(key, service, live, one) for one in differences(shown_old, shown_new))
+    return ObjectDiff(key, service, shown_old, shown_new, found)
+
+
+def _change(key: Key, service: str, live: Object, difference: Difference) -> Change:
+    name, derived = setting(key.kind, service, difference.path)
+    return Change(name, difference.old, difference.new, owner_of(live, difference.path), derived)
+
+
+async def _cleared(api: Api, items: Mapping[Key, Object], targets: Mapping[Key, Object]) -> dict[Key, Object]:
+    """Return the objects without what was put into them by hand, with the server's defaults in its place."""
+    left = {key: found for key, item in items.items() if (found := _leftovers(item, targets[key]))}
+    return {**items, **{key: await _defaulted(api, without(items[key], paths)) for key, paths in left.items()}}
+
+
+async def _defaulted(api: Api, item: Object) -> Object:
+    """Return what the API server would make of an object, tried as often as a controller changes it meanwhile."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await api.replace(item, dry_run=True)
+        except ApiError as error:
+            if error.status.code != _CONFLICT:
+                raise
+        now = await api.get(item) or item
+        version = now["metadata"]["resourceVersion"]
+        item = {**item, "metadata": {**item["metadata"], "resourceVersion": version}}
+    return await api.replace(item, dry_run=True)
+
+
+def _leftovers(item: Object, target: Object) -> list[Path]:
+    """Return what was put into an object by hand, and its manifest knows nothing of."""
+    return [path for path in by_hand(item) if not _has(target, path)]
+
+
+def _has(item: Object, path: Path) -> bool:
+    try:
+        find(item, path)
+    except LookupError:
+        return False
+    return True
+
+
+async def take_over(situation: Situation, then: Revision) -> None:
+    """Make sure that what was changed by hand goes when Helm brings the release to this revision.
+
+    With server-side apply Helm becomes the owner of those fields, and its apply removes what it does not mention. With
+    client-side apply Helm leaves what it never knew, so that is taken out here, before it begins.
+
+    Raises:
+        ApiError: The API server refuses, or the object changes faster than it can be read.
+    """
+    targets = parse(then.manifest, situation.namespace)
+    for key, item in situation.touched.items():
+        if key in targets:
+            await _take_over(situation.api, item, targets[key])
+
+
+async def _take_over(api: Api, item: Object, target: Object) -> None:
+    for attempt in range(_ATTEMPTS):
+        left = _leftovers(item, target)
+        if not left:
+            return
+        try:
+            fields = handed_to_helm(item) if api.server_side else None
+            if fields is None:
+                await api.replace(without(item, left), dry_run=False)
+            else:
+                await api.hand_over(item, fields)
+        except ApiError as error:
+            if error.status.code != _CONFLICT or attempt == _ATTEMPTS - 1:
+                raise
+            # A controller wrote the object's status meanwhile.
+            item = (await api.get(item)) or {}
+        else:
+            return

@@ -1,0 +1,271 @@
+"""What differs between two states of an object, who changed it, and who else deploys it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sametag.diff import ABSENT, crossed, gitops, hooks
+from sametag.diff.compare import differences, essence, hidden
+from sametag.diff.fields import by_hand, handed_to_helm, owner_of, touched
+from sametag.diff.objects import Key, find, key_of, parse, without
+from sametag.diff.words import setting
+from sametag.release import Revision
+
+
+def test_a_manifest_is_cut_and_read_as_helm_does() -> None:
+    manifest = (
+        "---\n# Source: a\nkind: A\napiVersion: v1\nmetadata: {name: 0x10}\n---\n\n---\nkind: B\napiVersion: x.io/v1\n"
+    )
+
+    assert list(parse(manifest, "apps")) == [Key("", "A", "apps", "16"), Key("x.io", "B", "apps", "None")]
+
+
+def test_a_new_version_of_an_api_is_no_new_object() -> None:
+    old, new = ({"apiVersion": f"batch/{version}", "kind": "CronJob", "metadata": {"name": "x"}} for version in "12")
+
+    assert key_of(old, "apps") == key_of(new, "apps")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, [(("b",), 2, 3)]),
+        ({"a": 1}, {}, [(("a",), 1, ABSENT)]),
+        # By name, wherever they stand.
+        (
+            {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+            {"env": [{"name": "B", "value": "3"}, {"name": "A", "value": "1"}]},
+            [(("env", "[B]", "value"), "2", "3")],
+        ),
+        ({}, {"env": [{"name": "A", "value": "1"}]}, [(("env", "[A]"), ABSENT, {"name": "A", "value": "1"})]),
+        # A DNS server answers on one port with two protocols.
+        (
+            {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+            {"ports": [{"port": 53, "protocol": "TCP"}]},
+            [(("ports", "[53/UDP]"), {"port": 53, "protocol": "UDP"}, ABSENT)],
+        ),
+        # What has no name is one value.
+        ({"command": ["a", "b"]}, {"command": ["a"]}, [(("command",), ["a", "b"], ["a"])]),
+        # A flat map that comes is its entries; one with more in it is one thing.
+        ({}, {"labels": {"a": "1", "b": "2"}}, [(("labels", "a"), ABSENT, "1"), (("labels", "b"), ABSENT, "2")]),
+        ({}, {"probe": {"httpGet": {"port": 1}}}, [(("probe",), ABSENT, {"httpGet": {"port": 1}})]),
+    ],
+)
+def test_what_differs_is_found_by_name(old: Any, new: Any, expected: Any) -> None:
+    assert [tuple(one) for one in differences(old, new)] == expected
+
+
+def test_what_the_server_and_the_controllers_keep_does_not_count() -> None:
+    bookkeeping = {"deployment.kubernetes.io/revision": "3", "mine": "x"}
+    item = {"metadata": {"name": "x", "uid": "1", "annotations": bookkeeping}, "status": {}, "kind": "A", "spec": {}}
+
+    assert essence(item) == {"kind": "A", "spec": {}, "metadata": {"name": "x", "annotations": {"mine": "x"}}}
+
+
+def test_the_content_of_a_secret_is_never_shown_and_that_it_changes_is() -> None:
+    old = {"kind": "Secret", "data": {"a": "b2xk", "b": "c2FtZQ=="}, "metadata": {"name": "x"}}
+    new = {"kind": "Secret", "data": {"a": "bmV3", "b": "c2FtZQ==", "c": "bmV3"}, "metadata": {"name": "x"}}
+
+    assert [tuple(one) for one in differences(*hidden(old, new))] == [
+        (("data", "a"), "(hidden)", "(hidden, changed)"),
+        (("data", "c"), ABSENT, "(hidden)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("DB_PASSWORD", "x", False),
+        ("apiKey", "x", False),
+        ("GITHUB_TOKEN", "x", False),
+        ("DATABASE_URL", "postgres://app:x@db/app", False),
+        ("DATABASE_URL", "postgres://db/app", True),
+        ("KEYBOARD", "x", True),
+        ("MODE", "x", True),
+    ],
+)
+def test_a_variable_that_looks_like_a_secret_is_not_shown(name: str, value: str, *, shown: bool) -> None:
+    item = {"env": [{"name": name, "value": value}]}
+
+    assert (hidden({}, item)[1] == item) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "expected"),
+    [
+        ("Deployment", ("spec", "template", "spec", "containers", "[web]", "image"), "image"),
+        ("Deployment", ("spec", "template", "spec", "containers", "[web]", "env", "[A]", "value"), "env.A"),
+        ("Deployment", ("spec", "template", "spec", "containers", "[web]", "env", "[A]"), "env.A"),
+        (
+            "Deployment",
+            ("spec", "template", "spec", "containers", "[web]", "livenessProbe", "periodSeconds"),
+            "probes.liveness.periodSeconds",
+        ),
+        ("Deployment", ("spec", "template", "spec", "containers", "[log]", "image"), "sidecars[log].image"),
+        ("Deployment", ("spec", "template", "spec", "initContainers", "[a]", "args"), "initContainers[a].args"),
+        ("Deployment", ("spec", "template", "spec", "nodeSelector", "disk"), "nodeSelector.disk"),
+        ("Deployment", ("spec", "template", "spec", "securityContext", "runAsUser"), "podSecurityContext.runAsUser"),
+        ("Deployment", ("spec", "template", "metadata", "labels", "team"), "podLabels.team"),
+        ("Deployment", ("metadata", "labels", "team"), "labels.team"),
+        ("Deployment", ("spec", "replicas"), "replicas"),
+        (
+            "CronJob",
+            ("spec", "jobTemplate", "spec", "template", "spec", "containers", "[web]", "command"),
+            "command",
+        ),
+        ("CronJob", ("spec", "schedule"), "schedule"),
+        ("Service", ("spec", "ports", "[80]", "targetPort"), "Service.ports[80].targetPort"),
+        ("ConfigMap", ("data", "app.yaml"), "ConfigMap.data.app.yaml"),
+    ],
+)
+def test_a_path_is_said_as_users_write_it(kind: str, path: tuple[str, ...], expected: str) -> None:
+    assert setting(kind, "web", path) == (expected, False)
+
+
+def test_labels_that_follow_from_the_tag_are_known_as_such() -> None:
+    assert setting("Service", "web", ("metadata", "labels", "app.kubernetes.io/version"))[1]
+
+
+CONTAINER: dict[str, Any] = {"name": "web", "image": "app:2", "env": [{"name": "A", "value": "1"}]}
+LIVE: dict[str, Any] = {
+    "metadata": {
+        "name": "web",
+        "annotations": {"kubectl.kubernetes.io/restartedAt": "now"},
+        "managedFields": [
+            {
+                "manager": "helm",
+                "operation": "Apply",
+                "fieldsV1": {"f:spec": {"f:containers": {'k:{"name":"web"}': {".": {}, "f:name": {}}}}},
+            },
+            {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {}},
+            {
+                "manager": "kubectl",
+                "operation": "Update",
+                "subresource": "scale",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}},
+            },
+            {
+                "manager": "kubectl-set",
+                "operation": "Update",
+                "time": "2026-11-24T12:00:00Z",
+                "fieldsV1": {
+                    "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}},
+                    "f:spec": {
+                        "f:containers": {
+                            'k:{"name":"web"}': {
+                                "f:image": {},
+                                "f:env": {".": {}, 'k:{"name":"A"}': {".": {}, "f:name": {}, "f:value": {}}},
+                            },
+                            'k:{"name":"gone"}': {"f:image": {}},
+                        },
+                    },
+                },
+            },
+            {"manager": "vpa", "operation": "Update", "fieldsV1": {"f:spec": {"f:resources": {}}}},
+        ],
+    },
+    "spec": {"replicas": 2, "containers": [CONTAINER], "resources": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "manager"),
+    [
+        (("spec", "replicas"), "kubectl"),
+        (("spec", "containers", "[web]", "image"), "kubectl-set at "),
+        (("spec", "containers", "[web]", "env", "[A]", "value"), "kubectl-set at "),
+        (("spec", "containers", "[web]", "env"), "kubectl-set at "),
+        (("spec", "resources"), "vpa"),
+    ],
+)
+def test_who_changed_a_field_is_told_from_managed_fields(path: tuple[str, ...], manager: str) -> None:
+    assert str(owner_of(LIVE, path)).startswith(manager)
+
+
+def test_what_only_helm_changed_has_no_other_owner() -> None:
+    assert owner_of(LIVE, ("spec", "containers", "[web]", "name")) is None
+    alone = {"metadata": {"managedFields": LIVE["metadata"]["managedFields"][:2]}}
+    assert (touched(LIVE), touched(alone)) == (True, False)
+
+
+def test_what_a_controller_changed_or_a_restart_wrote_is_not_by_hand() -> None:
+    assert by_hand(LIVE) == [
+        ("spec", "replicas"),
+        ("spec", "containers", "[web]", "image"),
+        ("spec", "containers", "[web]", "env", "[A]"),
+    ]
+
+
+def test_helm_becomes_the_owner_of_what_kubectl_changed_and_of_nothing_else() -> None:
+    fields = handed_to_helm(LIVE)
+
+    assert fields is not None
+    assert [entry["manager"] for entry in fields] == ["helm", "kube-controller-manager", "vpa"]
+    container = fields[0]["fieldsV1"]["f:spec"]["f:containers"]['k:{"name":"web"}']
+    assert container.keys() == {".", "f:name", "f:image", "f:env"}
+    assert fields[0]["fieldsV1"]["f:spec"]["f:replicas"] == {}
+
+
+def test_a_release_of_client_side_apply_has_no_owner_to_hand_to() -> None:
+    managed = [{**entry, "operation": "Update"} for entry in LIVE["metadata"]["managedFields"]]
+
+    assert handed_to_helm({"metadata": {"managedFields": managed}}) is None
+
+
+def test_what_is_taken_out_of_an_object_is_gone_and_the_rest_is_not() -> None:
+    left = without(LIVE, [("spec", "containers", "[web]", "env", "[A]"), ("spec", "replicas"), ("not", "there")])
+
+    assert left["spec"] == {"containers": [{**CONTAINER, "env": []}], "resources": {}}
+    assert find(LIVE, ("spec", "containers", "[web]", "env", "[A]", "value")) == "1"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"labels": {"app.kubernetes.io/instance": "shop"}}, []),
+        ({"labels": {"argocd.argoproj.io/instance": "shop"}}, ["Argo CD (Application shop)"]),
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "team_shop:apps/Deployment:apps/web"}},
+            ["Argo CD (Application team/shop)"],
+        ),
+        (
+            {"labels": {"helm.toolkit.fluxcd.io/name": "shop", "helm.toolkit.fluxcd.io/namespace": "apps"}},
+            ["Flux (HelmRelease apps/shop)"],
+        ),
+        (
+            {"labels": {"kustomize.toolkit.fluxcd.io/name": "all", "kustomize.toolkit.fluxcd.io/namespace": "flux"}},
+            ["Flux (Kustomization flux/all)"],
+        ),
+    ],
+)
+def test_argo_cd_and_flux_are_known_by_their_marks(metadata: dict[str, Any], expected: list[str]) -> None:
+    assert [str(owner) for owner in gitops([{"metadata": metadata}] * 2)] == expected
+
+
+def revision(number: int, *events: str, kind: str = "Job", description: str = "Upgrade complete") -> Revision:
+    hook = {"kind": kind, "name": "migrate", "events": list(events)}
+    record = {"version": number, "info": {"description": description}, "hooks": [hook]}
+    return Revision(record)
+
+
+def test_a_hook_is_named_with_the_events_at_which_it_runs() -> None:
+    job = revision(1, "pre-install", "pre-upgrade", "test")
+
+    assert [str(hook) for hook in hooks(job, ("pre-upgrade", "post-upgrade"))] == ["Job migrate (pre-upgrade)"]
+    assert hooks(revision(1, "pre-upgrade", kind="ServiceAccount"), ("pre-upgrade",)) == []
+
+
+def test_going_back_crosses_what_ran_since_and_a_rollback_runs_no_migration() -> None:
+    history = [
+        revision(1, "pre-upgrade"),
+        revision(2, "pre-upgrade"),
+        revision(3, "pre-upgrade", description="Rollback to 1"),
+        revision(4, "pre-upgrade"),
+        revision(5, "test"),
+    ]
+
+    assert [(str(hook), numbers) for hook, numbers in crossed(history, history[0]).items()] == [
+        ("Job migrate (pre-upgrade)", [2, 4])
+    ]
