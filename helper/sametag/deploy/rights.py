@@ -49,7 +49,7 @@ RENDERED: Mapping[str, tuple[str, str]] = {
     "StatefulSet": ("apps", "statefulsets"),
 }
 
-_WRITING = ("get", "create", "patch")
+_WRITING = ("get", "list", "create", "patch")
 _KEEPING = ("get", "list", "create", "update", "delete")
 
 _SHOWN = 5
