@@ -15,6 +15,7 @@ import pytest
 
 from sametag.cli.arguments import parser
 from sametag.cli.commands import COMMANDS
+from terminal import Terminal
 
 if TYPE_CHECKING:
     import argparse
@@ -165,6 +166,20 @@ def test_invalid_values_exit_with_1_and_the_problem_is_on_standard_output(tmp_pa
     assert ran.returncode == 1
     assert ran.stdout.startswith("values.yaml:4:5: comand is not a setting of a service; did you mean command?\n")
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_a_terminal_shows_colours_unless_it_cannot_or_must_not(
+    environment: dict[str, str], *, coloured: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "values.yaml").write_text(MISTAKEN)
+    command = [sys.executable, "-m", "sametag", "validate", str(tmp_path / "values.yaml")]
+    with Terminal(command, 500, 24, **environment) as terminal:
+        assert terminal.wait() == 1
+        assert terminal.rows[0].endswith("values.yaml:4:5: comand is not a setting of a service; did you mean command?")
+        assert ("\x1b[" in terminal.written) == coloured
 
 
 def test_in_github_actions_the_format_is_chosen_by_itself(tmp_path: Path) -> None:

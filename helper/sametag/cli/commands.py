@@ -260,7 +260,7 @@ def _progress(line: str) -> None:
 
 
 def _colour(stream: Any) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 @contextmanager
