@@ -26,7 +26,7 @@ def refreshed(page: Path) -> str:
 
 
 def _ran(command: str, folder: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CI_", "GITHUB_"))}
     ran = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -33,7 +33,9 @@ MANIFEST = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
 
 def sametag(*words: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sametag", *words]
-    clean = {name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "GITHUB_ACTIONS")}
+    clean = {
+        name: value for name, value in os.environ.items() if name != "KUBECONFIG" and not name.startswith("GITHUB_")
+    }
     return subprocess.run(
         command, cwd=folder, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=60
     )

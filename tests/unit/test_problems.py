@@ -42,6 +42,12 @@ ALL = (IN_FILE, IN_EXPRESSION, WARNING, UNREADABLE, NOWHERE)
 HOSTILE = "a\x1b[2Jb\nc\u202ed\udc80e]]>&<\x00"
 
 
+@pytest.fixture(autouse=True)
+def _outside_of_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def printed(problems: Sequence[Problem], style: str = "text", *files: str, colour: bool = False) -> list[str]:
     return list(lines(Report(files, tuple(problems)), style, colour=colour))
 
@@ -151,19 +157,24 @@ def test_code_quality_has_what_gitlab_asks_for() -> None:
     assert len({entry["fingerprint"] for entry in entries}) == len(ALL)
 
 
-@pytest.mark.parametrize("style", ["gitlab", "sarif"])
-def test_a_path_is_relative_to_where_the_job_runs(style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("style", ["github", "gitlab", "sarif"])
+def test_a_path_is_that_in_the_repository(style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deploy").mkdir()
+    monkeypatch.chdir(tmp_path / "deploy")
 
-    def path(file: str) -> str:
-        document = parsed([IN_FILE._replace(location=Location(file, 1, 1))], style)
-        if style == "gitlab":
-            return str(document[0]["location"]["path"])
-        return str(document["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+    def shown(file: str) -> str:
+        (line,) = printed([IN_FILE._replace(location=Location(file, 1, 1))], style)
+        (found,) = re.findall(r'(?:"path": "|"uri": "|file=)([^",]+)', line)
+        return str(found)
 
-    assert path("./envs/a.yaml") == "envs/a.yaml"
-    assert path(str(tmp_path / "envs/a.yaml")) == "envs/a.yaml"
-    assert path("/etc/a.yaml") == "/etc/a.yaml"
+    assert shown("./a.yaml") == "a.yaml"
+    assert shown(str(tmp_path / "deploy/a.yaml")) == "a.yaml"
+    assert shown("../b.yaml") == str(tmp_path / "b.yaml")
+
+    monkeypatch.setenv("CI_PROJECT_DIR" if style == "gitlab" else "GITHUB_WORKSPACE", str(tmp_path))
+    assert shown("./a.yaml") == "deploy/a.yaml"
+    assert shown("../b.yaml") == "b.yaml"
+    assert shown("/etc/a.yaml") == "/etc/a.yaml"
 
 
 def fingerprints(*problems: Problem) -> list[str]:

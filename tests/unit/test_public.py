@@ -84,7 +84,7 @@ def run_action(folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
         cwd=folder,
-        env={**os.environ, "RUNNER_TEMP": str(folder / "temp"), **environment},
+        env={**os.environ, "RUNNER_TEMP": str(folder / "temp"), "GITHUB_WORKSPACE": str(folder), **environment},
         capture_output=True,
         text=True,
         check=False,

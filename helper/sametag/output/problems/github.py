@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sametag.output.problems.paths import in_repository
 from sametag.output.problems.report import file_of, place
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ def workflow_commands(report: Report) -> Iterator[str]:
         location = problem.location
         properties: dict[str, object] = {"title": problem.rule}
         if location and (file := file_of(location)):
-            properties = {"file": file, "line": location.line or 1, "col": location.column or 1, **properties}
+            properties = {
+                "file": in_repository(file),
+                "line": location.line or 1,
+                "col": location.column or 1,
+                **properties,
+            }
         fields = ",".join(f"{key}={_escaped_property(value)}" for key, value in properties.items())
         where = f"{place(location)}: " if location else ""
         remedy = f"\n{problem.remedy}" if problem.remedy else ""

@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from sametag.values import Problem
 
 
+# Where the repository is in a job of GitHub Actions and of GitLab CI, whatever folder a step works in.
+_ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+
+
 def in_repository(file: str) -> str:
-    """Return a path relative to the working directory, where CI jobs run; one outside of it is absolute."""
-    relative = os.path.relpath(file)
+    """Return a path relative to the repository, outside of CI to the working directory; one beyond is absolute."""
+    root = next((os.environ[name] for name in _ROOTS if os.environ.get(name)), os.curdir)
+    relative = os.path.relpath(file, root)
     return os.path.abspath(file) if relative.startswith("..") else relative  # noqa: PTH100 - links stay
 
 
