@@ -221,7 +221,9 @@ def test_sarif_is_what_its_schema_says_and_names_every_problem() -> None:
 
     assert list(Draft4Validator(json.loads(SARIF.read_text())).iter_errors(log)) == []
     (run,) = log["runs"]
-    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    described = run["tool"]["driver"]["rules"]
+    rules = [rule["id"] for rule in described]
+    assert "Nothing reads the key." in [rule["fullDescription"]["text"] for rule in described]
     assert [rules[result["ruleIndex"]] for result in run["results"]] == [problem.rule for problem in ALL]
     assert [result["level"] for result in run["results"]] == [problem.severity for problem in ALL]
     assert [one["location"]["uri"] for one in run["artifacts"]] == ["values.yaml", "a%2Cb%3Ac.yaml", "no.yaml"]

@@ -21,13 +21,16 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 def log(report: Report) -> str:
     """Return the log, with one run."""
     from sametag import chart
+    from sametag.schema.catalogue import entries
 
+    reasons = {entry.name: entry.reason for entry in entries()}
     rules = sorted({problem.rule for problem in report.problems})
     results = [
         _result(problem, rules.index(problem.rule), fingerprint)
         for problem, fingerprint in zip(report.problems, fingerprints(report.problems), strict=True)
     ]
-    driver = {"name": "sametag", "version": chart.load(None).version, "rules": [_rule(rule) for rule in rules]}
+    described = [_rule(rule, reasons.get(rule, rule)) for rule in rules]
+    driver = {"name": "sametag", "version": chart.load(None).version, "rules": described}
     run = {
         "tool": {"driver": driver},
         # Columns count characters, not UTF-16 code units.
@@ -38,8 +41,10 @@ def log(report: Report) -> str:
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _rule(name: str) -> dict[str, Any]:
-    return {"id": name, "shortDescription": {"text": name.replace("-", " ").capitalize()}}
+def _rule(name: str, reason: str) -> dict[str, Any]:
+    # GitHub wants all of the three texts.
+    text = {"text": reason}
+    return {"id": name, "shortDescription": text, "fullDescription": text, "help": text}
 
 
 def _result(problem: Problem, rule: int, fingerprint: str) -> dict[str, Any]:
