@@ -144,3 +144,18 @@ small cluster must do too) that they are on different nodes and in different zon
         {{- end }}
 {{- end }}
 {{- end }}
+
+{{/*
+minReadySeconds at indent 2: the user's, or where no readiness probe says that a pod works, long enough to see one that
+crashes: else it would have replaced its predecessor by then. The service's context
+*/}}
+{{- define "sametag.minready" }}
+{{- $service := .service }}
+{{- $probes := $service.probes | default dict }}
+{{- if hasKey $service "minReadySeconds" }}
+  minReadySeconds: {{ int $service.minReadySeconds }}
+{{- else if not (or $probes.port $probes.readiness) }}
+  {{- /* The API server wants it below the other. */}}
+  minReadySeconds: {{ min 10 (sub (int ($service.progressDeadlineSeconds | default 600)) 1) }}
+{{- end }}
+{{- end }}

@@ -34,6 +34,26 @@ def test_min_ready_seconds_is_the_workloads_not_the_pods(render: Chart) -> None:
     assert "minReadySeconds" not in rendered.pod("app-web")["spec"]
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, 10),
+        ({"minReadySeconds": 0}, 0),
+        ({"ports": {"http": {"containerPort": 80}}, "probes": {"port": "http"}}, None),
+        ({"probes": {"readiness": {"exec": {"command": ["/ready"]}}}}, None),
+        ({"probes": {"liveness": {"exec": {"command": ["/live"]}}}}, 10),
+        ({"progressDeadlineSeconds": 5}, 4),
+    ],
+)
+def test_a_pod_that_no_probe_asks_must_run_for_a_while_before_it_replaces_another(
+    render: Chart, kind: str, settings: dict[str, object], seconds: int | None
+) -> None:
+    """Such a pod is ready as soon as it starts: one that crashes a second later would have taken the service down."""
+    spec = render({"web": {**WEB, "kind": kind, **settings}}).one(kind)["spec"]
+    assert spec.get("minReadySeconds") == seconds
+
+
 def test_a_statefulset_has_claims_and_a_headless_service(render: Chart) -> None:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     service = {

@@ -12,13 +12,16 @@ import shlex
 import signal
 import subprocess
 import sys
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from embedded import Cluster as Embedded
 from embedded import images
+from faults import App
 from gifinator import NEW, OLD, ROOT, SOURCE, Kubectl
 
 if TYPE_CHECKING:
@@ -50,6 +53,15 @@ def repository() -> str:
     for version in (OLD, NEW):
         images.build_and_push(SOURCE, name, version, print)
     return name
+
+
+@pytest.fixture
+def cluster(kubectl: Kubectl) -> Embedded:
+    """The embedded cluster that the tests run on."""
+    running = Embedded.running()
+    if running is None or kubectl.kubeconfig != running.kubeconfig:
+        pytest.skip("KUBECONFIG names another cluster: there is no embedded one to test")
+    return running
 
 
 @pytest.fixture(params=["HELM4", "HELM3"])
@@ -127,3 +139,23 @@ def render_alone(run: Callable[..., Ran], namespace: str, render_values: Callabl
     """A namespace with that one service on the old tag, as release `gifinator`."""
     assert run("sametag", "install", "gifinator", "-n", namespace, "-f", render_values(), "--tag", OLD).code == 0
     return namespace
+
+
+@pytest.fixture(scope="module")
+def make_app(
+    kubectl: Kubectl, repository: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., App]]:
+    """Make a small application with a namespace of its own; several may be made and used at once, by threads too."""
+    suffix, namespaces = uuid.uuid4().hex[:6], []
+
+    def make(name: str, helm: str = "HELM4") -> App:
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "helm").symlink_to(needed(f"SAMETAG_{helm}"))
+        path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        namespace = f"{name}-{suffix}"
+        kubectl.create_restricted_namespace(namespace)
+        namespaces.append(namespace)
+        return App(kubectl, name, namespace, repository, folder, {**kubectl.environment, "PATH": path})
+
+    yield make
+    kubectl("delete", "namespace", "--wait=false", *namespaces)

@@ -61,7 +61,8 @@ class Kubectl:
         for pod in json.loads(self("get", "pods", "--namespace", namespace, "--output", "json"))["items"]:
             metadata = pod["metadata"]
             service = metadata.get("labels", {}).get("app.kubernetes.io/component")
-            if service and "deletionTimestamp" not in metadata:
+            ended = pod["status"].get("phase") in ("Failed", "Succeeded")
+            if service and "deletionTimestamp" not in metadata and not ended:
                 found.setdefault(service, set()).update(c["image"] for c in pod["spec"]["containers"])
         return found
 

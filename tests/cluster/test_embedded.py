@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def cluster(kubectl: Kubectl) -> Cluster:
-    """The embedded cluster that the tests run on."""
-    running = Cluster.running()
-    if running is None or kubectl.kubeconfig != running.kubeconfig:
-        pytest.skip("KUBECONFIG names another cluster: there is no embedded one to test")
-    return running
-
-
-@pytest.fixture
 def shell(kubectl: Kubectl, repository: str) -> Iterator[str]:
     """A pod with a shell, in a namespace of its own."""
     namespace = "embedded"

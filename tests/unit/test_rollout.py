@@ -205,12 +205,51 @@ def test_an_exit_code_says_more_than_back_off() -> None:
     assert trouble.summary == "CrashLoopBackOff: 2 restarts; ended with exit code 137 (OOMKilled)"
 
 
-def test_a_workload_that_gets_no_pods_is_named() -> None:
-    """A quota or an admission refuses the pods: there is none to look at."""
-    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: q"}
-    (trouble,) = judge(of=deployment(conditions=[refused])).troubles
+def with_sets(*sets: ReplicaSet, **status: Any) -> ServiceState:
+    found = {s.metadata.uid: s for s in sets if s.metadata and s.metadata.uid}
+    (state,) = assess(Objects(deployments={"d1": deployment(**status)}, replicasets=found))
+    return state
 
-    assert (trouble.reason, trouble.message, trouble.pod) == ("FailedCreate", "exceeded quota: q", "")
+
+def failing(replicaset_: ReplicaSet) -> ReplicaSet:
+    """A quota or an admission refuses its pods: there is none to look at."""
+    message = "pods is forbidden: exceeded quota: q"
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+    return decoded(ReplicaSet, {**replicaset_.to_dict(), "status": {"replicas": 0, "conditions": [refused]}})
+
+
+def test_a_deployment_that_gets_no_pods_is_named() -> None:
+    (trouble,) = with_sets(replicaset("old", 9), failing(replicaset("new", 10))).troubles
+
+    assert (trouble.reason, trouble.pod) == ("Forbidden", "")
+    assert "exceeded quota: q" in trouble.message
+
+
+def test_what_is_wrong_with_the_spec_before_is_not_held_against_a_rollback() -> None:
+    """The Deployment's own conditions tell of it for some time after its controller has seen the new spec."""
+    late = {
+        "type": "Progressing",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+    }
+    conditions = [[{**late, "message": f'ReplicaSet "{name}" has timed out progressing.'}] for name in ("old", "new")]
+    troubles = [
+        with_sets(failing(replicaset("old", 9)), replicaset("new", 10), conditions=found).troubles
+        for found in conditions
+    ]
+
+    assert [[trouble.reason for trouble in found] for found in troubles] == [[], ["ProgressDeadlineExceeded"]]
+
+
+def test_a_service_is_not_judged_by_the_replicaset_before_its_own_is_seen() -> None:
+    """Each kind has a watch of its own, and one may be late."""
+    old = failing(replicaset("old", 9))
+    assert old.spec is not None
+    old.spec.template = PodTemplateSpec(metadata=ObjectMeta(annotations={"changed": "yes"}))
+    state = with_sets(old)
+
+    assert state.troubles == ()
+    assert not state.complete
 
 
 def test_every_grace_is_named_by_a_reason_that_a_person_can_look_up() -> None:

@@ -121,6 +121,7 @@ def _evidence(found: Evidence) -> Document:
         "message": trouble.message,
         "events": list(found.events),
         "log": list(found.log),
+        "previousLog": list(found.previous),
     }
 
 

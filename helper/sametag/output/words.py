@@ -58,6 +58,8 @@ def evidence_lines(found: Evidence) -> Iterator[str]:
     yield f"{found.service}: {place}{': ' if place else ''}{found.trouble.summary}"
     for event in found.events:
         yield f"  event: {plain(event)}"
+    for line in found.previous:
+        yield f"  log before the restart: {plain(line)}"
     for line in found.log:
         yield f"  log: {plain(line)}"
 

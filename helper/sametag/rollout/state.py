@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sametag.rollout.trouble import Trouble, statuses, troubles, unready
-from sametag.rollout.workload import Objects, Owned, metadata, numbers, observed
+from sametag.rollout.workload import Objects, Owned, metadata, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,6 +151,7 @@ def _service(workload: Workload, owned: Owned) -> ServiceState:
     meta = metadata(workload)
     current, older = owned.split(workload)
     desired, updated, ready = numbers(workload)
+    observed = owned.observed(workload)
     name = meta.name or ""
     return ServiceState(
         name=(meta.labels or {}).get(SERVICE_LABEL, name),
@@ -160,11 +161,11 @@ def _service(workload: Workload, owned: Owned) -> ServiceState:
         desired=desired,
         updated=updated,
         ready=ready,
-        observed=observed(workload),
+        observed=observed,
         pods=tuple(map(pod_state, current)),
         others=tuple(map(pod_state, older)),
         # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
-        troubles=tuple(troubles(workload, current, owned)) if observed(workload) else (),
+        troubles=tuple(troubles(workload, current, owned)) if observed else (),
         unready=tuple(unready("NotReady", "", current)),
     )
 

@@ -71,16 +71,25 @@ class Trouble:
 
 def troubles(workload: Workload, pods: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
     """Yield what is wrong with a workload and these pods of its newest spec."""
+    if isinstance(workload, Deployment):
+        yield from _deployments_troubles(workload, pods, owned)
     # The controllers of StatefulSets and DaemonSets say in events alone that a pod was not taken.
-    if not isinstance(workload, Deployment) and owned.count(workload) < numbers(workload).desired:
+    elif owned.count(workload) < numbers(workload).desired:
         yield from refusals(owned.events(workload))
-    for condition in (workload.status and workload.status.conditions) or ():
-        if condition.type == "ReplicaFailure" and condition.status == "True":
-            yield refused(condition.message or "")
-        elif condition.type == "Progressing" and condition.reason == "ProgressDeadlineExceeded":
-            yield from unready("ProgressDeadlineExceeded", condition.message or "", pods)
     for pod in pods:
         yield from pod_troubles(pod, owned.events(pod))
+
+
+def _deployments_troubles(workload: Deployment, pods: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
+    """A Deployment's conditions are for some time still about the spec before: those of its ReplicaSet are not."""
+    newest = owned.replicaset(workload)
+    for failure in (newest and newest.status and newest.status.conditions) or ():
+        if failure.type == "ReplicaFailure" and failure.status == "True":
+            yield refused(failure.message or "")
+    for condition in (workload.status and workload.status.conditions) or ():
+        about_newest = newest is not None and f'"{metadata(newest).name}"' in (condition.message or "")
+        if condition.reason == "ProgressDeadlineExceeded" and about_newest:
+            yield from unready("ProgressDeadlineExceeded", condition.message or "", pods)
 
 
 def refused(message: str) -> Trouble:

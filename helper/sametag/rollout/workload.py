@@ -67,22 +67,36 @@ class Owned:
         """Return the pods of the workload's newest spec, and the older ones."""
         uid = metadata(workload).uid or ""
         if isinstance(workload, Deployment):
-            return self._of_replicasets(uid, workload.spec.template)
+            return self._of_replicasets(workload)
         newest = _newest_label(workload)
         current = [pod for pod in self._pods[uid] if (metadata(pod).labels or {}).get(newest[0]) == newest[1]]
         return current, [pod for pod in self._pods[uid] if pod not in current]
 
-    def _of_replicasets(self, uid: str, template: PodTemplateSpec) -> tuple[list[Pod], list[Pod]]:
-        """Tell the ReplicaSet of the newest spec by its template, as the controller does.
-
-        Neither its revision nor observedGeneration will do: when replicas and template change at once, the controller
-        first scales what is there and says that it has seen the new spec, and then makes the ReplicaSet.
-        """
-        sets = sorted(self._replicasets[uid], key=_revision)
-        wanted = _essence(template)
-        newest = next((one for one in reversed(sets) if _essence(one.spec.template) == wanted), None)
+    def _of_replicasets(self, workload: Deployment) -> tuple[list[Pod], list[Pod]]:
+        newest = self.replicaset(workload)
+        sets = sorted(self._replicasets[metadata(workload).uid or ""], key=_revision)
         pods = {id(one): self._pods[metadata(one).uid or ""] for one in sets}
         return pods.pop(id(newest), []), [pod for older in pods.values() for pod in older]
+
+    def replicaset(self, workload: Deployment) -> ReplicaSet | None:
+        """Return the ReplicaSet of the newest spec; None where it was not made yet, or not seen.
+
+        It is told by its template, as the controller does. Neither its revision nor observedGeneration will do: when
+        replicas and template change at once, the controller first scales what is there and says that it has seen the
+        new spec, and then makes the ReplicaSet. And each kind has a watch of its own, one of which may be late.
+        """
+        wanted = _essence(workload.spec.template if workload.spec else None)
+        sets = sorted(self._replicasets[metadata(workload).uid or ""], key=_revision, reverse=True)
+        return next((one for one in sets if one.spec and _essence(one.spec.template) == wanted), None)
+
+    def observed(self, workload: Workload) -> bool:
+        """Whether the controller has seen the newest spec, and we have seen what it made of it.
+
+        Until then the newest is still the old one, and what is wrong with that is not what is wrong with this spec.
+        """
+        seen = (workload.status and workload.status.observedGeneration) or 0
+        made = not isinstance(workload, Deployment) or self.replicaset(workload) is not None
+        return made and seen >= (metadata(workload).generation or 0)
 
 
 def counts(pod: Pod) -> bool:
@@ -143,12 +157,6 @@ def numbers(workload: Workload) -> Numbers:
     replicas, status = workload.spec.replicas, workload.status
     desired = 1 if replicas is None else replicas
     return Numbers(desired, (status and status.updatedReplicas) or 0, (status and status.availableReplicas) or 0)
-
-
-def observed(workload: Workload) -> bool:
-    """Whether the controller has seen the newest spec."""
-    seen = (workload.status and workload.status.observedGeneration) or 0
-    return seen >= (metadata(workload).generation or 0)
 
 
 def metadata(item: Any) -> ObjectMeta:

@@ -50,7 +50,7 @@ def _case(suite: Element, story: Story, name: str, seconds: float) -> Element:
 
 def _evidence(failure: Document) -> str:
     place = [f"{name}: {failure[name]}" for name in ("pod", "container") if failure[name]]
-    return "\n".join([*place, failure["message"], *failure["events"], *failure["log"]])
+    return "\n".join([*place, failure["message"], *failure["events"], *failure["previousLog"], *failure["log"]])
 
 
 def _clean(text: str) -> str:

@@ -82,12 +82,14 @@ def _card(found: Document) -> str:
     place = " · ".join(f"{name} {found[name]}" for name in ("pod", "container") if found[name])
     events = "".join(f"<li>{text(event)}</li>" for event in found["events"])
     log = "\n".join(map(text, found["log"]))
+    previous = "\n".join(map(text, found["previousLog"]))
     return "\n".join(
         (
             f'<article class="failure"><h3>{text(found["service"])}</h3>',
             f'<p class="muted mono">{text(place)}</p>' if place else "",
             f'<p><strong class="bad">{text(found["reason"])}</strong> {text(found["message"])}</p>',
             f"<h4>Events</h4><ul>{events}</ul>" if events else "",
+            f'<h4>Log before the restart</h4><pre tabindex="0">{previous}</pre>' if previous else "",
             f'<h4>Log, the last {len(found["log"])} lines</h4><pre tabindex="0">{log}</pre>' if log else "",
             "</article>",
         )

@@ -1,0 +1,190 @@
+"""Whatever is wrong with the new pods: it is named in time, with evidence, and every service is back on one tag.
+
+Each fault has a release of its own, and some are tried at once: nearly all of the time is waiting for the kubelet.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faults import FAILED_AND_ROLLED_BACK, HEALTHY, App, Ended, healthy, shell
+from gifinator import MISSING, NEW, OLD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from gifinator import Kubectl
+
+    Tried = dict[str, Future[tuple[App, Ended]]]
+
+_AT_ONCE = 3
+
+_PROBED = {"ports": {"http": {"containerPort": 8080}}, "probes": {"port": "http"}, "preStopDelaySeconds": 0}
+_BIG = {"requests": {"memory": "16Mi"}, "limits": {"memory": "16Mi"}}
+_HOOK: dict[str, Any] = {"hook": {"on": ["pre-upgrade"]}}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is done to the services of an upgrade, and what must be said of each that fails.
+
+    Attributes:
+        changes: The values that differ from those of the healthy application.
+        reasons: By service, why it fails.
+        log: A line that the failed container wrote.
+        tag: What it is upgraded to.
+    """
+
+    changes: dict[str, Any]
+    reasons: dict[str, str]
+    log: str = ""
+    tag: str = NEW
+
+
+FAULTS = {
+    "no-such-tag": Fault({}, {"web": "ImageNotFound", "worker": "ImageNotFound"}, tag=MISSING),
+    "no-such-command": Fault({"services": {"web": {"command": ["/usr/local/bin/wep"]}}}, {"web": "StartError"}),
+    "crash-and-oom": Fault(
+        {
+            "services": {
+                "web": shell("echo the port is taken; exit 3"),
+                "worker": shell("echo loading; tail /dev/zero", resources=_BIG),
+            }
+        },
+        {"web": "CrashLoopBackOff", "worker": "CrashLoopBackOff"},
+        log="the port is taken",
+    ),
+    "late-crash": Fault(
+        {"services": {"web": shell("echo up; sleep 5; echo lost the database; exit 4")}},
+        {"web": "CrashLoopBackOff"},
+        log="lost the database",
+    ),
+    "never-ready": Fault(
+        {"services": {"web": shell(f"echo no port; {HEALTHY}", progressDeadlineSeconds=5, **_PROBED)}},
+        {"web": "ProgressDeadlineExceeded"},
+        log="no port",
+    ),
+    # The two with the longest grace are one release, so that it passes once.
+    "registry-down-and-no-node": Fault(
+        {
+            "image": {"repository": "localhost:1/gifinator"},
+            "services": {"worker": healthy(nodeSelector={"disk": "none"})},
+        },
+        {"web": "ErrImagePull", "worker": "Unschedulable"},
+    ),
+    "quota": Fault({}, {"web": "Forbidden", "worker": "Forbidden"}),
+    "admission": Fault(
+        {"services": {"web": healthy(securityContext={"allowPrivilegeEscalation": True})}},
+        {"web": "Forbidden"},
+    ),
+    "hook-fails": Fault(
+        {"services": {"migrate": shell("echo no such table; exit 7", job={"backoffLimit": 0}, **_HOOK)}},
+        {"migrate": "JobFailed"},
+        log="no such table",
+    ),
+    "hook-never-ends": Fault(
+        {"services": {"migrate": shell(f"echo no lock; {HEALTHY}", job={"activeDeadlineSeconds": 3}, **_HOOK)}},
+        {"migrate": "JobFailed"},
+        log="no lock",
+    ),
+    "hook-gets-no-pod": Fault(
+        {"services": {"migrate": shell(HEALTHY, securityContext={"allowPrivilegeEscalation": True}, **_HOOK)}},
+        {"migrate": "Forbidden"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def tried(make_app: Callable[[str], App], kubectl: Kubectl) -> Iterator[Tried]:
+    """Every fault, tried: the application as it is afterwards, and how the upgrade ended."""
+
+    def try_fault(name: str) -> tuple[App, Ended]:
+        app = make_app(name)
+        installed = app.install()
+        assert installed.code == 0, installed.stderr
+        if name == "quota":
+            kubectl("create", "quota", "full", "--hard=pods=2", "--namespace", app.namespace)
+        fault = FAULTS[name]
+        return app, app.upgrade(fault.tag, **fault.changes)
+
+    # The slowest first.
+    names = sorted(FAULTS, key=lambda name: name not in ("registry-down-and-no-node", "late-crash"))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield {name: pool.submit(try_fault, name) for name in names}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_with_evidence_and_every_service_is_back(tried: Tried, name: str) -> None:
+    (app, ended), fault = tried[name].result(), FAULTS[name]
+    print(ended.stderr, *ended.events, sep="\n")
+
+    assert ended.code == FAILED_AND_ROLLED_BACK
+    named = {event["service"]: event["reason"] for event in ended.events if event["event"] == "failure"}
+    assert named == fault.reasons
+    if fault.log:
+        (evidence,) = ended.failures(next(iter(fault.reasons)))
+        assert fault.log in evidence["log"]
+    assert app.everything_runs(OLD)
+    assert ended.end["remedy"] == f"every service is back on {OLD}"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_next_command_says_the_truth(tried: Tried, name: str) -> None:
+    app, _ = tried[name].result()
+    code, status = app.ask("status")
+    assert (code, status["tag"], status["status"]) == (0, OLD, "deployed")
+
+    _, history = app.ask("history")
+    assert [revision["status"] for revision in history["revisions"]] == ["superseded", "failed", "deployed"]
+
+
+def test_a_missing_tag_is_named_within_10_s_of_the_kubelets_first_error(tried: Tried) -> None:
+    app, ended = tried["no-such-tag"].result()
+
+    assert (ended.named_at - app.first_warning("Failed")).total_seconds() < 10
+
+
+def test_a_crash_loop_is_named_at_its_second_restart_with_both_logs(tried: Tried) -> None:
+    _, ended = tried["crash-and-oom"].result()
+    (web,), (worker,) = ended.failures("web"), ended.failures("worker")
+
+    assert web["message"] == "2 restarts; ended with exit code 3 (Error)"
+    assert web["previousLog"] == ["the port is taken"]
+    assert any(event.startswith("BackOff: ") for event in web["events"])
+    assert "(OOMKilled)" in worker["message"]
+
+
+@pytest.mark.parametrize("name", ["quota", "admission", "hook-gets-no-pod"])
+def test_what_the_api_server_refuses_is_named_at_once(tried: Tried, name: str) -> None:
+    app, ended = tried[name].result()
+
+    assert (ended.named_at - app.first_warning("FailedCreate")).total_seconds() < 10
+
+
+def test_what_may_heal_by_itself_gets_its_grace_and_no_more(tried: Tried) -> None:
+    _, ended = tried["registry-down-and-no-node"].result()
+
+    assert 60 <= ended.seconds < 90
+
+
+def test_a_failed_hook_is_named_with_its_job_and_pod(tried: Tried) -> None:
+    _, ended = tried["hook-fails"].result()
+    (failure,) = ended.failures("migrate")
+
+    assert failure["message"].startswith("pre-upgrade hook job/hook-fails-migrate failed: BackoffLimitExceeded")
+    assert failure["pod"].startswith("hook-fails-migrate-")
+    assert failure["container"] == "migrate"
+
+
+def test_nothing_that_was_wrong_in_one_upgrade_is_held_against_the_next(tried: Tried) -> None:
+    """The failed hook's Job and its pod are still there."""
+    app, _ = tried["hook-fails"].result()
+    ended = app.upgrade(NEW)
+
+    assert ended.code == 0, ended.stderr
+    assert app.everything_runs(NEW)
