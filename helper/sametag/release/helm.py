@@ -260,6 +260,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(TimeoutError):
-            # The pipes must be read, or Helm blocks on its last words.
-            await asyncio.wait_for(process.communicate(), grace)
-            return
+            async with asyncio.timeout(grace):
+                # The pipes must be read, or Helm blocks on its last words.
+                await process.communicate()
+                return

@@ -90,7 +90,8 @@ async def watch(client: AsyncClient, release: str, look: Callable[[list[ServiceS
                 changed.clear()
                 # Graces run out by time alone.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), 1)
+                    async with asyncio.timeout(1):
+                        await changed.wait()
                 await asyncio.sleep(_DEBOUNCE)
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
