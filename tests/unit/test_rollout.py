@@ -176,6 +176,7 @@ def test_the_trouble_of_an_older_pod_is_not_the_rollouts() -> None:
             {"restartCount": 2, "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}},
             "CrashLoopBackOff",
         ),
+        (waiting("CrashLoopBackOff"), {"restartCount": 1}, "Crashed"),
         (waiting("CreateContainerConfigError", 'secret "x" not found'), {}, "CreateContainerConfigError"),
     ],
 )
@@ -189,7 +190,6 @@ def test_a_stuck_container_is_named_by_its_reason(state: dict[str, Any], more: d
     ("state", "more"),
     [
         (waiting("ContainerCreating"), {}),
-        (waiting("CrashLoopBackOff"), {"restartCount": 1}),
         (waiting("CreateContainerConfigError", "failed to sync secret cache"), {}),
         ({"running": {}}, {"ready": True, "lastState": {"terminated": {"reason": "StartError", "exitCode": 128}}}),
     ],

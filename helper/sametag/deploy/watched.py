@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BEGIN_SECONDS = 120
 
 # What stops one service mostly stops others too, a moment later: the report names them all.
-_SIBLINGS_SECONDS = 3
+_SIBLINGS_SECONDS = 5
 
 # Helm has seen every pod ready; the old ones may need a moment to be marked as ending.
 _SETTLE_SECONDS = 15

@@ -36,6 +36,7 @@ GRACE: Mapping[str, float] = {
     "FailedCreate": 5,  # an admission webhook that restarts, a ServiceAccount that is only just being made
     "FailedMount": 60,  # a Secret may come from elsewhere
     "FailedCreatePodSandBox": 60,  # the node's network may be only just starting
+    "Crashed": 60,  # told, and named beside what else fails; a second restart makes it a crash loop sooner
     "ErrImagePull": 60,  # a registry that is down may come back
     "Unschedulable": 60,  # an autoscaler may bring a node
 }
@@ -167,16 +168,13 @@ def _waiting(reason: str, message: str, image: str) -> tuple[str, str] | None:
     return (reason, message) if reason in GRACE else None
 
 
-def _crash(status: ContainerStatus, message: str) -> tuple[str, str] | None:
-    if status.restartCount < _CRASHES:
-        return None
+def _crash(status: ContainerStatus, message: str) -> tuple[str, str]:
+    reason = "Crashed" if status.restartCount < _CRASHES else "CrashLoopBackOff"
     ended = status.lastState.terminated if status.lastState else None
     if ended is None:
-        return "CrashLoopBackOff", message
-    return (
-        "CrashLoopBackOff",
-        f"{status.restartCount} restarts; ended with exit code {ended.exitCode} ({ended.reason})",
-    )
+        return reason, message
+    restarts = "1 restart" if status.restartCount == 1 else f"{status.restartCount} restarts"
+    return reason, f"{restarts}; ended with exit code {ended.exitCode} ({ended.reason})"
 
 
 def statuses(pod: Pod) -> list[ContainerStatus]:

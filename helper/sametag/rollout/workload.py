@@ -85,9 +85,9 @@ class Owned:
         replicas and template change at once, the controller first scales what is there and says that it has seen the
         new spec, and then makes the ReplicaSet. And each kind has a watch of its own, one of which may be late.
         """
-        wanted = _essence(workload.spec.template if workload.spec else None)
+        wanted = _essence(workload.spec.template)
         sets = sorted(self._replicasets[metadata(workload).uid or ""], key=_revision, reverse=True)
-        return next((one for one in sets if one.spec and _essence(one.spec.template) == wanted), None)
+        return next((one for one in sets if _essence(one.spec.template) == wanted), None)
 
     def observed(self, workload: Workload) -> bool:
         """Whether the controller has seen the newest spec, and we have seen what it made of it.
