@@ -113,6 +113,20 @@ def test_a_note_on_a_revision_that_was_not_deployed_verifies_nothing(status: str
     assert not revision(1, "1.0", status, verified=True).verified
 
 
+@pytest.mark.parametrize(
+    "description",
+    [
+        'Release "app" failed: context deadline exceeded',
+        "Left in the middle: pending-install by a client that died; bob@desk marked it as failed",
+    ],
+)
+def test_a_failed_first_install_is_no_good_revision_though_helm_calls_it_superseded(description: str) -> None:
+    first = revision(1, "1.0", info={"status": "superseded", "description": description})
+
+    assert not first.was_deployed
+    assert last_good([first]) is None
+
+
 def test_a_note_of_another_tag_verifies_nothing() -> None:
     """Somebody copied the description."""
     record = revision(1, "1.0", "deployed", verified=True).record

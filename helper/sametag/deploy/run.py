@@ -18,6 +18,7 @@ from sametag.deploy.rights import refuse_missing
 from sametag.deploy.watched import StuckError, Watched, watched
 from sametag.errors import HelmError, RolloutError, SametagError
 from sametag.release import Note, note
+from sametag.release.helm import HelmCommand, KilledError
 from sametag.rollout import Image, ServiceState, digests_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from sametag.chart import Chart
     from sametag.release import Revision
-    from sametag.release.helm import HelmCommand
     from sametag.release.lock import Lock
 
 
@@ -87,7 +87,8 @@ class Deployment:
             if [revision.number for revision in self.history] == numbers:
                 raise  # Helm recorded no revision: nothing was changed
             stuck = await rollout.stuck()
-            raise StuckError(stuck.reason or error.message, stuck.evidence) from error
+            why = error.message if isinstance(error, KilledError) else stuck.reason or error.message
+            raise StuckError(why, stuck.evidence) from error
         await self._read_history()
         if not self.history:
             raise RolloutError(f"release {self.name} was removed while it was being deployed")
@@ -130,7 +131,7 @@ class Deployment:
     async def _noted(self, newest: Revision, digest: str, reason: str) -> Revision:
         words = newest.note.words
         if newest.pending:
-            words = f"Helm was killed while this was {newest.status}"
+            words = f"{note.LEFT}{newest.status} by a Helm that was killed"
         elif reason:
             # All that Helm knows of a rollout that we have stopped.
             words = words.replace("context canceled", reason)

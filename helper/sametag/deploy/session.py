@@ -140,7 +140,7 @@ async def mark_failed(client: AsyncClient, revision: Revision, who: str) -> Revi
     Raises:
         LockedError: Its client lives: it wrote the revision in the meantime.
     """
-    words = f"Left {revision.status} by a client that died; {author()} marked it as failed"
+    words = f"{note.LEFT}{revision.status} by a client that died; {author()} marked it as failed"
     told = Note(words, datetime.now(UTC), tag=revision.tag, who=who)
     return await helm_release.describe(client, revision, note.text(told), status="failed")
 

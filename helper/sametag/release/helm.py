@@ -50,6 +50,10 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
+class KilledError(HelmError):
+    """Helm was killed, and said nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     """What Helm writes when it refuses, and what to tell the user."""
@@ -170,7 +174,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             raise
         text = stderr.decode(errors="replace")
         if process.returncode is not None and process.returncode < 0:
-            raise HelmError(f"helm was killed by {signal.Signals(-process.returncode).name}")
+            raise KilledError(f"helm was killed by {signal.Signals(-process.returncode).name}")
         if process.returncode != 0:
             raise refusal(text)
         for line in text.splitlines():

@@ -22,6 +22,9 @@ REASON_LIMIT = 256
 _WORDS_LIMIT = 1024
 _AUTHOR_LIMIT = 64
 
+#: How the words begin that we write for Helm, which died before it could.
+LEFT = "Left in the middle: "
+
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _NOTE = re.compile(

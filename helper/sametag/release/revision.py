@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sametag.release.note import Note, parse
+from sametag.release.note import LEFT, Note, parse
 
 # Helm is at work, or died while it was: it refuses every change until the state is cleared.
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 
-# Helm calls a revision superseded only after it was deployed; a failed one stays failed.
+# A failed revision stays failed, but for one: a first install that failed is superseded by the upgrade that succeeds.
 _WAS_DEPLOYED = ("deployed", "superseded")
+_HAD_FAILED = re.compile(r'(Release|Upgrade|Rollback) "[^"]*" failed: |' + re.escape(LEFT))
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Revision:
 
     @property
     def was_deployed(self) -> bool:
-        """Whether Helm saw this revision's rollout through."""
-        return self.status in _WAS_DEPLOYED
+        """Whether Helm saw this revision's rollout through. Source: failRelease in helm.sh/helm/v4/pkg/action."""
+        return self.status in _WAS_DEPLOYED and not _HAD_FAILED.match(self.description)
 
     @property
     def updated(self) -> datetime:
