@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +53,7 @@ def test_five_at_once_take_turns_and_all_tell_the_truth(
     assert lease(kubectl, namespace)["spec"]["holderIdentity"] == ""
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_a_lock_is_waited_for_no_longer_than_asked_and_taken_over_once_its_holder_is_dead(
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:
@@ -94,20 +94,6 @@ def test_a_live_deployer_cannot_be_unlocked_and_stops_when_it_is_taken_over(
     assert f"taken over by dave@ci for tag {MISSING}" in stderr
     assert lease(kubectl, namespace)["spec"]["holderIdentity"] == "dave@ci/1"
     assert newest(run, namespace) == (NEW, "failed", False)
-
-
-@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
-def test_ctrl_c_gives_the_lock_back(run: Run, namespace: str, repository: str, kubectl: Kubectl) -> None:
-    where = ("-n", namespace)
-    assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
-    client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
-    client.send_signal(signal.SIGINT)
-    client.communicate(timeout=60)
-
-    assert client.returncode == 130
-    assert lease(kubectl, namespace)["spec"]["holderIdentity"] == ""
-    assert run("sametag", "rollback", NAME, *where, "--lock-timeout", "0").code == 0
 
 
 @pytest.mark.parametrize("helm", ["HELM4"], indirect=True)

@@ -1,0 +1,170 @@
+"""How a change of a release begins: what nobody has verified is looked at, what is missing is named."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sametag.cluster import Target
+from sametag.deploy import Options, Request, Step
+from sametag.deploy.session import begin
+from sametag.errors import ClusterError, LockedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from fake_api import ApiServer
+    from sametag.deploy import Event
+    from sametag.release import Revision
+
+CORE = "/api/v1/namespaces/apps"
+APPS = "/apis/apps/v1/namespaces/apps"
+SECRET = f"{CORE}/secrets/sh.helm.release.v1.app.v1"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/apps/leases"
+A, B = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+
+
+@pytest.fixture(autouse=True)
+def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helm that tells its version, and is asked for no more."""
+    program = tmp_path / "helm"
+    program.write_text(f"#!{sys.executable}\nprint('v4.3.1')\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def listing(items: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    return 200, {"metadata": {"resourceVersion": "1"}, "items": items}
+
+
+def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -> None:
+    """A release with one service, and a pod for each digest."""
+    record = {
+        "name": "app",
+        "version": 1,
+        "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": "Install complete"},
+        "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}},
+        "config": {"image": {"repository": "registry.example.com/app", "tag": "1.0"}},
+        "manifest": "",
+    }
+    packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(record).encode()))).decode()
+    api.put(SECRET, {"metadata": {}, "data": {"release": packed}})
+    owner = {"apiVersion": "apps/v1", "kind": "x", "name": "x"}
+    count = len(digests)
+    api.answers |= {
+        f"{CORE}/secrets": listing([api.objects[SECRET]]),
+        f"{APPS}/deployments": listing(
+            [
+                {
+                    "metadata": {"name": "web", "uid": "d", "generation": 1},
+                    "spec": {"replicas": count, "selector": {}, "template": {}},
+                    "status": {"observedGeneration": 1, "updatedReplicas": count, "availableReplicas": count},
+                }
+            ]
+        ),
+        f"{APPS}/replicasets": listing(
+            [
+                {
+                    "metadata": {"name": "r", "uid": "r", "ownerReferences": [{**owner, "uid": "d"}]},
+                    "spec": {"selector": {}},
+                }
+            ]
+        ),
+        f"{APPS}/statefulsets": listing([]),
+        f"{APPS}/daemonsets": listing([]),
+        f"{CORE}/pods": listing([pod(f"web-{number}", digest) for number, digest in enumerate(digests)]),
+    }
+
+
+def pod(name: str, digest: str) -> dict[str, Any]:
+    image = "registry.example.com/app:1.0"
+    image_id = f"registry.example.com/app@{digest}" if digest else ""
+    status = {"name": "web", "image": image, "imageID": image_id, "ready": True, "restartCount": 0}
+    return {
+        "metadata": {
+            "name": name,
+            "uid": name,
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "x", "name": "x", "uid": "r"}],
+        },
+        "spec": {"containers": [{"name": "web", "image": image}]},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [status]},
+    }
+
+
+def history(api: ApiServer, told: list[Event] | None = None, **options: Any) -> list[Revision]:
+    """Begin, and return the history that was found."""
+    report = ([] if told is None else told).append
+    request = Request(Target(kubeconfig=str(api.kubeconfig)), "app", report, Options(**options))
+
+    async def main() -> list[Revision]:
+        async with begin(request) as deployment:
+            return deployment.history
+
+    return asyncio.run(main())
+
+
+def test_a_revision_that_nobody_verified_is_verified_when_every_pod_runs_its_tag(api: ApiServer) -> None:
+    released(api, [A, A])
+    (found,) = history(api)
+
+    assert (found.verified, found.note.digest, found.note.who) == (True, A, "")
+    assert "PUT /api/v1/namespaces/apps/secrets/sh.helm.release.v1.app.v1" in api.requests
+
+
+@pytest.mark.parametrize("digests", [[A, B], [A, ""], []])
+def test_a_tag_that_stands_for_several_images_or_for_none_is_not_verified(api: ApiServer, digests: list[str]) -> None:
+    released(api, digests)
+    (found,) = history(api)
+
+    assert not found.verified
+
+
+def test_a_dry_run_writes_nothing_at_all(api: ApiServer) -> None:
+    released(api, [A])
+    history(api, dry_run=True)
+
+    assert [request for request in api.requests if " " in request] == []
+
+
+def test_a_pending_revision_without_a_dead_holder_is_in_progress(api: ApiServer) -> None:
+    released(api, [A], "pending-upgrade")
+
+    with pytest.raises(LockedError, match=r"revision 1 \(tag 1\.0\) is pending-upgrade since 2026") as caught:
+        history(api)
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.endswith("sametag unlock app")
+
+
+def test_a_pending_revision_of_a_dead_holder_is_marked_as_failed_and_told_of(api: ApiServer) -> None:
+    released(api, [A], "pending-upgrade")
+    times = {"acquireTime": "2026-01-02T03:04:00.000001Z", "renewTime": "2026-01-02T03:04:10.000001Z"}
+    api.put(f"{LEASES}/sametag-app", {"spec": {"holderIdentity": "carol@ci/1", "leaseTransitions": 1, **times}})
+    told: list[Event] = []
+    (found,) = history(api, told)
+
+    assert (found.status, found.note.who) == ("failed", "carol@ci")
+    assert told == [
+        Step("revision 1 (tag 1.0) was left pending-upgrade by carol@ci, whose client died: it is marked as failed")
+    ]
+
+
+def test_a_namespace_that_is_missing_is_said_with_the_way_to_create_it(api: ApiServer) -> None:
+    message = 'namespaces "apps" not found'
+    api.answers[f"POST {LEASES}"] = (404, {"kind": "Status", "code": 404, "message": message})
+
+    with pytest.raises(ClusterError, match=message) as caught:
+        history(api)
+    assert caught.value.remedy is not None
+    assert "--create-namespace" in caught.value.remedy
+
+
+def test_a_reason_has_helms_limit(api: ApiServer) -> None:
+    with pytest.raises(UsageError, match="longer than 256 characters"):
+        history(api, description="x" * 257)
