@@ -27,19 +27,25 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- $settings := $service.service | default dict }}
 {{- $type := $settings.type | default "ClusterIP" }}
 {{- $served := and .serves (ne (toString $settings.enabled) "false") }}
+{{- if gt (len $service.ports) 1 }}
 {{- $seen := dict }}
 {{- range $name, $port := $service.ports }}
-{{- $numbers := dict "containerPort" "of the container" }}
-{{- if and $served .nodePort }}{{ $_ := set $numbers "nodePort" "of every node" }}{{ end }}
-{{- range $field, $of := $numbers }}
+{{- range $field, $of := dict "containerPort" "of the container" "nodePort" "of every node" }}
+{{- if get $port $field }}
 {{- $number := printf "%d/%s" (int (get $port $field)) ($port.protocol | default "TCP") }}
 {{- with get $seen (print $of $number) }}
 {{- fail (printf "%s.ports: %s and %s both are port %s %s: give one another port" $path . $name $number $of) }}
 {{- end }}
 {{- $_ := set $seen (print $of $number) $name }}
 {{- end }}
-{{- if and $served .nodePort (eq $type "ClusterIP") }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $served (eq $type "ClusterIP") }}
+{{- range $name, $port := $service.ports }}
+{{- if .nodePort }}
 {{- fail (printf "%s.ports.%s.nodePort is for a NodePort or LoadBalancer, and this Service is a ClusterIP: set service.type" $path $name) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if and $served $settings }}
@@ -70,13 +76,17 @@ Each is asked only where a service has the settings that it is about. The servic
 {{/* Ports that the main container's probes and hooks ask */}}
 {{- define "sametag.rules.probes" -}}
 {{- $path := print "services." .name }}
-{{- $names := keys (.service.ports | default dict) | sortAlpha }}
+{{- $ports := .service.ports | default dict }}
 {{- $probes := .service.probes | default dict }}
-{{- if and (kindIs "string" $probes.port) (not (has $probes.port $names)) }}
-{{- fail (printf "%s.probes.port is %s, which is not one of its ports (%s)" $path $probes.port (join ", " $names | default "none")) }}
+{{- if and (kindIs "string" $probes.port) (not (hasKey $ports $probes.port)) }}
+{{- fail (printf "%s.probes.port is %s, which is not one of its ports (%s)" $path $probes.port (keys $ports | sortAlpha | join ", " | default "none")) }}
 {{- end }}
-{{- template "sametag.rules.asked" (dict "path" (print $path ".probes") "of" $probes "keys" (list "liveness" "readiness" "startup") "names" $names) }}
-{{- template "sametag.rules.asked" (dict "path" (print $path ".lifecycle") "of" (.service.lifecycle | default dict) "keys" (list "preStop" "postStart") "names" $names) }}
+{{- if or $probes.liveness $probes.readiness $probes.startup }}
+{{- template "sametag.rules.asked" (dict "path" (print $path ".probes") "of" $probes "keys" (list "liveness" "readiness" "startup") "names" (keys $ports | sortAlpha)) }}
+{{- end }}
+{{- with .service.lifecycle }}
+{{- template "sametag.rules.asked" (dict "path" (print $path ".lifecycle") "of" . "keys" (list "preStop" "postStart") "names" (keys $ports | sortAlpha)) }}
+{{- end }}
 {{- end }}
 
 {{/* A port that is asked by name is one of the container's. dict "path" "x" "of" map "keys" those of probes "names" of ports */}}

@@ -101,6 +101,17 @@ def test_one_mistake_behind_an_anchor_is_one_problem() -> None:
     assert "(also services.b.probes.port)" in message
 
 
+def test_halves_that_do_not_go_together_are_an_error_where_the_service_adds_its_own() -> None:
+    text = (
+        "defaults:\n  config: {a: {existing: shared, env: true}}\nservices:\n  a: {command: [a]}\n"
+        "  b:\n    command: [b]\n    config: {a: {data: {c: d}}}\n"
+    )
+    (problem,) = check(text)
+    assert (problem.path, problem.location and problem.location.line) == ("services.b.config.a", 8)
+    assert "together with defaults" in problem.message
+    assert check(text.replace("{a: {data", "{a: {existing: null, data")) == []
+
+
 def test_services_merge_as_in_the_chart() -> None:
     under = {"a": {"b": 1, "c": 2}, "d": [1], "e": 1}
     assert merge(under, {"a": {"b": None, "f": 3}, "d": [2], "e": None}) == {"a": {"c": 2, "f": 3}, "d": [2]}
@@ -284,7 +295,7 @@ ANYTHING = st.recursive(
 SERVICE = st.dictionaries(st.sampled_from(SETTINGS), ANYTHING, max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

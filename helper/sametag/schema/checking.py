@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sametag.schema import engines, semantics
+from sametag.schema import combined, engines, semantics
 from sametag.schema.placing import place
 from sametag.schema.silencing import silence
 from sametag.values import Problem, has_errors, on_defaults
@@ -72,8 +72,17 @@ def check(
         return [Problem("unusable-schema", "warning", "", None, message, remedy)]
     found = _explained(values, schema, engine, compiled, failures) if failures else []
     if schema.get("properties", {}).keys() >= _OURS:
+        together = combined.merged(values)
+        new = combined.failures(together, compiled[id(schema)], failures) if together else []
+        if together and new:
+            found += [_together(one) for one in _explained(together, schema, engine, compiled, new)]
         found += _beyond_the_schema(values, found)
     return _sorted(values, place(values, found))
+
+
+def _together(finding: Finding) -> Finding:
+    remedy = finding.remedy or "set to null what it has from defaults and must not have"
+    return finding._replace(message=f"{finding.message}, together with defaults", remedy=remedy)
 
 
 def _beyond_the_schema(values: Values, found: list[Finding]) -> list[Finding]:

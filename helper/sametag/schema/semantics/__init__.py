@@ -33,32 +33,35 @@ def check(values: Values, misplaced: frozenset[Path] = frozenset()) -> Iterator[
         for flaw in rule.check(release):
             yield _finding(rule, flaw, flaw.path)
     defaults = services.mapping(values.tree.get("defaults"))
-    chosen = _Chosen(_written_defaults(values, defaults))
+    chosen = _Chosen(defaults, _written_defaults(values, defaults))
     for service in release.services.values():
         for one in chosen.of(service):
-            if any(("services", service.name, setting) in misplaced for setting in one.settings):
+            if misplaced and any(("services", service.name, setting) in misplaced for setting in one.looks_at):
                 continue
             for flaw in one.check(service):
                 yield _of_service(one, flaw, service, defaults)
 
 
 class _Chosen:
-    """The rules that have something to look at; services that are alike have the same ones."""
+    """The rules that have something to look at; services that are alike have the same ones.
 
-    def __init__(self, defaults: Iterable[str]) -> None:
-        self._by_setting: dict[str, list[int]] = {}
-        for number, rule in enumerate(SERVICE_RULES):
-            for setting in rule.settings:
-                self._by_setting.setdefault(setting, []).append(number)
-        self._always = {number for setting in defaults for number in self._by_setting.get(setting, ())}
+    A rule is of use where one of its settings is set, and where not everything that it looks at is the chart's own.
+    """
+
+    def __init__(self, defaults: Iterable[str], written: Iterable[str]) -> None:
+        self._defaults, self._written = frozenset(defaults), frozenset(written)
         self._known: dict[tuple[str, ...], list[Rule]] = {}
 
     def of(self, service: Service) -> list[Rule]:
-        settings = tuple(service.own)
-        if settings not in self._known:
-            numbers = self._always.union(*(self._by_setting.get(setting, ()) for setting in settings))
-            self._known[settings] = [SERVICE_RULES[number] for number in sorted(numbers)]
-        return self._known[settings]
+        own = tuple(service.own)
+        if own not in self._known:
+            there, written = self._defaults.union(own), self._written.union(own)
+            self._known[own] = [
+                rule
+                for rule in SERVICE_RULES
+                if not (there.isdisjoint(rule.settings) or written.isdisjoint(rule.looks_at))
+            ]
+        return self._known[own]
 
 
 def _written_defaults(values: Values, defaults: dict[str, Any]) -> list[str]:

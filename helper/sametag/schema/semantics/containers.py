@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.schema.semantics.services import Flaw, listed, mapping, maps, text, whole
+from sametag.schema.semantics.services import Flaw, listed, mapping, maps, text, texts, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,9 +130,14 @@ def init_container(service: Service) -> Iterator[Flaw]:
 def privileged(service: Service) -> Iterator[Flaw]:
     """Kubernetes refuses a privileged container that must not gain privileges."""
     for path, security in _security(service):
-        if security.get("privileged") is True and security.get("allowPrivilegeEscalation") is False:
-            remedy = "set allowPrivilegeEscalation: true beside it"
-            yield Flaw((*path, "privileged"), "contradicts allowPrivilegeEscalation: false", remedy, at_key=True)
+        if security.get("allowPrivilegeEscalation") is not False:
+            continue
+        says, remedy = "contradicts allowPrivilegeEscalation: false", "set allowPrivilegeEscalation: true beside it"
+        if security.get("privileged") is True:
+            yield Flaw((*path, "privileged"), says, remedy, at_key=True)
+        for index, capability in texts(mapping(security.get("capabilities")).get("add")):
+            if capability == "CAP_SYS_ADMIN":
+                yield Flaw((*path, "capabilities", "add", index), f"is {capability}, which {says}", remedy)
 
 
 def root_refused(service: Service) -> Iterator[Flaw]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sametag.schema.semantics.services import Flaw, listed, mapping, maps, text, whole
@@ -21,46 +22,48 @@ _FOR_LOAD_BALANCERS = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "lo
 
 def probed_port(service: Service) -> Iterator[Flaw]:
     """A probe or hook that asks a port which is not there fails, and its pod never becomes ready."""
-    for path, port, names, _ in _asked(service):
-        if isinstance(port, str) and port not in names:
-            yield Flaw(path, f"is {port}, which is not one of its ports {listed(names)}")
+    for path, port, ports in _asked(service):
+        if isinstance(port, str) and port not in ports:
+            yield Flaw(path, f"is {port}, which is not one of its ports {listed(_names(ports))}")
 
 
 def undeclared_port(service: Service) -> Iterator[Flaw]:
     """The number of a port that moves is forgotten in a probe; a name is not."""
-    for path, port, _, numbers in _asked(service):
-        if isinstance(port, int) and not isinstance(port, bool) and port not in numbers:
+    for path, port, ports in _asked(service):
+        if whole(port) is not None and not any(mapping(one).get("containerPort") == port for one in ports.values()):
             says = f"is {port}, and no port of the container has this containerPort"
             yield Flaw(path, says, "declare it under ports, and name it here")
 
 
-def _asked(service: Service) -> Iterator[tuple[Path, Any, list[str], list[Any]]]:
-    """Yield every port that a probe or a hook asks, with the names and numbers of its container's ports."""
-    ports = service.map("ports")
-    names, numbers = list(ports), [mapping(port).get("containerPort") for port in ports.values()]
-    probes = service.map("probes")
+def _names(ports: Tree) -> list[str]:
+    return [name for name in ports if not name.startswith("[")]
+
+
+def _asked(service: Service) -> Iterator[tuple[Path, Any, Tree]]:
+    """Yield every port that a probe or a hook asks, with the ports of its container by name, or index in brackets."""
+    ports, probes = service.map("ports"), service.map("probes")
     if "port" in probes:
-        yield ("probes", "port"), probes["port"], names, numbers
-    yield from _handlers(("probes",), probes, _PROBES, names, numbers)
-    yield from _handlers(("lifecycle",), service.map("lifecycle"), _HOOKS, names, numbers)
+        yield ("probes", "port"), probes["port"], ports
+    for path, port in _handlers(("probes",), probes, _PROBES):
+        yield path, port, ports
+    for path, port in _handlers(("lifecycle",), service.map("lifecycle"), _HOOKS):
+        yield path, port, ports
     for path, container in service.helpers():
-        own = [port for _, port in maps(container.get("ports"))]
-        names, numbers = [text(port.get("name")) for port in own], [port.get("containerPort") for port in own]
-        names = [name for name in names if name]
-        yield from _handlers(path, container, _KUBERNETES_PROBES, names, numbers)
-        lifecycle = mapping(container.get("lifecycle"))
-        yield from _handlers((*path, "lifecycle"), lifecycle, _HOOKS, names, numbers)
+        own = {text(port.get("name"), f"[{index}]"): port for index, port in maps(container.get("ports"))}
+        for at, port in _handlers(path, container, _KUBERNETES_PROBES):
+            yield at, port, own
+        for at, port in _handlers((*path, "lifecycle"), mapping(container.get("lifecycle")), _HOOKS):
+            yield at, port, own
 
 
-def _handlers(
-    path: Path, holder: Tree, keys: tuple[str, ...], names: list[str], numbers: list[Any]
-) -> Iterator[tuple[Path, Any, list[str], list[Any]]]:
-    for key in keys:
-        for handler in _HANDLERS:
-            asked = mapping(mapping(holder.get(key)).get(handler))
+def _handlers(path: Path, holder: Tree, keys: tuple[str, ...]) -> Iterator[tuple[Path, Any]]:
+    for key in keys if holder else ():
+        asking = holder.get(key)
+        for handler in _HANDLERS if isinstance(asking, dict) else ():
+            asked = mapping(mapping(asking).get(handler))
             # With a host of its own, another machine is asked.
             if "port" in asked and not asked.get("host"):
-                yield (*path, key, handler, "port"), asked["port"], names, numbers
+                yield (*path, key, handler, "port"), asked["port"]
 
 
 def led_to_port(service: Service) -> Iterator[Flaw]:
@@ -89,15 +92,30 @@ def _nowhere(setting: str, why: str) -> Flaw:
     return Flaw((setting,), why, at_key=True, whole=f"{{service}} has {setting}, {why}")
 
 
+def route_timeouts(service: Service) -> Iterator[Flaw]:
+    """A Gateway refuses a try that may take longer than the whole request."""
+    timeouts = service.map("route", "timeouts")
+    request, each = _milliseconds(timeouts.get("request")), _milliseconds(timeouts.get("backendRequest"))
+    if request and each and each > request:
+        says = f"is {timeouts['backendRequest']}, above the {timeouts['request']} of the whole request"
+        yield Flaw(("route", "timeouts", "backendRequest"), says)
+
+
+def _milliseconds(duration: Any) -> int:
+    units = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+    parts = re.findall("([0-9]{1,5})(ms|[hms])", text(duration))
+    return sum(int(number) * units[unit] for number, unit in parts)
+
+
 def repeated_port(service: Service) -> Iterator[Flaw]:
     """Kubernetes refuses two ports of one number and protocol."""
     serves = service.serves and service.get("service", "enabled") is not False
     seen: dict[tuple[str, str], str] = {}
     for name, port in sorted(service.map("ports").items()):
-        fields = {"containerPort": "of the container"}
-        if serves:
+        fields = {"containerPort": "of the container", "nodePort": "of every node"}
+        if serves and mapping(port).get("port"):
             # A port of the Service that is only the container's would be the same mistake twice.
-            fields |= {"nodePort": "of every node"} | ({"port": "of its Service"} if mapping(port).get("port") else {})
+            fields["port"] = "of its Service"
         for field, of in fields.items():
             number = _number(port, field)
             first = seen.setdefault((of, number), name) if number else name

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sametag.schema.semantics.services import Release, Service
     from sametag.values import Path
 
+# Kinds of objects that the chart makes of the entries of a setting.
+_MADE = (("ConfigMap", "config"), ("Secret", "secrets"), ("PersistentVolumeClaim", "volumes"))
 # What YAML reads as something else than text (_checks.tpl has the same).
 _NO_TEXTS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 # A label's value, and a StatefulSet's or CronJob's name, whose pods and Jobs get a suffix.
@@ -94,7 +96,9 @@ def same_object(release: Release) -> Iterator[Flaw]:
 
 def _named(service: Service) -> Iterator[tuple[str, Path, str]]:
     """Yield kind, path and name, without the prefix, of the objects that are called after a service and an entry."""
-    for kind, setting in (("ConfigMap", "config"), ("Secret", "secrets"), ("PersistentVolumeClaim", "volumes")):
+    for kind, setting in _MADE:
+        if setting not in service.merged:
+            continue
         for entry, one in service.map(setting).items():
             makes = mapping(one).get("claim") if setting == "volumes" else not mapping(one).get("existing")
             if makes and not (setting == "volumes" and service.kind == "StatefulSet"):
@@ -144,7 +148,7 @@ def contested_host(release: Release) -> Iterator[Flaw]:
     """Which of two services gets a request that both want, nobody can tell."""
     owners: dict[tuple[str, str, str], str] = {}
     for name, service in release.services.items():
-        for path, *wanted in _outside(service):
+        for path, *wanted in _outside(service) if not service.merged.keys().isdisjoint(("ingress", "route")) else ():
             first = owners.setdefault((wanted[0], wanted[1], wanted[2]), name)
             if first != name:
                 says = f"is {wanted[1]}, whose {wanted[2]} goes to services.{first} already"

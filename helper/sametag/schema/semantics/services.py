@@ -92,7 +92,8 @@ class Service(NamedTuple):
 
     def map(self, *path: str) -> Tree:
         """Return the merged map at a path; an empty one where there is none."""
-        return mapping(self.get(*path))
+        value = self.merged.get(path[0]) if len(path) == 1 else self.get(*path)
+        return value if isinstance(value, dict) else {}
 
     def newer(self, path: Path, than: Path) -> bool:
         """Whether one setting is nearer to the service than another: its own, the user's `defaults`, the chart's."""
@@ -103,11 +104,12 @@ class Service(NamedTuple):
             return 2
         return 1 if self.user.locate(("defaults", *path)) else 0
 
-    def helpers(self) -> Iterator[tuple[Path, Tree]]:
-        """Yield its init containers and sidecars with their paths."""
-        for setting in ("initContainers", "sidecars"):
-            for index, container in maps(self.merged.get(setting)):
-                yield (setting, index), container
+    def helpers(self) -> list[tuple[Path, Tree]]:
+        """Return its init containers and sidecars with their paths."""
+        if "sidecars" not in self.merged and "initContainers" not in self.merged:
+            return []
+        settings = ("initContainers", "sidecars")
+        return [((setting, index), one) for setting in settings for index, one in maps(self.merged.get(setting))]
 
 
 def read(values: Values) -> Release:

@@ -21,13 +21,20 @@ class Rule(NamedTuple):
         name: As in `Problem`.
         severity: As in `Problem`.
         check: Finds what breaks it; its docstring is the rule's reason, in one line.
-        settings: The settings of a service that it looks at; where none of them is the user's, it has nothing to say.
+        settings: The settings of a service that it is about: where none of them is set, it has nothing to say.
+        beside: Other settings that it looks at.
     """
 
     name: str
     severity: Severity
     check: Callable[[Service], Iterator[Flaw]]
     settings: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The settings of both kinds."""
+        return (*self.settings, *self.beside)
 
 
 class ReleaseRule(NamedTuple):
@@ -40,13 +47,15 @@ class ReleaseRule(NamedTuple):
 
 _HELPERS = ("initContainers", "sidecars")
 _FILES = ("config", "secrets")
-_OUTSIDE = ("ingress", "route", "monitor", "ports", "service")
+_OUTSIDE = ("ingress", "route", "monitor")
+_BEHIND = ("ports", "service")
 
 # Several may share a name: to the user they are one.
 SERVICE_RULES = (
-    Rule("unknown-port", "error", ports.probed_port, ("probes", "lifecycle", "ports", *_HELPERS)),
-    Rule("unknown-port", "error", ports.led_to_port, _OUTSIDE),
-    Rule("no-service-behind", "error", ports.leads_nowhere, _OUTSIDE),
+    Rule("unknown-port", "error", ports.probed_port, ("probes", "lifecycle", *_HELPERS), ("ports",)),
+    Rule("unknown-port", "error", ports.led_to_port, _OUTSIDE, _BEHIND),
+    Rule("no-service-behind", "error", ports.leads_nowhere, _OUTSIDE, _BEHIND),
+    Rule("late-backend", "error", ports.route_timeouts, ("route",)),
     Rule("repeated-port", "error", ports.repeated_port, ("ports", *_HELPERS)),
     Rule("wrong-service-type", "error", ports.service_type, ("ports", "service")),
     Rule(
@@ -56,7 +65,7 @@ SERVICE_RULES = (
         (*_HELPERS, "hostAliases", "topologySpreadConstraints", "podSecurityContext", "keda"),
     ),
     Rule("repeated-name", "error", containers.repeated_volume, ("volumes",)),
-    Rule("unknown-volume", "error", containers.unknown_volume, _HELPERS),
+    Rule("unknown-volume", "error", containers.unknown_volume, _HELPERS, ("writablePaths", "volumes", *_FILES)),
     Rule("repeated-mount", "error", containers.repeated_mount, ("writablePaths", "volumes", *_FILES, *_HELPERS)),
     Rule("probed-init-container", "error", containers.init_container, ("initContainers",)),
     Rule("contradicting-privileges", "error", containers.privileged, ("securityContext", *_HELPERS)),
@@ -67,8 +76,10 @@ SERVICE_RULES = (
     Rule("unequal-devices", "error", resources.whole_devices, ("resources", *_HELPERS)),
     Rule("thousandths-of-bytes", "error", resources.thousandths_of_bytes, ("resources", *_HELPERS)),
     Rule("minimum-above-maximum", "error", resources.minimum_above_maximum, ("autoscaling", "keda")),
-    Rule("two-scalers", "error", resources.two_scalers, ("autoscaling", "keda", "replicas")),
-    Rule("scaled-without-request", "error", resources.scaled_without_request, ("autoscaling", "resources", "sidecars")),
+    Rule("two-scalers", "error", resources.two_scalers, ("autoscaling", "keda"), ("replicas",)),
+    Rule(
+        "scaled-without-request", "error", resources.scaled_without_request, ("autoscaling",), ("resources", "sidecars")
+    ),
     Rule("two-budgets", "error", resources.two_budgets, ("podDisruptionBudget",)),
     Rule(
         "wrong-kind",
@@ -76,23 +87,37 @@ SERVICE_RULES = (
         workloads.other_kind,
         ("kind", "hook", "statefulSet", "cronJob", "job", "restartPolicy", "autoscaling", "keda"),
     ),
-    Rule("wrong-strategy", "error", workloads.wrong_strategy, ("strategy", "kind")),
+    Rule("wrong-strategy", "error", workloads.wrong_strategy, ("strategy",), ("kind",)),
     Rule(
-        "ready-after-deadline", "error", workloads.ready_after_deadline, ("minReadySeconds", "progressDeadlineSeconds")
+        "ready-after-deadline",
+        "error",
+        workloads.ready_after_deadline,
+        ("minReadySeconds",),
+        ("progressDeadlineSeconds",),
     ),
     Rule(
-        "slow-stop", "error", workloads.slow_stop, ("preStopDelaySeconds", "terminationGracePeriodSeconds", "lifecycle")
+        "slow-stop",
+        "error",
+        workloads.slow_stop,
+        ("preStopDelaySeconds", "terminationGracePeriodSeconds", "lifecycle"),
+        ("ports",),
     ),
     Rule("wrong-probe-setting", "error", workloads.probe_settings, ("probes", *_HELPERS)),
-    Rule("incomplete-job", "error", workloads.job_settings, ("job", "restartPolicy")),
+    Rule("incomplete-job", "error", workloads.job_settings, ("job",), ("restartPolicy",)),
     Rule("wrong-schedule", "error", workloads.schedule, ("kind", "cronJob")),
-    Rule("unknown-content", "error", content.unknown_key, ("env", *_FILES, *_HELPERS)),
+    Rule("unknown-content", "error", content.unknown_key, (*_FILES,), ("env", *_HELPERS)),
     Rule("repeated-content", "error", content.repeated_key, ("config",)),
     Rule("wrong-secret-type", "error", content.secret_type, ("secrets",)),
     Rule("too-large", "error", content.too_large, _FILES),
-    Rule("unknown-service", "error", release.unknown_service, ("networkPolicy",)),
-    Rule("undeclared-port", "warning", ports.undeclared_port, ("probes", "lifecycle", "ports", *_HELPERS)),
-    Rule("blocked-drain", "warning", resources.blocked_drain, ("podDisruptionBudget",)),
+    Rule("unknown-service", "error", release.unknown_service, ("networkPolicy",), ("ports",)),
+    Rule("undeclared-port", "warning", ports.undeclared_port, ("probes", "lifecycle", *_HELPERS), ("ports",)),
+    Rule(
+        "blocked-drain",
+        "warning",
+        resources.blocked_drain,
+        ("podDisruptionBudget",),
+        ("replicas", "autoscaling", "keda"),
+    ),
     Rule("plain-secret", "warning", content.plain_secret, ("env", *_HELPERS)),
     Rule("late-deadline", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
     Rule("held-claim", "warning", workloads.held_claim, ("volumes",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.schema.semantics.services import Flaw, mapping, text, whole
+from sametag.schema.semantics.services import Flaw, listed, mapping, maps, text, whole
 from sametag.schema.words import either
 from sametag.values import path_text
 
@@ -111,7 +111,8 @@ def ready_after_deadline(service: Service) -> Iterator[Flaw]:
 def slow_stop(service: Service) -> Iterator[Flaw]:
     """Kubernetes refuses a delay before the stop that is longer than the stop may take."""
     grace = whole(service.get("terminationGracePeriodSeconds"), _GRACE) or 0
-    paths: list[tuple[str, ...]] = [("lifecycle", hook, "sleep", "seconds") for hook in ("preStop", "postStart")]
+    hooks = ("preStop", "postStart") if "lifecycle" in service.merged else ()
+    paths: list[tuple[str, ...]] = [("lifecycle", hook, "sleep", "seconds") for hook in hooks]
     if service.serves and service.map("ports") and not service.get("lifecycle", "preStop"):
         paths.append(("preStopDelaySeconds",))
     for path in paths:
@@ -130,6 +131,8 @@ def probe_settings(service: Service) -> Iterator[Flaw]:
     for path, container in service.helpers():
         probes += [((*path, f"{key}Probe"), mapping(container.get(f"{key}Probe")), key) for key in kinds]
     for at, probe, key in probes:
+        if not probe:
+            continue
         if key != "readiness" and (whole(probe.get("successThreshold")) or 1) > 1:
             yield Flaw((*at, "successThreshold"), f"is {probe['successThreshold']}, and must be 1 for a {key} probe")
         if key == "readiness" and probe.get("terminationGracePeriodSeconds") is not None:
@@ -148,8 +151,20 @@ def job_settings(service: Service) -> Iterator[Flaw]:
             yield Flaw(("job", key), "needs completionMode: Indexed", at_key=True)
     if job.get("maxFailedIndexes") is not None and job.get("backoffLimitPerIndex") is None:
         yield Flaw(("job", "maxFailedIndexes"), "needs backoffLimitPerIndex beside it", at_key=True)
+    if indexed and job.get("completions") is None and job.get("parallelism") is not None:
+        yield Flaw(("job", "completionMode"), "is Indexed, and needs completions beside it")
     if job.get("podFailurePolicy") is not None and service.get("restartPolicy") == "OnFailure":
         yield Flaw(("job", "podFailurePolicy"), "needs restartPolicy: Never", at_key=True)
+    names = [service.name, *(text(container.get("name")) for _, container in service.helpers())]
+    for index, rule in maps(service.get("job", "podFailurePolicy", "rules")):
+        at: Path = ("job", "podFailurePolicy", "rules", index)
+        if rule.get("action") == "FailIndex" and job.get("backoffLimitPerIndex") is None:
+            yield Flaw((*at, "action"), "is FailIndex, and job.backoffLimitPerIndex is missing")
+        name = mapping(rule.get("onExitCodes")).get("containerName")
+        if isinstance(name, str) and name not in names:
+            yield Flaw(
+                (*at, "onExitCodes", "containerName"), f"is {name}, which is no container of the pod {listed(names)}"
+            )
 
 
 def schedule(service: Service) -> Iterator[Flaw]:
