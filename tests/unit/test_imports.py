@@ -26,6 +26,7 @@ SLOW = {
     "logging",
     "pathlib",
     "shutil",
+    "socket",
     "subprocess",
     "tarfile",
     "tempfile",
@@ -75,6 +76,16 @@ def test_validate_imports_only_what_it_needs(words: tuple[str, ...], tmp_path: P
     assert {top for top in of_others(modules) if "cython" not in top} == {"yaml", "jsonschema_rs"}
     assert not modules & SLOW
     assert not modules & OTHERS
+
+
+def test_the_engine_still_asks_for_what_the_command_line_keeps_from_it(tmp_path: Path) -> None:
+    assert "email.utils" in imported("import jsonschema_rs", tmp_path), "cli/checking.py can do without its stand-in"
+
+
+def test_the_stand_in_is_gone_when_the_engine_is_there(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(VALID)
+    code = "from sametag.cli import run; assert run(['validate', 'values.yaml']) == 0; import email.utils as e"
+    assert "socket" in imported(f"{code}; assert e.parsedate_to_datetime('Tue, 1 Jan 2030 00:00:00 GMT')", tmp_path)
 
 
 def test_a_report_imports_no_more_than_its_own_format(tmp_path: Path) -> None:

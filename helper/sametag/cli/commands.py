@@ -8,12 +8,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
-from sametag import schema, values
-from sametag.cli.files import expand
+from sametag import values
+from sametag.cli.checking import check, print_report, refuse_problems
 from sametag.cli.given import next_values, sources, user_values
 from sametag.cli.telling import telling
-from sametag.errors import ClusterError, UsageError, ValuesError
-from sametag.output import problems as problem_output
+from sametag.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from sametag.cluster import Target
     from sametag.deploy import Event, Plan, Request
     from sametag.release import Revision
-    from sametag.values import Problem, Values
 
     Arguments = argparse.Namespace
     T = TypeVar("T")
@@ -43,10 +41,9 @@ def version() -> int:
 def validate(arguments: Arguments) -> int:
     """Check the values, or each of several files; print every problem."""
     with _chart(arguments) as chart:
-        report = _report(chart, arguments)
+        report = check(chart, arguments)
     style = arguments.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
-    for line in problem_output.lines(report, style, colour=_colour(sys.stdout)):
-        print(line)
+    print_report(report, style, sys.stdout)
     return _INVALID if values.has_errors(report.problems) else _DONE
 
 
@@ -62,7 +59,7 @@ def render(arguments: Arguments) -> int:
 
     with _chart(arguments) as chart:
         user = user_values(arguments)
-        _refuse_problems(chart, user)
+        refuse_problems(chart, user)
         helm = HelmCommand(_target(arguments), warn=_progress)
         manifests = _await(helm.render(arguments.release, chart.path, user.tree, namespace=arguments.namespace))
     sys.stdout.write(manifests)
@@ -75,7 +72,7 @@ def install(arguments: Arguments) -> int:
 
     with telling(arguments) as told, _chart(arguments) as chart:
         user = user_values(arguments)
-        _refuse_problems(chart, user)
+        refuse_problems(chart, user)
         options = {"recover": not arguments.keep_failed, "create_namespace": arguments.create_namespace}
         told.outcome = _await(deploy.install(_request(arguments, told, **options), chart, user.tree))
     return _DONE
@@ -98,7 +95,7 @@ def _planning(arguments: Arguments, chart: Chart) -> Callable[[Revision | None],
 
     def plan(now: Revision | None) -> dict[str, Any]:
         user = next_values(arguments, chart, now) if now else user_values(arguments)
-        _refuse_problems(chart, user)
+        refuse_problems(chart, user)
         return user.tree
 
     return plan
@@ -259,10 +256,6 @@ def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _colour(stream: Any) -> bool:
-    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
-
-
 @contextmanager
 def _chart(arguments: Arguments) -> Iterator[Chart]:
     """Load the chart; one in a registry is fetched with Helm first, and removed again."""
@@ -279,28 +272,6 @@ def _chart(arguments: Arguments) -> Iterator[Chart]:
         helm = HelmCommand(Target(), warn=_progress)
         fetched = helm.fetch(reference, folder, version=arguments.chart_version, plain_http=arguments.plain_http)
         yield charts.load(str(_await(fetched)))
-
-
-def _checker(chart: Chart) -> Callable[[Values], list[Problem]]:
-    return schema.checker(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), chart.schema)
-
-
-def _report(chart: Chart, arguments: Arguments) -> problem_output.Report:
-    """Check what `validate` names: one set of values, or each file on its own over the files of -f."""
-    common, files = sources(arguments), expand(arguments.files, arguments.values)
-    check = _checker(chart)
-    sets = values.load_each(common, files) if files else [values.load(common)]
-    report = problem_output.collect((user.files(), check(user)) for user in sets)
-    return report.strict() if arguments.strict else report
-
-
-def _refuse_problems(chart: Chart, user: Values) -> None:
-    """Print what is wrong with the values, and go no further when it is an error."""
-    found = _checker(chart)(user)
-    for line in problem_output.lines(problem_output.Report((), tuple(found)), "text", colour=_colour(sys.stderr)):
-        _progress(line)
-    if values.has_errors(found):
-        raise ValuesError("the values are invalid; nothing was changed")
 
 
 def _await(coroutine: Coroutine[Any, Any, T]) -> T:
