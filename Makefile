@@ -44,6 +44,10 @@ generate: setup ## Write the schema, the chart's README, the CLI reference, the 
 bench: setup ## Ratios to Helm and to the floor, taken in one run
 	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/bench.py
 
+.PHONY: chaos
+chaos: setup ## Faults at random for SECONDS (600), drawn with SEED: what was tried, and what broke
+	@env PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests/support SEED="$(SEED)" SECONDS="$(SECONDS)" $(BIN)/python tests/cluster/chaos.py
+
 .PHONY: cluster
 cluster: setup ## Start the embedded Kubernetes and registry, and leave them running
 	@$(BIN)/python -m embedded start

@@ -21,8 +21,8 @@ import pytest
 
 from embedded import Cluster as Embedded
 from embedded import images
-from faults import App
 from gifinator import NEW, OLD, ROOT, SOURCE, Kubectl
+from small_app import App
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

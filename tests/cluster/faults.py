@@ -1,202 +1,83 @@
-"""Releases of a small application that can be made to fail in every way, one release for each way, several at once."""
+"""What can be wrong with the pods of an upgrade, and what must be said of it."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from gifinator import NEW, OLD, Kubectl
+from gifinator import MISSING, NEW
+from small_app import HEALTHY, healthy, shell
 
-#: The application's image has a shell, and a shell can be any program.
-HEALTHY = "echo healthy; exec sleep infinity"
-
-FAILED_AND_ROLLED_BACK = 4
-
-_DRIFT = 6
-
-# Until the pods that a killed client has set moving are where they go.
-_REST_SECONDS = 60
-
-# Many releases share one small node.
-_SMALL = {"requests": {"cpu": "1m", "memory": "16Mi"}}
-
-
-def shell(script: str, **settings: Any) -> dict[str, Any]:
-    """Return the values of a service that runs a script."""
-    return {"command": ["/bin/sh", "-c", script], "terminationGracePeriodSeconds": 1, **settings}
-
-
-def healthy(**settings: Any) -> dict[str, Any]:
-    """Return the values of a service that works, and is ready at once."""
-    return shell(HEALTHY, **{"minReadySeconds": 0, **settings})
+_PROBED = {"ports": {"http": {"containerPort": 8080}}, "probes": {"port": "http"}, "preStopDelaySeconds": 0}
+_BIG = {"requests": {"memory": "16Mi"}, "limits": {"memory": "16Mi"}}
+_HOOK: dict[str, Any] = {"hook": {"on": ["pre-upgrade"]}}
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command of sametag ended: its exit code, its events (JSON documents), and what it wrote to stderr."""
-
-    code: int
-    events: list[dict[str, Any]]
-    stderr: str
-
-    def failures(self, service: str) -> list[dict[str, Any]]:
-        """Return what was said about a service that failed: one document for each container."""
-        return [event for event in self.events if event["event"] == "failure" and event["service"] == service]
-
-    @property
-    def end(self) -> dict[str, Any]:
-        """The last document."""
-        return self.events[-1]
-
-    @property
-    def named_at(self) -> datetime:
-        """When the first failure was named."""
-        return next(_time(event["time"]) for event in self.events if event["event"] == "failure")
-
-    @property
-    def seconds(self) -> float:
-        """From the beginning of the rollout to the first failure that was named."""
-        began = next(_time(event["time"]) for event in self.events if event["event"] == "start")
-        return (self.named_at - began).total_seconds()
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-@dataclass(slots=True)
-class App:
-    """One release in one namespace.
+class Fault:
+    """What is done to the services of an upgrade, and what must be said of each that fails.
 
     Attributes:
-        kubectl: For the cluster.
-        name: The release's.
-        namespace: Where it is.
-        repository: The image's.
-        folder: Where values files go.
-        environment: With the helm to use on PATH.
-        began: When the newest command began.
+        changes: The values that differ from those of the healthy application.
+        reasons: By service, why it fails.
+        log: A line that the failed container wrote.
+        tag: What it is upgraded to.
     """
 
-    kubectl: Kubectl
-    name: str
-    namespace: str
-    repository: str
-    folder: Path
-    environment: dict[str, str]
-    services: dict[str, Any] = field(default_factory=lambda: {"web": healthy(), "worker": healthy()})
-    began: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def values(self, changes: dict[str, Any]) -> Path:
-        """Write the application's values with these services changed or added."""
-        services = {**self.services, **changes.get("services", {})}
-        image = {"repository": self.repository, "pullPolicy": "IfNotPresent", **changes.get("image", {})}
-        path = self.folder / f"{self.name}.json"
-        whole = {"defaults": {"resources": _SMALL}, **changes, "image": image, "services": services}
-        path.write_text(json.dumps(whole))
-        return path
-
-    def command(self, verb: str, *words: str) -> list[str]:
-        """Return a command of sametag about this release."""
-        return ["sametag", verb, self.name, "--namespace", self.namespace, *words]
-
-    def start(self, verb: str, *words: str) -> subprocess.Popen[str]:
-        """Start a command that changes the release."""
-        self.began = datetime.now(UTC)
-        return subprocess.Popen(
-            self.command(verb, *words, "--format", "json"),
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, verb: str, *words: str) -> Ended:
-        """Run a command that changes the release, to its end."""
-        process = self.start(verb, *words)
-        stdout, stderr = process.communicate(timeout=300)
-        return Ended(process.returncode, [json.loads(line) for line in stdout.splitlines()], stderr)
-
-    def install(self, tag: str = OLD, **changes: Any) -> Ended:
-        """Install it, healthy but for these changes."""
-        return self.run("install", "--values", str(self.values(changes)), "--tag", tag)
-
-    def upgrade(self, tag: str = NEW, **changes: Any) -> Ended:
-        """Upgrade it to values that are healthy but for these changes."""
-        return self.run("upgrade", "--values", str(self.values(changes)), "--tag", tag)
-
-    def everything_runs(self, tag: str) -> bool:
-        """Whether, as the pods themselves say, every service runs the tag and no other."""
-        return self.kubectl.tags(self.namespace) == {service: {tag} for service in self.services}
-
-    def says_the_truth(self) -> None:
-        """Compare what status and history say with what the pods and Helm's records say.
-
-        Pods may still move when a client was killed: then what is said of them is compared once they have come to rest.
-        """
-        code, history = self.ask("history")
-        if code != 0:
-            assert not self.kubectl.tags(self.namespace), "there are pods, and history knows of no release"
-            return
-        newest, helms = history["revisions"][-1], self._helms_revisions()
-        assert [(entry["revision"], entry["status"]) for entry in history["revisions"]] == helms
-        until = time.monotonic() + _REST_SECONDS
-        while True:
-            tags = self.kubectl.tags(self.namespace)
-            code, status = self.ask("status")
-            if tags == self.kubectl.tags(self.namespace):
-                break
-            assert time.monotonic() < until, "the pods do not come to rest"
-        assert status["status"] == newest["status"]
-        assert code == (0 if all(found == {newest["tag"]} for found in tags.values()) else _DRIFT)
-
-    def _helms_revisions(self) -> list[tuple[int, str]]:
-        command = ["helm", "history", self.name, "--namespace", self.namespace, "--output", "json"]
-        ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
-        return [(entry["revision"], entry["status"]) for entry in json.loads(ran.stdout)]
-
-    def kill_helm_of(self, process: subprocess.Popen[str]) -> None:
-        """Kill the helm that a command has started, once it has recorded its revision."""
-        before = len(self._helms_revisions())
-        while len(self._helms_revisions()) == before:
-            assert process.poll() is None, "it ended before its helm could be killed"
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
-
-    def ask(self, verb: str) -> tuple[int, Any]:
-        """Return exit code and document of a command that only asks."""
-        command = self.command(verb, "--output", "json")
-        ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=60)
-        return ran.returncode, json.loads(ran.stdout or "null")
-
-    def first_warning(self, reason: str) -> datetime:
-        """When the cluster first warned for this reason since the newest command began, to the second."""
-        listed = json.loads(self.kubectl("get", "events", "--namespace", self.namespace, "--output", "json"))["items"]
-        times = [_time(event["firstTimestamp"]) for event in listed if event["reason"] == reason]
-        return min(time for time in times if time >= self.began.replace(microsecond=0))
+    changes: dict[str, Any]
+    reasons: dict[str, str]
+    log: str = ""
+    tag: str = NEW
 
 
-def prepared(app: App, verb: str) -> App:
-    """Bring a release to where this verb has something to do."""
-    for tag in {"install": (), "upgrade": (OLD,), "rollback": (OLD, NEW)}[verb]:
-        ended = app.upgrade(tag) if tag == NEW else app.install(tag)
-        assert ended.code == 0, ended.stderr
-    return app
-
-
-def check(app: App) -> None:
-    """The next command says the truth, and the next upgrade ends with every service on one tag."""
-    app.says_the_truth()
-    ended = app.run("upgrade", "--install", "--values", str(app.values({})), "--tag", NEW)
-    assert ended.code == 0, ended.stderr
-    assert app.everything_runs(NEW)
-    code, status = app.ask("status")
-    assert (code, status["tag"], status["status"]) == (0, NEW, "deployed")
+FAULTS = {
+    "no-such-tag": Fault({}, {"web": "ImageNotFound", "worker": "ImageNotFound"}, tag=MISSING),
+    "no-such-command": Fault({"services": {"web": {"command": ["/usr/local/bin/wep"]}}}, {"web": "StartError"}),
+    "crash-and-oom": Fault(
+        {
+            "services": {
+                "web": shell("echo the port is taken; exit 3"),
+                "worker": shell("echo loading; tail /dev/zero", resources=_BIG),
+            }
+        },
+        {"web": "CrashLoopBackOff", "worker": "CrashLoopBackOff"},
+        log="the port is taken",
+    ),
+    "late-crash": Fault(
+        {"services": {"web": shell("echo up; sleep 5; echo lost the database; exit 4")}},
+        {"web": "CrashLoopBackOff"},
+        log="lost the database",
+    ),
+    "never-ready": Fault(
+        {"services": {"web": shell(f"echo no port; {HEALTHY}", progressDeadlineSeconds=5, **_PROBED)}},
+        {"web": "ProgressDeadlineExceeded"},
+        log="no port",
+    ),
+    # The two with the longest grace are one release, so that it passes once.
+    "registry-down-and-no-node": Fault(
+        {
+            "image": {"repository": "localhost:1/gifinator"},
+            "services": {"worker": healthy(nodeSelector={"disk": "none"})},
+        },
+        {"web": "ErrImagePull", "worker": "Unschedulable"},
+    ),
+    "quota": Fault({}, {"web": "Forbidden", "worker": "Forbidden"}),
+    "admission": Fault(
+        {"services": {"web": healthy(securityContext={"allowPrivilegeEscalation": True})}},
+        {"web": "Forbidden"},
+    ),
+    "hook-fails": Fault(
+        {"services": {"migrate": shell("echo no such table; exit 7", job={"backoffLimit": 0}, **_HOOK)}},
+        {"migrate": "JobFailed"},
+        log="no such table",
+    ),
+    "hook-never-ends": Fault(
+        {"services": {"migrate": shell(f"echo no lock; {HEALTHY}", job={"activeDeadlineSeconds": 3}, **_HOOK)}},
+        {"migrate": "JobFailed"},
+        log="no lock",
+    ),
+    "hook-gets-no-pod": Fault(
+        {"services": {"migrate": shell(HEALTHY, securityContext={"allowPrivilegeEscalation": True}, **_HOOK)}},
+        {"migrate": "Forbidden"},
+    ),
+}

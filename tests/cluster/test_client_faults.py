@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults import check, prepared
 from gifinator import NEW, OLD
+from small_app import FAILED_AND_ROLLED_BACK, check, healthy, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from faults import App
+    from small_app import App
 
 # Seconds that an install, an upgrade or a rollback of the small application takes; the moment is drawn from them.
 _LONG = 6.0
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
-_VERBS: dict[str, tuple[str, ...]] = {"install": ("--tag", OLD), "upgrade": ("--tag", NEW), "rollback": ()}
 
-
-def interrupt(app: App, verb: str, number: signal.Signals, moment: float) -> int:
-    """Send a signal to a command so many seconds after its start, and return its exit code."""
-    values = () if verb == "rollback" else ("--values", str(app.values({})))
-    process = app.start(verb, *values, *_VERBS[verb])
-    time.sleep(moment)
-    process.send_signal(number)
-    process.communicate(timeout=120)
-    return process.returncode
-
-
-@pytest.mark.parametrize("verb", _VERBS)
+@pytest.mark.parametrize("verb", ["install", "upgrade", "rollback"])
 def test_a_client_that_is_ended_at_a_random_moment_leaves_nothing_stuck(
     make_app: Callable[[str], App], verb: str
 ) -> None:
@@ -47,7 +34,7 @@ def test_a_client_that_is_ended_at_a_random_moment_leaves_nothing_stuck(
     def ended_by(number: signal.Signals) -> None:
         moment = moments[number]
         app = prepared(make_app(f"{verb}-{number.name.lower()}"), verb)
-        code = interrupt(app, verb, number, moment)
+        code = app.interrupted(verb, number, moment)
         print(f"{verb}, {number.name} after {moment:.2f} s: exit {code}")
         assert code in (0, 130, -number), "done before the signal, ended politely, or killed"
         check(app)
@@ -83,3 +70,22 @@ def test_deployers_at_once_take_turns(make_app: Callable[[str], App], count: int
     statuses = [revision["status"] for revision in history["revisions"]]
     assert statuses == ["superseded"] * count + ["deployed"]
     assert app.everything_runs(history["revisions"][-1]["tag"])
+
+
+@pytest.mark.parametrize("words", [("set", "image", "--all", "*={image}"), ("scale", "--all", "--replicas=2")])
+def test_hands_in_the_middle_of_an_upgrade_do_not_outlast_the_next(
+    make_app: Callable[[str], App], words: tuple[str, ...]
+) -> None:
+    app = make_app(f"hands-{words[0]}")
+    app.services = {name: healthy(minReadySeconds=5) for name in ("web", "worker")}
+    prepared(app, "upgrade")
+    process = app.start("upgrade", "--values", str(app.values({})), "--tag", NEW)
+    app.wait_for_revision(process, 2)
+    app.by_hand(*(word.format(image=f"{app.repository}:{OLD}") for word in words))
+    process.communicate(timeout=120)
+
+    assert process.returncode in (0, FAILED_AND_ROLLED_BACK)
+    assert app.everything_runs(NEW if process.returncode == 0 else OLD)
+    check(app)
+    replicas = app.kubectl("get", "deployments", "-n", app.namespace, "-o", "jsonpath={.items[*].spec.replicas}")
+    assert replicas == "1 1"

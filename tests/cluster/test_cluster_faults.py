@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults import FAILED_AND_ROLLED_BACK, check, healthy, prepared
 from gifinator import NEW, OLD
+from small_app import FAILED_AND_ROLLED_BACK, check, healthy, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from embedded import Cluster
-    from faults import App, Ended
+    from small_app import App, Ended
 
 # A pod counts as available only after so many seconds: each rollout takes longer than that.
 _SLOWLY = {"web": healthy(minReadySeconds=8), "worker": healthy()}

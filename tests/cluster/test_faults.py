@@ -6,13 +6,13 @@ Each fault has a release of its own, and some are tried at once: nearly all of t
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from faults import FAILED_AND_ROLLED_BACK, HEALTHY, App, Ended, healthy, shell
-from gifinator import MISSING, NEW, OLD
+from faults import FAULTS
+from gifinator import NEW, OLD
+from small_app import FAILED_AND_ROLLED_BACK, App, Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,83 +24,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 3
 
-_PROBED = {"ports": {"http": {"containerPort": 8080}}, "probes": {"port": "http"}, "preStopDelaySeconds": 0}
-_BIG = {"requests": {"memory": "16Mi"}, "limits": {"memory": "16Mi"}}
-_HOOK: dict[str, Any] = {"hook": {"on": ["pre-upgrade"]}}
-
-
 # What a service that crashes a little later than another is when the other ends the rollout.
 _LATER = {"Crashed": "CrashLoopBackOff"}
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is done to the services of an upgrade, and what must be said of each that fails.
-
-    Attributes:
-        changes: The values that differ from those of the healthy application.
-        reasons: By service, why it fails.
-        log: A line that the failed container wrote.
-        tag: What it is upgraded to.
-    """
-
-    changes: dict[str, Any]
-    reasons: dict[str, str]
-    log: str = ""
-    tag: str = NEW
-
-
-FAULTS = {
-    "no-such-tag": Fault({}, {"web": "ImageNotFound", "worker": "ImageNotFound"}, tag=MISSING),
-    "no-such-command": Fault({"services": {"web": {"command": ["/usr/local/bin/wep"]}}}, {"web": "StartError"}),
-    "crash-and-oom": Fault(
-        {
-            "services": {
-                "web": shell("echo the port is taken; exit 3"),
-                "worker": shell("echo loading; tail /dev/zero", resources=_BIG),
-            }
-        },
-        {"web": "CrashLoopBackOff", "worker": "CrashLoopBackOff"},
-        log="the port is taken",
-    ),
-    "late-crash": Fault(
-        {"services": {"web": shell("echo up; sleep 5; echo lost the database; exit 4")}},
-        {"web": "CrashLoopBackOff"},
-        log="lost the database",
-    ),
-    "never-ready": Fault(
-        {"services": {"web": shell(f"echo no port; {HEALTHY}", progressDeadlineSeconds=5, **_PROBED)}},
-        {"web": "ProgressDeadlineExceeded"},
-        log="no port",
-    ),
-    # The two with the longest grace are one release, so that it passes once.
-    "registry-down-and-no-node": Fault(
-        {
-            "image": {"repository": "localhost:1/gifinator"},
-            "services": {"worker": healthy(nodeSelector={"disk": "none"})},
-        },
-        {"web": "ErrImagePull", "worker": "Unschedulable"},
-    ),
-    "quota": Fault({}, {"web": "Forbidden", "worker": "Forbidden"}),
-    "admission": Fault(
-        {"services": {"web": healthy(securityContext={"allowPrivilegeEscalation": True})}},
-        {"web": "Forbidden"},
-    ),
-    "hook-fails": Fault(
-        {"services": {"migrate": shell("echo no such table; exit 7", job={"backoffLimit": 0}, **_HOOK)}},
-        {"migrate": "JobFailed"},
-        log="no such table",
-    ),
-    "hook-never-ends": Fault(
-        {"services": {"migrate": shell(f"echo no lock; {HEALTHY}", job={"activeDeadlineSeconds": 3}, **_HOOK)}},
-        {"migrate": "JobFailed"},
-        log="no lock",
-    ),
-    "hook-gets-no-pod": Fault(
-        {"services": {"migrate": shell(HEALTHY, securityContext={"allowPrivilegeEscalation": True}, **_HOOK)}},
-        {"migrate": "Forbidden"},
-    ),
-}
 
 
 @pytest.fixture(scope="module")

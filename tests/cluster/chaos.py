@@ -1,0 +1,201 @@
+"""Faults at random, one after another, until the time is over: `make chaos SEED=1 SECONDS=600`.
+
+After each: the next commands say the truth, the next upgrade ends with every service on one tag, and a client that has
+asked all the time has lost no request. The same seed draws the same faults at the same moments.
+
+Environment:
+    SEED: Of the draw; a new one each time by default, and printed.
+    SECONDS: For how long; 600 by default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedded import Cluster, images, provide
+from faults import FAULTS
+from gifinator import NEW, OLD, SOURCE, Kubectl
+from load import Load
+from small_app import FAILED_AND_ROLLED_BACK, App, check, healthy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NAME = "chaos"
+
+# Asked for all the time; it is a program of the sample application.
+_RENDER: dict[str, Any] = {
+    "command": ["/usr/local/bin/render"],
+    "ports": {"http": {"containerPort": 8082}},
+    "probes": {"port": "http", "path": "/healthz", "readinessPath": "/readyz"},
+}
+
+# Seconds that the parts of the cluster are away.
+_AWAY = {"kube-apiserver": 20, "etcd": 5, "kubelet": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Chaos:
+    """What can be done to a release that runs.
+
+    Attributes:
+        app: The release.
+        draw: Decides.
+        cluster: Whose parts can be stopped; None where it is somebody else's.
+    """
+
+    app: App
+    draw: random.Random
+    cluster: Cluster | None
+
+    def acts(self) -> dict[str, Callable[[], str]]:
+        """Return all that can be done, by name; each says how it went."""
+        acts: dict[str, Callable[[], str]] = {
+            "upgrade": self._upgrade,
+            "rollback": self._rollback,
+            "deployers at once": self._deployers,
+            "kill helm": self._kill_helm,
+            "kubectl set image": partial(self._hands, "set", "image", "--all", f"*={self.app.repository}:{OLD}"),
+            "kubectl scale": partial(self._hands, "scale", "--all", "--replicas=2"),
+        }
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            acts[number.name] = partial(self._interrupt, number)
+        for name in FAULTS:
+            acts[name] = partial(self._fault, name)
+        for component in _AWAY if self.cluster else ():
+            acts[f"{component} away"] = partial(self._away, component)
+        return acts
+
+    def _upgrade(self) -> str:
+        ended = self.app.upgrade(self.draw.choice((OLD, NEW)))
+        assert ended.code == 0, ended.stderr
+        return "done"
+
+    def _rollback(self) -> str:
+        ended = self.app.run("rollback")
+        assert ended.code == 0, ended.stderr
+        return "done"
+
+    def _fault(self, name: str) -> str:
+        fault, kubectl = FAULTS[name], self.app.kubectl
+        if name == "quota":
+            kubectl("create", "quota", "full", "--hard=pods=3", "--namespace", self.app.namespace)
+        try:
+            ended = self.app.upgrade(fault.tag, **fault.changes)
+        finally:
+            if name == "quota":
+                kubectl("delete", "quota", "full", "--namespace", self.app.namespace)
+        named = {event["service"] for event in ended.events if event["event"] == "failure"}
+        assert ended.code == FAILED_AND_ROLLED_BACK, ended.stderr
+        assert named & fault.reasons.keys(), f"not named: {ended.stderr}"
+        return f"named {', '.join(sorted(named))}"
+
+    def _interrupt(self, number: signal.Signals) -> str:
+        verb, moment = self.draw.choice(("upgrade", "rollback")), self.draw.uniform(0.3, 12)
+        code = self.app.interrupted(verb, number, moment)
+        assert code in (0, 130, -number), f"exit {code}"
+        return f"{verb}, after {moment:.1f} s: exit {code}"
+
+    def _kill_helm(self) -> str:
+        process = self._upgrading()
+        self.app.kill_helm_of(process)
+        process.communicate(timeout=300)
+        assert process.returncode == FAILED_AND_ROLLED_BACK, f"exit {process.returncode}"
+        return "rolled back"
+
+    def _deployers(self) -> str:
+        count = self.draw.choice((2, 5))
+        processes = [self._upgrading() for _ in range(count)]
+        for process in processes:
+            process.communicate(timeout=600)
+        codes = [process.returncode for process in processes]
+        assert codes == [0] * count, f"exits {codes}"
+        return f"{count} took turns"
+
+    def _hands(self, *words: str) -> str:
+        process = self._upgrading()
+        time.sleep(self.draw.uniform(0.5, 8))
+        self.app.by_hand(*words)
+        process.communicate(timeout=300)
+        assert process.returncode in (0, FAILED_AND_ROLLED_BACK), f"exit {process.returncode}"
+        return f"exit {process.returncode}"
+
+    def _away(self, component: str) -> str:
+        assert self.cluster
+        process = self._upgrading()
+        time.sleep(self.draw.uniform(0.5, 8))
+        self.cluster.stop_component(component)
+        time.sleep(_AWAY[component])
+        self.cluster.start_component(component)
+        process.communicate(timeout=600)
+        assert process.returncode in (0, 3, FAILED_AND_ROLLED_BACK), f"exit {process.returncode}"
+        return f"{_AWAY[component]} s: exit {process.returncode}"
+
+    def _upgrading(self) -> subprocess.Popen[str]:
+        return self.app.start("upgrade", "--values", str(self.app.values({})), "--tag", self.draw.choice((OLD, NEW)))
+
+
+def main() -> int:
+    """Return 1 when anything broke."""
+    seed, seconds = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)), os.environ.get("SECONDS")
+    print(f"SEED={seed}", flush=True)
+    with ExitStack() as cleanup:
+        app = _set_up(cleanup)
+        chaos = Chaos(app, random.Random(seed), Cluster.running())  # noqa: S311 - faults, no secrets
+        address = json.loads(app.kubectl("get", "service", f"{_NAME}-render", "-n", app.namespace, "-o", "json"))
+        service = (address["spec"]["clusterIP"], address["spec"]["ports"][0]["port"])
+        broke = _play(chaos, service, time.monotonic() + float(seconds or 600))
+    print(f"{len(broke)} broke" + "".join(f"\n  {line}" for line in broke), flush=True)
+    return 1 if broke else 0
+
+
+def _set_up(cleanup: ExitStack) -> App:
+    provided = provide(cleanup, print)
+    kubectl, repository = Kubectl(provided.kubectl, provided.kubeconfig), f"{provided.registry}/gifinator"
+    for version in (OLD, NEW):
+        images.build_and_push(SOURCE, repository, version, print)
+    folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix=f"{_NAME}-")))
+    (folder / "helm").symlink_to(provided.helm4)
+    kubectl.create_restricted_namespace(_NAME)
+    cleanup.callback(kubectl, "delete", "namespace", _NAME, "--wait=false")
+    environment = {**kubectl.environment, "PATH": f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    app = App(kubectl, _NAME, _NAME, repository, folder, environment)
+    app.services = {"render": _RENDER, "web": healthy(), "worker": healthy()}
+    for ended in (app.install(), app.upgrade()):
+        assert ended.code == 0, ended.stderr
+    return app
+
+
+def _play(chaos: Chaos, service: tuple[str, int], until: float) -> list[str]:
+    broke: list[str] = []
+    began = time.monotonic()
+    acts = chaos.acts()
+    while time.monotonic() < until:
+        name = chaos.draw.choice(list(acts))
+        line = f"{time.monotonic() - began:6.0f} s  {name}"
+        try:
+            with Load(*service, "/version", rate=20, clients=4) as load:
+                line += f": {acts[name]()}"
+                check(chaos.app)
+            assert not load.failures, f"lost requests: {load.failures}"
+        except (AssertionError, RuntimeError, subprocess.TimeoutExpired) as error:
+            line += f"  BROKE: {error}"
+            broke.append(line)
+        print(line, flush=True)
+    return broke
+
+
+if __name__ == "__main__":
+    sys.exit(main())
