@@ -78,12 +78,13 @@ def test_a_missing_tag_is_named_within_10_s_of_the_kubelets_first_error(tried: T
     assert (ended.named_at - app.first_warning("Failed")).total_seconds() < 10
 
 
-def test_a_crash_loop_is_named_at_its_second_restart_with_both_logs(tried: Tried) -> None:
+def test_a_crash_loop_is_named_at_its_second_restart_with_its_log(tried: Tried) -> None:
     _, ended = tried["crash-and-oom"].result()
     (web,), (worker,) = ended.failures("web"), ended.failures("worker")
 
     assert web["message"] == "2 restarts; ended with exit code 3 (Error)"
-    assert web["previousLog"] == ["the port is taken"]
+    # The kubelet keeps the log of one container that has ended, and the next may end at any moment.
+    assert {*web["log"], *web["previousLog"]} == {"the port is taken"}
     assert any(event.startswith("BackOff: ") for event in web["events"])
     assert "ended with exit code 137 (OOMKilled)" in worker["message"]
 

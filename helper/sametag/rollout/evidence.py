@@ -23,6 +23,9 @@ _LINES = 50
 # Logs that are read at once: the API server shares its time among all clients.
 _AT_ONCE = 10
 
+# What the kubelet answers, with 200, when the runtime has removed the container meanwhile.
+_GONE = "unable to retrieve container logs for "
+
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 
 # The container never ran.
@@ -105,4 +108,5 @@ async def _log(client: AsyncClient, trouble: Trouble, limit: asyncio.Semaphore, 
         return (f"(the log cannot be read: {error})",)
     except httpx2.TransportError as error:
         return (f"(the log cannot be read: {error})",)
-    return tuple(answer.text.splitlines())
+    lines = tuple(answer.text.splitlines())
+    return () if lines and lines[0].startswith(_GONE) else lines

@@ -1,0 +1,194 @@
+"""What `sametag upgrade` costs beside `helm upgrade --wait`: time, in turns in one run, and requests to the API server.
+
+Four services are real containers; the pods of a hundred are kwok's, which needs none, so that one machine carries them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedded import images, tools
+from gifinator import NEW, OLD, SOURCE, Kubectl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).parents[1]
+_NAME = "bench"
+_ROUNDS = 5
+_FAKE_NODE = "kwok"
+
+_PORT = re.compile(r"127\.0\.0\.1:(\d+)")
+# What kubectl proxy -v=6 logs of each answer.
+_ANSWER = re.compile(r'"Response" verb="(\w+)" url="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One release of so many services, and the two ways to upgrade it."""
+
+    kubectl: Kubectl
+    environment: dict[str, str]
+    values: Path
+
+    def run(self, words: Sequence[str], kubeconfig: str | None = None) -> float:
+        """Run a command, which must succeed, and return its seconds."""
+        environment = {**self.environment, **({"KUBECONFIG": kubeconfig} if kubeconfig else {})}
+        began = time.perf_counter()
+        ran = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        if ran.returncode != 0:
+            raise SystemExit(f"{' '.join(words)}: {ran.stderr}")
+        return time.perf_counter() - began
+
+    def helm(self, tag: str) -> list[str]:
+        """Return the command of Helm that moves every service to a tag."""
+        settings = ["--reset-then-reuse-values", "--set-string", f"image.tag={tag}"]
+        return ["helm", "upgrade", _NAME, "chart", "--namespace", _NAME, "--wait", *settings]
+
+    def sametag(self, tag: str) -> list[str]:
+        """Return our command that does it."""
+        return ["sametag", "upgrade", _NAME, "--namespace", _NAME, "--tag", tag]
+
+    def install(self) -> None:
+        """Install the release on the old tag."""
+        self.run(["sametag", "install", _NAME, "--namespace", _NAME, "--values", str(self.values), "--tag", OLD])
+
+    def times(self) -> tuple[float, float]:
+        """Return the median seconds of Helm's upgrades and of ours, which take turns."""
+        theirs, ours = [], []
+        for _ in range(_ROUNDS):
+            theirs.append(self.run(self.helm(NEW)))
+            ours.append(self.run(self.sametag(OLD)))
+        return statistics.median(theirs), statistics.median(ours)
+
+    def requests(self, words: Sequence[str]) -> tuple[int, int]:
+        """Return how many requests a command makes in all, and how many of them are watches."""
+        with _counting(self.kubectl) as (kubeconfig, log):
+            self.run(words, kubeconfig)
+            urls = [found[2] for found in _ANSWER.finditer(log.read_text())]
+        return len(urls), sum("watch=" in url for url in urls)
+
+
+@contextmanager
+def _counting(kubectl: Kubectl) -> Iterator[tuple[str, Path]]:
+    """Put a proxy before the API server that writes each request down; give its kubeconfig and its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, kubeconfig = Path(folder) / "log", Path(folder) / "kubeconfig"
+        with log.open("w") as output:
+            command = [*kubectl.words, "proxy", "--port=0", "-v=6"]
+            proxy = subprocess.Popen(command, env=kubectl.environment, stdout=output, stderr=output)
+        try:
+            while not (port := _PORT.search(log.read_text())):
+                time.sleep(0.05)
+            server = {"server": f"http://127.0.0.1:{port[1]}"}
+            context = {"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}
+            document = {
+                "current-context": "proxy",
+                "contexts": [context],
+                "clusters": [{"name": "proxy", "cluster": server}],
+                "users": [{"name": "proxy", "user": {}}],
+            }
+            kubeconfig.write_text(json.dumps(document))
+            yield str(kubeconfig), log
+        finally:
+            proxy.terminate()
+            proxy.wait()
+
+
+def _values(count: int, repository: str) -> dict[str, Any]:
+    service: dict[str, Any] = {"command": ["/bin/sleep", "infinity"]}
+    defaults: dict[str, Any] = {
+        "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
+        "terminationGracePeriodSeconds": 1,
+        "minReadySeconds": 0,
+    }
+    if count > _REAL:
+        defaults["nodeSelector"] = {"type": _FAKE_NODE}
+        defaults["tolerations"] = [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}]
+    return {
+        "image": {"repository": repository, "pullPolicy": "IfNotPresent"},
+        "defaults": defaults,
+        "services": {f"service-{number}": service for number in range(count)},
+    }
+
+
+# Services whose pods are containers.
+_REAL = 4
+
+
+@contextmanager
+def _fake_node(kubectl: Kubectl) -> Iterator[None]:
+    """Add a node that takes a thousand pods and runs none."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": _FAKE_NODE,
+            "annotations": {"kwok.x-k8s.io/node": "fake"},
+            "labels": {"type": _FAKE_NODE, "kubernetes.io/hostname": _FAKE_NODE},
+        },
+        "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
+        "status": {"allocatable": {"cpu": "100", "memory": "100Gi", "pods": "1000", "ephemeral-storage": "1Ti"}},
+    }
+    words = [
+        str(tools.ensure_kwok(print)),
+        "--kubeconfig",
+        str(kubectl.kubeconfig),
+        "--manage-nodes-with-label-selector",
+    ]
+    kwok = subprocess.Popen(
+        [*words, f"type={_FAKE_NODE}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=kubectl.environment
+    )
+    try:
+        kubectl("apply", "-f", "-", stdin=json.dumps(document))
+        yield
+    finally:
+        kubectl("delete", "node", _FAKE_NODE, "--ignore-not-found")
+        kwok.terminate()
+        kwok.wait()
+
+
+def main() -> None:
+    """Print one line for each size."""
+    kubectl = Kubectl(tuple(os.environ["SAMETAG_KUBECTL"].split()), Path(os.environ["KUBECONFIG"]))
+    repository = f"{os.environ['SAMETAG_REGISTRY']}/gifinator"
+    for version in (OLD, NEW):
+        images.build_and_push(SOURCE, repository, version, lambda _: None)
+    print("services  helm upgrade --wait  sametag upgrade  more   ratio  requests: helm  sametag with helm  watches")
+    for count in (_REAL, 100):
+        with ExitStack() as cleanup:
+            folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+            (folder / "helm").symlink_to(os.environ["SAMETAG_HELM4"])
+            (folder / "values.json").write_text(json.dumps(_values(count, repository)))
+            if count > _REAL:
+                cleanup.enter_context(_fake_node(kubectl))
+            kubectl.create_restricted_namespace(_NAME)
+            cleanup.callback(kubectl, "delete", "namespace", _NAME)
+            environment = {**kubectl.environment, "PATH": f"{folder}:{os.environ['PATH']}"}
+            _print_line(Bench(kubectl, environment, folder / "values.json"), count)
+
+
+def _print_line(bench: Bench, count: int) -> None:
+    bench.install()
+    theirs, ours = bench.times()
+    their_requests, _ = bench.requests(bench.helm(NEW))
+    our_requests, watches = bench.requests(bench.sametag(OLD))
+    print(
+        f"{count:8}  {theirs:17.2f} s  {ours:13.2f} s  {ours - theirs:+.2f} s  {ours / theirs:5.2f}  "
+        f"{their_requests:14}  {our_requests:17}  {watches:7}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
