@@ -44,13 +44,21 @@ What the chart's values.schema.json says. Helm enforces it too, without lines.
 What no schema can say. Where a template can, the chart fails in the same words.
 
 {semantics}
+
+## The API server
+
+What `sametag validate --server` is told by a cluster, in the API server's words. Nothing there is changed: it is asked
+by a dry run about each object, and about a pod of each workload, since that is what Pod Security, quotas and missing
+classes refuse.
+
+{server}
 """
 
 
 def page() -> str:
     """Return docs/reference/rules.md."""
     rules = entries()
-    groups = ("reading", "schema", "semantics")
+    groups = ("reading", "schema", "semantics", "server")
     return _PAGE.format(**{group: _table([rule for rule in rules if rule.group == group]) for group in groups})
 
 

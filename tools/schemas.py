@@ -105,7 +105,7 @@ class _Builder:
             required = tree.get("required", [])
             strict = done.pop("nullable", True) is False
             done["properties"] = {
-                name: self._ours(child) if strict or name in required else _nullable(self._ours(child))
+                name: _item(self._ours(child)) if strict or name in required else _nullable(self._ours(child))
                 for name, child in tree["properties"].items()
             }
             if tree.get("type") == "object":
@@ -209,6 +209,9 @@ def _has(key: str) -> Schema:
 
 def _item(schema: Schema) -> Schema:
     """Forbid null where a value must be there: in a list, or for a required property."""
-    name = schema.get("$ref", "").rpartition("/")[2]
+    parts = [schema, *schema.get("allOf", ())]
+    name = next((part["$ref"].rpartition("/")[2] for part in parts if "$ref" in part), None)
+    if name is None or "type" in schema:
+        return schema
     kind = source()["definitions"].get(name, {}).get("type", "object")
-    return {"type": kind, "allOf": [schema]} if name else schema
+    return {"type": kind} | ({"allOf": [schema]} if "$ref" in schema else schema)

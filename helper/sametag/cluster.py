@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx2
 import yaml
 from lightkube import ApiError, AsyncClient, ConfigError, KubeConfig, SingleConfig
+from lightkube.config import client_adapter
 from lightkube.config.models import User
 from msgspec import ValidationError
 
@@ -38,6 +39,9 @@ _TRANSIENT = (408, 410, 429, 500, 502, 503, 504)
 RETRY_SECONDS = 1.0
 
 _Answer = TypeVar("_Answer")
+
+# Seconds for the answer, and for the connection.
+_PATIENCE = {"timeout": 30, "connect": 10}
 
 
 @dataclass(frozen=True)
@@ -149,14 +153,9 @@ async def connect(target: Target) -> AsyncIterator[AsyncClient]:
     Raises:
         ClusterError: No kubeconfig, no such context, no connection, bad credentials, no rights.
     """
-    config, cluster = _load(target)
-    if cluster.get("tls-server-name"):
-        raise ClusterError(f"context {config.context_name} uses tls-server-name, which sametag cannot")
+    config, proxy = _reachable(target)
     client = AsyncClient(
-        config=config,
-        namespace=target.namespace or config.namespace,
-        proxy=cluster.get("proxy-url"),
-        timeout=httpx2.Timeout(30, connect=10),
+        config=config, namespace=target.namespace or config.namespace, proxy=proxy, timeout=httpx2.Timeout(**_PATIENCE)
     )
     try:
         with refusals(config.cluster.server):
@@ -187,13 +186,35 @@ def is_transient(error: ApiError | httpx2.TransportError) -> bool:
     return not isinstance(error, ApiError) or error.status.code in _TRANSIENT
 
 
+@asynccontextmanager
+async def connect_plainly(target: Target) -> AsyncIterator[httpx2.AsyncClient]:
+    """Open an HTTP client of the target's API server, for what lightkube cannot ask: whether fields are known.
+
+    Raises:
+        ClusterError: As `connect`.
+    """
+    config, proxy = _reachable(target)
+    settings = client_adapter.ConnectionParams(timeout=httpx2.Timeout(**_PATIENCE), proxy=proxy)
+    with refusals(config.cluster.server):
+        async with client_adapter.AsyncClient(config, settings) as client:
+            yield client
+
+
+def _reachable(target: Target) -> tuple[SingleConfig, str | None]:
+    """Return the chosen context, and the proxy that leads to its cluster."""
+    config, cluster = _load(target)
+    if cluster.get("tls-server-name"):
+        raise ClusterError(f"context {config.context_name} uses tls-server-name, which sametag cannot")
+    return config, cluster.get("proxy-url")
+
+
 @contextmanager
 def refusals(server: str) -> Iterator[None]:
     """Turn what the API server or the network refuses into a `ClusterError`."""
     try:
         yield
     except ApiError as error:
-        raise _refusal(error) from error
+        raise refusal(error.status.code or 0, error.status.message or "") from error
     except httpx2.TransportError as error:
         reason = str(error) or type(error).__name__
         raise ClusterError(
@@ -202,10 +223,10 @@ def refusals(server: str) -> Iterator[None]:
         ) from error
 
 
-def _refusal(error: ApiError) -> ClusterError:
+def refusal(code: int, message: str) -> ClusterError:
+    """Return what the API server said as an error, with a remedy where its code tells one."""
     remedies = {
         _UNAUTHORIZED: "the credentials in the kubeconfig are not accepted: renew them",
         _FORBIDDEN: "ask for this right; docs/reference/rights.md lists all that sametag needs",
     }
-    code = error.status.code or 0
-    return ClusterError(f"the cluster refused: {error.status.message}", remedies.get(code))
+    return ClusterError(f"the cluster refused: {message}", remedies.get(code))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import definitions
 from embedded import Cluster as Embedded
 from embedded import images
 from gifinator import NEW, OLD, ROOT, SOURCE, Kubectl
@@ -93,6 +94,14 @@ def run(helm: Path) -> Callable[..., Ran]:  # noqa: ARG001 - puts the helm on PA
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
     return command
+
+
+@pytest.fixture(scope="session")
+def custom_kinds(kubectl: Kubectl) -> None:
+    """The kinds of the Gateway API, KEDA and the Prometheus operator."""
+    files = [word for file in definitions.files() for word in ("--filename", str(file))]
+    kubectl("apply", "--server-side", *files)
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import definitions
 from gifinator import NEW, OLD, ROOT, Kubectl
 
 if TYPE_CHECKING:
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
     Run = Callable[..., Ran]
 
 CASES = sorted(path.parent for path in (ROOT / "examples").glob("*/rendered.yaml"))
-
-
-@pytest.fixture(scope="module")
-def custom_kinds(kubectl: Kubectl) -> None:
-    """The kinds of the Gateway API, KEDA and the Prometheus operator."""
-    files = [word for file in definitions.files() for word in ("--filename", str(file))]
-    kubectl("apply", "--server-side", *files)
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
 
 
 @pytest.mark.usefixtures("custom_kinds")

@@ -70,6 +70,13 @@ def _validate(command: argparse.ArgumentParser) -> None:
         "--format", choices=FORMATS, help="how to write the problems (default: github in GitHub Actions, else text)"
     )
     command.add_argument("--strict", action="store_true", help="take warnings for errors")
+    command.add_argument(
+        "--server", action="store_true", help="ask the API server too: a dry run, which changes nothing"
+    )
+    command.add_argument(
+        "--release", metavar="RELEASE", default="release-name", help="name of the release, for --server"
+    )
+    _connection(command)
 
 
 def _schema(_: argparse.ArgumentParser) -> None:
@@ -154,7 +161,7 @@ def _unlock(command: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...] = (
-    ("validate", "check values against the chart's schema, without a cluster", _validate),
+    ("validate", "check values against the chart's schema; without a cluster, or with --server", _validate),
     ("schema", "print the schema of the values with every description, for editors", _schema),
     ("render", "print the manifests that Helm would send", _render),
     ("diff", "show what an upgrade or a rollback would change, service by service", _diff),

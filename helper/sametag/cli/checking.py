@@ -22,12 +22,25 @@ if TYPE_CHECKING:
     from sametag.values import Problem, Values
 
 
-def check(chart: Chart, arguments: argparse.Namespace) -> Report:
-    """Check what `validate` names: one set of values, or each file on its own over the files of -f."""
+def check(
+    chart: Chart, arguments: argparse.Namespace, further: Callable[[Values], list[Problem]] | None = None
+) -> Report:
+    """Check what `validate` names: one set of values, or each file on its own over the files of -f.
+
+    Args:
+        chart: Whose values they are.
+        arguments: The command line.
+        further: Is asked about values that nothing is wrong with so far.
+    """
     common, files = sources(arguments), expand(arguments.files, arguments.values)
     sets = values.load_each(common, files) if files else [values.load(common)]
     check_one = _checker(chart)
-    report = collect((user.files(), check_one(user)) for user in sets)
+
+    def found(user: Values) -> list[Problem]:
+        problems = check_one(user)
+        return problems if further is None or values.has_errors(problems) else [*problems, *further(user)]
+
+    report = collect((user.files(), found(user)) for user in sets)
     return report.strict() if arguments.strict else report
 
 

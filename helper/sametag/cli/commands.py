@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sametag.cluster import Target
     from sametag.deploy import Event, Plan, Request
     from sametag.release import Revision
+    from sametag.values import Problem, Values
 
     Arguments = argparse.Namespace
     T = TypeVar("T")
@@ -41,7 +42,7 @@ def version() -> int:
 def validate(arguments: Arguments) -> int:
     """Check the values, or each of several files; print every problem."""
     with _chart(arguments) as chart:
-        report = check(chart, arguments)
+        report = check(chart, arguments, _on_the_server(chart, arguments) if arguments.server else None)
     style = arguments.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     print_report(report, style, sys.stdout)
     return _INVALID if values.has_errors(report.problems) else _DONE
@@ -272,6 +273,22 @@ def _chart(arguments: Arguments) -> Iterator[Chart]:
         helm = HelmCommand(Target(), warn=_progress)
         fetched = helm.fetch(reference, folder, version=arguments.chart_version, plain_http=arguments.plain_http)
         yield charts.load(str(_await(fetched)))
+
+
+def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], list[Problem]]:
+    """Return what asks the API server about values."""
+    from sametag.deploy.refusals import refusals
+    from sametag.release.helm import HelmCommand
+
+    target = _target(arguments)
+    helm = HelmCommand(target, warn=_progress)
+    defaults = values.from_text(chart.defaults, f"{chart.path}/values.yaml")
+
+    async def ask(user: Values) -> list[Problem]:
+        manifests = await helm.render(arguments.release, chart.path, user.tree, namespace=target.resolved_namespace)
+        return await refusals(target, manifests, values.on_defaults(defaults, user))
+
+    return lambda user: _await(ask(user))
 
 
 def _await(coroutine: Coroutine[Any, Any, T]) -> T:

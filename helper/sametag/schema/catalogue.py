@@ -14,7 +14,7 @@ class Entry(NamedTuple):
         name: As in `Problem`.
         severity: As in `Problem`.
         reason: One line: why it is one.
-        group: `reading`, `schema` or `semantics`: what finds it.
+        group: `reading`, `schema`, `semantics` or `server`: what finds it.
     """
 
     name: str
@@ -67,6 +67,11 @@ _WARNINGS = {
     "unused-ignore": ("reading", "A comment that silences nothing hides what comes later."),
 }
 
+_SERVER: dict[str, tuple[Severity, str]] = {
+    "server-refused": ("error", "The API server refuses an object, or a pod that a workload would start."),
+    "server-warns": ("warning", "The API server takes an object, and warns of it."),
+}
+
 
 def entries() -> list[Entry]:
     """Return every rule once, by name."""
@@ -75,6 +80,7 @@ def entries() -> list[Entry]:
     found = [Entry(name, "error", reason, "reading") for name, reason in _READING.items()]
     found += [Entry(name, "error", reason, "schema") for name, reason in _SCHEMA.items()]
     found += [Entry(name, "warning", reason, group) for name, (group, reason) in _WARNINGS.items()]
+    found += [Entry(name, severity, reason, "server") for name, (severity, reason) in _SERVER.items()]
     reasons: dict[tuple[str, Severity], list[str]] = {}
     for rule in (*SERVICE_RULES, *RELEASE_RULES):
         reasons.setdefault((rule.name, rule.severity), []).append(rule.check.__doc__ or "")

@@ -1,0 +1,137 @@
+"""Ask the API server about everything that values would make, and say what it refuses where it was written."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sametag.deploy.origin import origin
+from sametag.deploy.server import Answer, Object, Objection, Server, server_of
+from sametag.diff.objects import parse, service_of
+from sametag.values import Problem, path_text
+
+if TYPE_CHECKING:
+    from sametag.cluster import Target
+    from sametag.values import Location, Path, Values
+
+# So many questions at once; the server's own limit for one client is not far above.
+_AT_ONCE = 8
+
+
+async def refusals(target: Target, manifests: str, merged: Values) -> list[Problem]:
+    """Return what the API server has against rendered manifests; nothing is changed.
+
+    It is asked about a pod of every workload too: Pod Security, quotas and missing classes refuse pods, and take the
+    workload that could never start them.
+
+    Args:
+        target: The cluster and namespace.
+        manifests: What Helm rendered.
+        merged: The values that it was rendered from, to say where they were written.
+
+    Raises:
+        ClusterError: The cluster cannot be asked: no rights, or no such namespace.
+    """
+    limit = asyncio.Semaphore(_AT_ONCE)
+    objects = list(parse(manifests, target.resolved_namespace).values())
+    accounts = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "ServiceAccount"}
+
+    async def ask(server: Server, obj: Object) -> list[tuple[Object, Objection]]:
+        async with limit:
+            answer = await server.ask(obj)
+            found = [(obj, objection) for objection in answer.objections]
+            pod = _pod(obj, accounts)
+            if pod and answer.taken and (of_pod := _of_pod(await server.ask(pod), workload=answer)):
+                # The server warns of a workload whose pods it will refuse: once is enough.
+                return [(pod, objection) for objection in of_pod]
+            return found
+
+    async with server_of(target) as server:
+        answers = await asyncio.gather(*(ask(server, obj) for obj in objects))
+    problems = (_problem(obj, objection, merged) for found in answers for obj, objection in found)
+    return sorted(dict.fromkeys(problems), key=lambda one: (one.severity, _place(one)))
+
+
+def _pod(obj: Object, accounts: set[str]) -> Object | None:
+    """Return a pod as this workload would make it; None where it makes none."""
+    spec = obj.get("spec") or {}
+    template = ((spec.get("jobTemplate") or {}).get("spec") or spec).get("template")
+    if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
+        return None
+    pod = template["spec"]
+    if pod.get("serviceAccountName") in accounts:
+        # It comes with the release, and is not there yet.
+        pod = {key: value for key, value in pod.items() if key != "serviceAccountName"}
+    named = {"name": f"{obj['metadata']['name']}-0", "namespace": obj["metadata"].get("namespace")}
+    metadata = {**template["metadata"], **named}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
+
+
+def _of_pod(answer: Answer, workload: Answer) -> list[Objection]:
+    # A workload that runs has its pods already, and they count.
+    counted = "exceeded quota" if workload.exists else None
+    return [one for one in answer.objections if counted is None or counted not in one.message]
+
+
+def _problem(obj: Object, objection: Objection, merged: Values) -> Problem:
+    path, location = _origin(obj, objection, merged)
+    whose = f"{obj['kind']} {obj['metadata']['name']}"
+    where = f" at {objection.field}" if objection.field else ""
+    name = path_text(path)
+    if objection.warning:
+        return Problem(
+            "server-warns", "warning", name, location, f"the API server warns of {whose}: {objection.message}"
+        )
+    message = f"{name + ': ' if name else ''}the API server refuses {whose}{where}: {objection.message}"
+    return Problem("server-refused", "error", name, location, message, _remedy(objection))
+
+
+def _remedy(objection: Objection) -> str | None:
+    remedies = {
+        "the cluster has no kind": "install what defines this kind, or remove the setting",
+        "violates PodSecurity": "change the setting, or the namespace's pod-security.kubernetes.io/enforce label",
+        "exceeded quota": "ask for more, or let the services ask for less",
+        "immutable": "it cannot be changed in place: rename it, or delete the object first",
+    }
+    return next((remedy for words, remedy in remedies.items() if words in objection.message), None)
+
+
+def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Location | None]:
+    """Return the path and the place of the setting behind an objection, as far as they are in the values."""
+    services = merged.tree.get("services") or {}
+    service = service_of(obj)
+    if service not in services:
+        return (), merged.locate_nearest(("test",) if service == "helm.test" else ("extraObjects",))
+    setting = _in_the_values(origin(obj, objection.field, objection.message), obj, services[service])
+    own = _known(services[service], setting)
+    shared = _known(merged.tree.get("defaults") or {}, setting)
+    # What the chart itself says in `defaults` is not the user's to look for.
+    if len(shared) > len(own) and merged.locate_key(("defaults", *shared)):
+        return ("defaults", *shared), merged.locate_key(("defaults", *shared))
+    return ("services", service, *own), merged.locate_key(("services", service, *own))
+
+
+def _in_the_values(setting: Path, obj: Object, service: Any) -> Path:
+    """Find the entry that an object is called after: `config.app` of the ConfigMap RELEASE-SERVICE-app."""
+    if obj["kind"] not in ("ConfigMap", "Secret", "PersistentVolumeClaim"):
+        return setting
+    entries = ((service or {}).get(setting[0]) or {}).keys()
+    called = [entry for entry in entries if str(setting[1]).endswith(f"-{entry}")]
+    return (setting[0], max(called, key=len), *setting[2:]) if called else setting[:1]
+
+
+def _known(tree: Any, path: Path) -> Path:
+    """Return the part of a path that is in a tree."""
+    known: Path = ()
+    for part in path:
+        there = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+        if part not in there:
+            break
+        tree = tree[part]
+        known = (*known, part)
+    return known
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    location = problem.location
+    return (location.source, location.line or 0, location.column or 0) if location else ("", 0, 0)
