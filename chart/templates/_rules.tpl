@@ -79,7 +79,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- $ports := .service.ports | default dict }}
 {{- $probes := .service.probes | default dict }}
 {{- if and (kindIs "string" $probes.port) (not (hasKey $ports $probes.port)) }}
-{{- fail (printf "%s.probes.port is %s, which is not one of its ports (%s)" $path $probes.port (keys $ports | sortAlpha | join ", " | default "none")) }}
+{{- fail (printf "%s.probes.port is %s, which is not one of its ports (%s)" $path $probes.port (keys $ports | sortAlpha | join ", " | default "it has none")) }}
 {{- end }}
 {{- if or $probes.liveness $probes.readiness $probes.startup }}
 {{- template "sametag.rules.asked" (dict "path" (print $path ".probes") "of" $probes "keys" (list "liveness" "readiness" "startup") "names" (keys $ports | sortAlpha)) }}
@@ -95,7 +95,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- range $how := list "httpGet" "tcpSocket" }}
 {{- $asked := get (get $.of $key | default dict) $how | default dict }}
 {{- if and (kindIs "string" $asked.port) (not $asked.host) (not (has $asked.port $.names)) }}
-{{- fail (printf "%s.%s.%s.port is %s, which is not one of its ports (%s)" $.path $key $how $asked.port (join ", " $.names | default "none")) }}
+{{- fail (printf "%s.%s.%s.port is %s, which is not one of its ports (%s)" $.path $key $how $asked.port (join ", " $.names | default "it has none")) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -153,7 +153,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- range $mounts := list "volumeMounts" "volumeDevices" }}
 {{- range $at, $mount := get $container $mounts | default list }}
 {{- if not (has .name $volumes) }}
-{{- fail (printf "%s.%s[%d].name is %s, which is not one of its volumes (%s)" $path $mounts $at .name (sortAlpha $volumes | join ", " | default "none")) }}
+{{- fail (printf "%s.%s[%d].name is %s, which is not one of its volumes (%s)" $path $mounts $at .name (sortAlpha $volumes | join ", " | default "it has none")) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -238,7 +238,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- $jobs := list "Job" "CronJob" }}
 {{- $running := list "Deployment" "StatefulSet" "DaemonSet" }}
 {{- range $key, $kinds := dict "hook" (list "Job") "statefulSet" (list "StatefulSet") "cronJob" (list "CronJob") "job" $jobs "restartPolicy" $jobs
-    "replicas" $pods "autoscaling" $pods "keda" $pods "podDisruptionBudget" $pods "progressDeadlineSeconds" (list "Deployment")
+    "replicas" $pods "autoscaling" $pods "keda" $pods "podDisruptionBudget" $pods
     "strategy" $running "minReadySeconds" $running "revisionHistoryLimit" $running }}
 {{- $from := ternary $.service $.own (has $key (list "hook" "autoscaling" "keda")) }}
 {{- if and (hasKey $from $key) (not (kindIs "invalid" (get $from $key))) (not (has $.kind $kinds)) }}

@@ -51,7 +51,7 @@ def test_what_defaults_break_is_said_once_and_names_the_services() -> None:
         "  e: {command: [e], ports: {grpc: {containerPort: 81}}}\n"
     )
     assert said(text) == [
-        "3: defaults.probes.port is http, which is not one of its ports (none) (breaks the services a and e)"
+        "3: defaults.probes.port is http, which is not one of its ports (it has none) (breaks the services a and e)"
     ]
 
 

@@ -190,4 +190,4 @@ def text(value: Any, otherwise: str = "") -> str:
 
 def listed(names: Iterator[str] | list[str] | Tree | frozenset[str]) -> str:
     """List names in their order, in brackets."""
-    return f"({', '.join(sorted(names)) or 'none'})"
+    return f"({', '.join(sorted(names)) or 'it has none'})"

@@ -26,7 +26,6 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "autoscaling": ("Deployment", "StatefulSet"),
     "keda": ("Deployment", "StatefulSet"),
     "podDisruptionBudget": ("Deployment", "StatefulSet"),
-    "progressDeadlineSeconds": ("Deployment",),
     "strategy": ("Deployment", "StatefulSet", "DaemonSet"),
     "minReadySeconds": ("Deployment", "StatefulSet", "DaemonSet"),
     "revisionHistoryLimit": ("Deployment", "StatefulSet", "DaemonSet"),
