@@ -48,6 +48,13 @@ bench: setup ## Ratios to Helm and to the floor, taken in one run
 chaos: setup ## Faults at random for SECONDS (600), drawn with SEED: what was tried, and what broke
 	@env PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests/support SEED="$(SEED)" SECONDS="$(SECONDS)" $(BIN)/python tests/cluster/chaos.py
 
+.PHONY: fuzz
+fuzz: setup ## Look for values that break the loader or the checks, for SECONDS (60), drawn with SEED
+	@seed=$(or $(SEED),$$RANDOM); echo "SEED=$$seed"; \
+	  SEED=$$seed EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/pytest -q tests/unit/test_fuzz.py
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tools/fuzz.txt
+	@$(BIN)/python tools/fuzz.py $(or $(SECONDS),60)
+
 .PHONY: cluster
 cluster: setup ## Start the embedded Kubernetes and registry, and leave them running
 	@$(BIN)/python -m embedded start

@@ -79,6 +79,11 @@ def explain(error: YAMLError, text: str, source: str) -> Problem:
     said = error.problem or error.context or "unreadable"
     if error.context_mark and (words := _find(_UNCLOSED, said)):
         return _problem(source, error.context_mark, *words)
+    lines = text.splitlines()
+    if mark.line >= len(lines):
+        location = Location(source, len(lines) or 1, len(lines[-1]) + 1 if lines else 1)
+        message = f"the file ends before this is complete{_context(error)}"
+        return Problem("yaml-syntax", "error", "", location, message, "close the brackets and quotes above")
     message, remedy = _find(_KNOWN, said) or (f"this is no YAML: {said}", None)
     return _problem(source, mark, message + _context(error), remedy)
 
