@@ -15,6 +15,7 @@ import pytest
 
 from mutants import mutants
 from sametag import schema, values
+from sametag.values.expressions import apply
 
 DATA = Path(__file__).parents[1] / "unit" / "data"
 HELMS = ("SAMETAG_HELM4", "SAMETAG_HELM3")
@@ -35,8 +36,8 @@ class Oracle:
         (self.chart / "Chart.yaml").write_text("{apiVersion: v2, name: oracle, version: 0.0.0}")
         (self.chart / "templates" / "values.yaml").write_text("values: {{ .Values | toJson | b64enc }}\n")
 
-    def ask(self, *arguments: str | Path, defaults: str = "", stdin: bytes = b"") -> Tree | None:
-        """Return the values that a template sees; None when Helm refuses them."""
+    def ask(self, *arguments: str | Path, defaults: str = "", stdin: bytes = b"", of: str = "values") -> Tree | None:
+        """Return the values that a template sees, which prints them with this name; None when Helm refuses them."""
         (self.chart / "values.yaml").write_text(defaults)
         ran = subprocess.run(
             [self.helm, "template", "r", self.chart, *arguments],
@@ -45,7 +46,7 @@ class Oracle:
             check=False,
             timeout=60,
         )
-        found = re.search(rb"^values: (\S+)$", ran.stdout, re.MULTILINE)
+        found = re.search(rf"^{of}: (\S+)$".encode(), ran.stdout, re.MULTILINE)
         seen: Tree | None = json.loads(base64.b64decode(found[1])) if found and ran.returncode == 0 else None
         return seen
 
@@ -181,7 +182,11 @@ class _RandomDocument:
         self.maps: list[str] = []
 
     def text(self) -> str:
-        return f"d{self.number}:\n" + self._map(1) + self.dice.choice(["", "...\n", "# end\n", "\n\n"])
+        return self.part() + self.dice.choice(["", "...\n", "# end\n", "\n\n"])
+
+    def part(self) -> str:
+        """Return it as a part of a larger document."""
+        return f"d{self.number}:\n" + self._map(1)
 
     def _map(self, depth: int) -> str:
         pad = "  " * depth
@@ -295,13 +300,99 @@ def test_sources_are_merged_and_coalesced_as_helm_does(oracle: Oracle) -> None:
     assert _differences(ours, theirs) == {}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_random_files_and_expressions_are_merged_as_helm_does(oracle: Oracle, seed: int) -> None:
+    """Three files of random YAML over defaults of random YAML, and over them every kind of expression."""
+    dice = _dice(seed)
+    defaults, *files = (_parts(dice, 60, nulls=which > 0) for which in range(4))
+    paths = tuple(oracle.file(f"{number}.yaml", text) for number, text in enumerate(files))
+    content = oracle.file("content.txt", "x: 1\n")
+    written = {option: [_random_setting(dice, option, content) for _ in range(40)] for option in _ORDER}
+    user = _applicable(_load({}, paths).tree, written)
+    words = [word for path in paths for word in ("-f", str(path))]
+    words += [word for option, some in user.items() for expression in some for word in (option, expression)]
+    fields = {option[2:].replace("-", "_"): tuple(some) for option, some in user.items()}
+    ours = values.coalesce(values.from_text(defaults, "defaults"), _load(fields, paths))
+
+    assert not values.has_errors(ours.problems)
+    assert sum(map(len, user.values())) > 40
+    theirs = oracle.ask(*words, defaults=defaults)
+    assert theirs is not None
+    assert _differences(ours.tree, theirs) == {}
+
+
+def _parts(dice: random.Random, count: int, *, nulls: bool) -> str:
+    """Write a file of parts that we read without a complaint; the chart's own values hold no nulls."""
+    text = ""
+    for number in range(count):
+        part = _RandomDocument(dice, number).part()
+        alone = _read(part)
+        if not values.has_errors(alone.problems) and (nulls or not _has_null(alone.tree)):
+            text += part
+    return text
+
+
+def _has_null(tree: Any) -> bool:
+    if isinstance(tree, dict | list):
+        return any(map(_has_null, tree.values() if isinstance(tree, dict) else tree))
+    return tree is None
+
+
+# In which Helm applies them, whatever the command line's order is.
+_ORDER = ("--set-json", "--set", "--set-string", "--set-file", "--set-literal")
+
+
+def _random_setting(dice: random.Random, option: str, content: Path) -> str:
+    """Write an expression about what the random files have, or have not."""
+    places = ["", ".k0", ".k1", ".q1", ".k0.k1", ".new", ".k2[0]", ".on", ".new.k[1].z"]
+    texts = ["1", "a", "null", "{a,1}", "TRUE", "01", "1.10", "x=y"]
+    choices = {"--set-json": ["1", '"a"', "null", "[1,{}]", '{"x":{"y":null}}'], "--set-file": [str(content)]}
+    return f"d{dice.randrange(60)}{dice.choice(places)}={dice.choice(choices.get(option, texts))}"
+
+
+def _applicable(tree: Tree, written: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Leave out the expressions that the files, or those before them, made impossible."""
+    kept: dict[str, list[str]] = {option: [] for option in written}
+    for option in _ORDER:
+        for expression in written[option]:
+            tree, setting = apply(option, expression, tree, lambda file: Path(file).read_text())
+            if not setting.problems:
+                kept[option].append(expression)
+    return kept
+
+
+def test_a_subchart_sees_its_own_values_and_the_global_ones(oracle: Oracle) -> None:
+    """The child's defaults under what its parent says of it, and `global` of everybody over its own."""
+    child = oracle.chart / "charts" / "child"
+    (child / "templates").mkdir(parents=True)
+    (child / "Chart.yaml").write_text("{apiVersion: v2, name: child, version: 0.0.0}")
+    (child / "templates/values.yaml").write_text("child: {{ .Values | toJson | b64enc }}\n")
+    (oracle.chart / "templates/values.yaml").write_text("")
+    dice = _dice(20240505)
+    own, parent, user = ({"child": _fields(dice), "global": _fields(dice)} for _ in range(3))
+    own_defaults = own["child"] | {"global": own["global"]}
+    (child / "values.yaml").write_text(json.dumps(own_defaults))
+
+    seen = oracle.ask("-f", oracle.file("user.yaml", json.dumps(user)), defaults=json.dumps(parent), of="child")
+
+    merged = values.coalesce(_read(json.dumps(parent)), _read(json.dumps(user))).tree
+    expected = values.coalesce(_read(json.dumps(own_defaults)), _read(json.dumps(merged["child"]))).tree
+    shared = values.coalesce(_read(json.dumps(own["global"])), _read(json.dumps(merged["global"]))).tree
+    assert seen is not None
+    assert _differences(expected | {"global": shared}, seen) == {}
+
+
+def _fields(dice: random.Random) -> Tree:
+    return {f"f{number}": _random_tree(dice, 3, nulls=False) for number in range(60)}
+
+
 def _differences(ours: Tree, theirs: Tree) -> Tree:
     pairs = {key: (ours.get(key), theirs.get(key)) for key in {*ours, *theirs}}
     return {key: pair for key, pair in pairs.items() if not _same(*pair)}
 
 
 def _fails(files: tuple[Path, ...], field: str, expression: str) -> bool:
-    return bool(_load({field: (expression,)}, files).problems)
+    return values.has_errors(_load({field: (expression,)}, files).problems)
 
 
 def _random_tree(dice: random.Random, depth: int, *, nulls: bool) -> Any:
