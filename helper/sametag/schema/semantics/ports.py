@@ -69,11 +69,13 @@ def _handlers(path: Path, holder: Tree, keys: tuple[str, ...]) -> Iterator[tuple
 def led_to_port(service: Service) -> Iterator[Flaw]:
     """What is led to a port that is not there ends in an error."""
     ports = service.map("ports")
-    numbers = {_service_port(port) for port in ports.values()}
+    numbers = [_service_port(port) for port in ports.values()]
     for setting in ("ingress", "route", "monitor"):
         port = service.map(setting).get("port")
-        known = port in ports if isinstance(port, str) else port is None or port in numbers or str(port) in ports
-        if ports and not known and not isinstance(port, dict | list):
+        if port is None or isinstance(port, dict | list):
+            continue
+        known = str(port) in ports or (port in numbers and not isinstance(port, str))
+        if ports and not known:
             yield Flaw((setting, "port"), f"is {port}, which is not one of its ports {listed(ports)}")
 
 
