@@ -16,7 +16,8 @@ Schema = dict[str, Any]
 _SHOWN = {"description", "examples"}
 
 _TEXT = r'"(?:[^"\\]|\\.)*"'
-_STEP = re.compile(rf'{_TEXT}:(?:{_TEXT},?|[\[{{]*)|{_TEXT},?|[^"]+')
+# A key with a value or an opening bracket, a text, brackets that close; else what is between texts.
+_STEP = re.compile(rf'{_TEXT}:(?:{_TEXT},?|[\[{{]+|[a-z0-9-]+,?)|{_TEXT},?|[\]}}]+,?|[^"\]}}]+')
 
 
 def compact(schema: Schema) -> Schema:

@@ -60,6 +60,7 @@ _SCHEMA = {
 }
 _WARNINGS = {
     "changed-key": ("reading", "Helm reads the key as another one, such as `on` as `true`."),
+    "lost-value": ("reading", "The release has a value that its next ones do not say: it goes back to the default."),
     "unusable-schema": (
         "schema",
         "The chart's schema refers to another document, or is none; Helm will check with it.",
