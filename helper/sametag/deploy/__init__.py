@@ -89,12 +89,30 @@ async def _apply(
     if deployment.request.options.dry_run:
         return None
     good = helm_release.last_good(deployment.history)
+    await _clear_failed(deployment, good)
     try:
         services = await deployment.apply(chart, values)
     except StuckError as stuck:
         deployment.request.report(Failure(stuck.evidence))
         raise await recover(deployment, stuck, good) from stuck
     return deployment.outcome(services)
+
+
+async def _clear_failed(deployment: Deployment, good: Revision | None) -> None:
+    """Go back first where the newest revision failed and was left in place, and Helm would not clear it away.
+
+    Its client-side apply compares with the newest deployed revision: what a failed one has added since, a probe say,
+    would stay in the objects for ever. A rollback compares with the failed one.
+    """
+    if good is None or deployment.history[-1].status != "failed" or deployment.applies_server_side:
+        return
+    deployment.request.report(Step(f"an upgrade would keep what the failed one has added: going back to {good} first"))
+    try:
+        await deployment.roll_back(good)
+    except StuckError as stuck:
+        deployment.request.report(Failure(stuck.evidence))
+        message = f"going back to {good} before the upgrade failed: {stuck.reason}"
+        raise RolloutError(message, f"sametag status {deployment.name}") from stuck
 
 
 async def _remove_failed(deployment: Deployment, stuck: StuckError, _: Revision | None) -> RolloutError:
