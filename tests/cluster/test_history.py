@@ -52,6 +52,7 @@ def test_plain_helm_keeps_what_sametag_notes_shows_it_and_gives_it_to_no_other_r
         assert run("helm", "get", what, NAME, *where).code == 0
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_failures_are_noted_and_push_no_tag_out_that_was_verified(
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_failed_change_of_values_goes_back_to_the_values_before(run: Run, name
     assert "readinessPath" not in run("helm", "get", "values", NAME, *where).stdout
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_a_tag_whose_revisions_are_pruned_is_deployed_with_todays_values(
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:

@@ -67,12 +67,14 @@ def make(status: str, run: Run, kubectl: Kubectl, namespace: str, repository: st
         assert run(*upgrade, *values(repository, NEW), *NEVER, "--timeout", "1s").code != 0
 
 
-STUCK = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
-
-
 @pytest.mark.parametrize(
     ("helm", "status"),
-    [*(("HELM4", status) for status in STUCK), ("HELM3", "pending-rollback")],
+    [
+        ("HELM4", "pending-install"),
+        ("HELM4", "pending-upgrade"),
+        ("HELM3", "pending-rollback"),
+        ("HELM4", "uninstalling"),
+    ],
     indirect=["helm"],
 )
 def test_what_changes_a_stuck_release_is_refused_with_the_way_out_and_unlock_opens_it(

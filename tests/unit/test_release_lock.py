@@ -87,6 +87,19 @@ def test_a_second_deployer_waits_is_told_once_and_then_says_who_since_when_and_f
     run(api, main)
 
 
+def test_an_unlock_does_not_wait_for_who_lives(api: ApiServer) -> None:
+    async def main(client: AsyncClient) -> None:
+        first = Lock(client, "app", "alice@laptop")
+        await first.acquire(0, print)
+        async with hold(first):
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(LockedError, match="locked by alice@laptop"):
+                await Lock(client, "app", "bob@desk").acquire(60, lambda _: None, from_the_dead=True)
+            assert asyncio.get_running_loop().time() - began < 10
+
+    run(api, main)
+
+
 def test_a_waiting_deployer_goes_on_as_soon_as_the_lease_is_given_back(api: ApiServer) -> None:
     async def main(client: AsyncClient) -> None:
         first, second = Lock(client, "app", "alice@laptop"), Lock(client, "app", "bob@desk")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sametag.rollout import ServiceState
 
 
-#: `Options.lock_timeout` of an unlock: long enough to see whether a holder renews its lock.
+#: `Options.lock_timeout` of an unlock: long enough to see that a holder does not renew its lock.
 UNLOCK_WAIT = "20s"
 
 
@@ -48,7 +48,7 @@ async def unlock(request: Request) -> Unlocked:
             `options.timeout`: the Helm that made it may be at work.
         HelmError: There is no such release.
     """
-    async with connect(request.target) as client, locked(client, request) as lock:
+    async with connect(request.target) as client, locked(client, request, from_the_dead=True) as lock:
         history = await helm_release.revisions(client, request.release)
         newest = helm_release.current(history, request.release, request.target.resolved_namespace)
         was = newest.status

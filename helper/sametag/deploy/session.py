@@ -55,14 +55,19 @@ async def begin(request: Request) -> AsyncIterator[Deployment]:
 
 
 @asynccontextmanager
-async def locked(client: AsyncClient, request: Request) -> AsyncIterator[Lock | None]:
+async def locked(client: AsyncClient, request: Request, *, from_the_dead: bool = False) -> AsyncIterator[Lock | None]:
     """Hold the release's lock while the block runs; a dry run, and a user who may not use Leases, do without.
+
+    Args:
+        client: Of the cluster.
+        request: What is to be done, and how long a lock is waited for.
+        from_the_dead: Whether not to wait for a holder that is seen to live.
 
     Raises:
         LockedError: Another holds it for longer than `lock_timeout`, or took it over.
     """
     lock = Lock(client, request.release, author())
-    if request.options.dry_run or not await _acquired(lock, client, request):
+    if request.options.dry_run or not await _acquired(lock, client, request, from_the_dead=from_the_dead):
         yield None
         return
     try:
@@ -74,14 +79,14 @@ async def locked(client: AsyncClient, request: Request) -> AsyncIterator[Lock | 
             await lock.end(remove=not await helm_release.revisions(client, request.release))
 
 
-async def _acquired(lock: Lock, client: AsyncClient, request: Request) -> bool:
+async def _acquired(lock: Lock, client: AsyncClient, request: Request, *, from_the_dead: bool) -> bool:
     wait = seconds(request.options.lock_timeout)
     try:
-        await lock.acquire(wait, lambda text: request.report(Step(text)))
+        await lock.acquire(wait, lambda text: request.report(Step(text)), from_the_dead=from_the_dead)
     except ApiError as error:
         if error.status.code == _NOT_FOUND and request.options.create_namespace:
             await _create_namespace(client, request.target.resolved_namespace)
-            return await _acquired(lock, client, request)
+            return await _acquired(lock, client, request, from_the_dead=from_the_dead)
         if error.status.code == _NOT_FOUND:
             raise ClusterError(
                 f"the cluster refused: {error.status.message}",

@@ -84,8 +84,13 @@ class Lock:
         self.dead: Holder | None = None
         self.lost: Holder | None = None
 
-    async def acquire(self, seconds: float, report: Callable[[str], None]) -> None:
+    async def acquire(self, seconds: float, report: Callable[[str], None], *, from_the_dead: bool = False) -> None:
         """Take the lease; wait up to `seconds` for another holder to end, or to be found dead.
+
+        Args:
+            seconds: 0 takes it only where it is free.
+            report: Called with a line for each holder that is waited for.
+            from_the_dead: Whether not to wait for one that is seen to live.
 
         Raises:
             LockedError: It is still held.
@@ -100,10 +105,9 @@ class Lock:
                     self.dead = holder
                     return
                 continue
-            if time.monotonic() >= until:
+            if time.monotonic() >= until or (from_the_dead and watched.lives):
                 raise LockedError(
-                    f"release {self._release} is locked by {holder}",
-                    f"wait for longer with --lock-timeout; a lock whose client died ends by itself in {_DURATION} s",
+                    f"release {self._release} is locked by {holder}", _remedy(from_the_dead=from_the_dead)
                 )
             if str(holder) != watched.told:
                 watched.told = str(holder)
@@ -188,11 +192,19 @@ class Lock:
             await self._client.delete(Lease, self._name)
 
 
+def _remedy(*, from_the_dead: bool) -> str:
+    if from_the_dead:
+        return "that client is at work: wait for it to end, or end it"
+    return f"wait for longer with --lock-timeout; a lock whose client died ends by itself in {_DURATION} s"
+
+
 class _Watched:
     """What a waiting deployer has seen of another's lease, by its own clock."""
 
     def __init__(self) -> None:
         self.told = ""
+        #: Whether the holder has renewed it meanwhile.
+        self.lives = False
         self._seen: Holder | None = None
         self._since = 0.0
 
@@ -200,6 +212,7 @@ class _Watched:
         """Whether the holder has not renewed the lease for as long as it lasts."""
         now = time.monotonic()
         if holder != self._seen:
+            self.lives = self._seen is not None
             self._seen, self._since = holder, now
         return now - self._since >= _DURATION or datetime.now(UTC) - holder.renewed > _LONG_AGO
 
