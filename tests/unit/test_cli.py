@@ -303,3 +303,27 @@ def test_every_command_is_implemented_and_every_option_is_described() -> None:
     for command in subcommands().values():
         for action in command._actions:  # noqa: SLF001
             assert action.help, f"{command.prog} {action.option_strings or action.dest}"
+
+
+def helm_on_path(folder: Path) -> str:
+    """Put a helm on PATH that only tells its version; return PATH."""
+    program = folder / "helm"
+    program.write_text("#!/bin/sh\necho v4.3.1\n")
+    program.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_what_a_newer_chart_needs_and_the_release_has_not_is_said_before_anything_is_changed(
+    api: ApiServer, tmp_path: Path
+) -> None:
+    deployed(api, "1.10")
+    (tmp_path / "Chart.yaml").write_text("name: sametag\nversion: 9.0.0\n")
+    needs = {"required": ["team"], "properties": {"team": {"type": "string"}, "image": {}}}
+    (tmp_path / "values.schema.json").write_text(json.dumps(needs))
+    words = ("upgrade", "app", "--tag", "1.11", "--chart", str(tmp_path), "--dry-run")
+    ran = sametag(*words, KUBECONFIG=str(api.kubeconfig), PATH=helm_on_path(tmp_path))
+
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[0].startswith("values of revision 2: ")
+    assert "team" in ran.stderr.splitlines()[0]
+    assert not any(request.startswith(("POST", "PUT", "PATCH")) for request in api.requests)
