@@ -17,47 +17,51 @@ if TYPE_CHECKING:
 
 
 class Shower:
-    """Shows one status after the other; `as_released` is the last one's.
+    """Shows one status after the other, but for one that reads as the last; `as_released` is the last one's.
 
     Args:
-        draw: Called with each.
+        read: Makes a status a text.
+        draw: Called with each text.
     """
 
-    def __init__(self, draw: Callable[[Status], None]) -> None:
+    def __init__(self, read: Callable[[Status], str], draw: Callable[[str], None]) -> None:
+        self._read = read
         self._draw = draw
+        self._last = ""
         self.as_released = True
 
     def __call__(self, status: Status) -> None:
         """Show a status."""
         self.as_released = status.as_released
-        self._draw(status)
+        text = self._read(status)
+        if text != self._last:
+            self._draw(text)
+        self._last = text
 
 
 def shower(arguments: argparse.Namespace) -> Shower:
     """Return what shows statuses: as JSON, in place on a terminal, or one below the other."""
     write, watch = writer(sys.stdout), arguments.watch
     if arguments.output == "json":
-        return Shower(lambda status: write(status_json(status, indent=None if watch else 2)))
+        return Shower(lambda status: status_json(status, indent=None if watch else 2), write)
     if watch and redraws(sys.stdout):
-        return Shower(_redrawing())
-
-    def below(status: Status) -> None:
-        if watch:
-            write(f"{datetime.now().astimezone():%H:%M:%S}")
-        write("\n".join(status_lines(status)))
-
-    return Shower(below)
+        return Shower(_text, _redrawing())
+    return Shower(_text, (lambda text: write(f"{datetime.now().astimezone():%H:%M:%S}\n{text}")) if watch else write)
 
 
-def _redrawing() -> Callable[[Status], None]:
+def _text(status: Status) -> str:
+    return "\n".join(status_lines(status))
+
+
+def _redrawing() -> Callable[[str], None]:
     from rich.text import Text
 
     from sametag.output.screen import Screen
 
     screen = Screen(sys.stdout)
 
-    def draw(status: Status) -> None:
-        lines, (_, height) = list(status_lines(status)), screen.size
+    def draw(text: str) -> None:
+        lines, (_, height) = text.splitlines(), screen.size
         if len(lines) > height:
             lines = [*lines[: height - 1], f"(and {len(lines) - height + 1} lines more)"]
         screen.draw([Text(line) for line in lines])
