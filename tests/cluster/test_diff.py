@@ -170,5 +170,7 @@ def test_what_an_autoscaler_sets_is_no_conflict_and_no_drift(
     assert run("sametag", "install", NAME, "-n", namespace, "-f", file, "--tag", OLD).code == 0
     kubectl("scale", "deployment/render", "--replicas=2", "-n", namespace)  # by the way that an autoscaler takes
 
+    assert run("sametag", "status", NAME, "-n", namespace).code == 0
     assert run("sametag", "upgrade", NAME, "-n", namespace, "--tag", NEW).code == 0
+    assert run("sametag", "rollback", NAME, "-n", namespace).code == 0
     assert deployment(kubectl, namespace)["spec"]["replicas"] == 2

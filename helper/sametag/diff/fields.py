@@ -24,6 +24,10 @@ HELM = "helm"
 # kubectl, kubectl-set, kubectl-edit, …: changed by a person's hand, not by a controller that will do it again.
 _BY_HAND = "kubectl"
 
+# Where the manifest has no number of replicas, it is an autoscaler's or a person's to set; taken out, it would be one.
+# Where the manifest has it, Helm sets it.
+_REPLICAS = ("spec", "replicas")
+
 
 class Owner(NamedTuple):
     """Who changed a field: the manager, such as `kubectl-set`, and when; a scale does not say when."""
@@ -65,7 +69,7 @@ def by_hand(item: Object) -> list[Path]:
     """Return the paths that kubectl changed, without what it keeps there for itself."""
     hands = (entry for entry in entries(item) if entry["manager"].startswith(_BY_HAND))
     found = dict.fromkeys(path for entry in hands for path in _paths(entry.get("fieldsV1") or {}, item))
-    return [path for path in found if path[-1] not in BOOKKEEPING]
+    return [path for path in found if path[-1] not in BOOKKEEPING and path != _REPLICAS]
 
 
 def _paths(fields: dict[str, Any], item: Any, path: Path = ()) -> Iterator[Path]:
@@ -108,8 +112,13 @@ def handed_to_helm(item: Object) -> list[dict[str, Any]] | None:
         return None
     fields = ours["fieldsV1"]
     for entry in hands:
-        fields = _union(fields, entry.get("fieldsV1") or {})
+        fields = _union(fields, _without_replicas(entry.get("fieldsV1") or {}))
     return [{**ours, "fieldsV1": fields}, *(e for e in all_entries if e is not ours and e not in hands)]
+
+
+def _without_replicas(fields: dict[str, Any]) -> dict[str, Any]:
+    spec = {name: below for name, below in (fields.get("f:spec") or {}).items() if name != "f:replicas"}
+    return {**fields, "f:spec": spec} if spec else {name: below for name, below in fields.items() if name != "f:spec"}
 
 
 def _union(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -74,10 +74,15 @@ class ObjectDiff:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A release's objects as they are: those of its newest manifest, and the API server to try things on."""
+    """A release's objects as they are: those of its newest manifest, and the API server to try things on.
+
+    Attributes:
+        deployed: Whether Helm has brought every object to that manifest.
+    """
 
     api: Api
     namespace: str
+    deployed: bool
     manifest: Mapping[Key, Object]
     live: Mapping[Key, Object]
 
@@ -91,7 +96,7 @@ async def look(client: AsyncClient, release: str, now: Revision | None, *, serve
     """Read the objects of the newest revision: one list call a kind."""
     api, namespace = Api(client, release, server_side=server_side), str(client.namespace)
     manifest = parse(now.manifest, namespace) if now else {}
-    return Situation(api, namespace, manifest, await api.read(manifest))
+    return Situation(api, namespace, bool(now and now.was_deployed), manifest, await api.read(manifest))
 
 
 async def changes(situation: Situation, then: Revision, *, take_over: bool) -> tuple[ObjectDiff, ...]:
@@ -129,9 +134,10 @@ async def conflicts(situation: Situation, then: Revision) -> tuple[ObjectDiff, .
 async def drift(situation: Situation) -> tuple[ObjectDiff, ...]:
     """Return in what the live objects differ from the newest manifest: each is what setting it right would do.
 
-    An object that only Helm has changed cannot differ, and costs no call.
+    Where Helm has seen the revision through, an object that only Helm has changed cannot differ, and costs no call.
     """
-    here = {key: item for key, item in situation.manifest.items() if key in situation.touched}
+    suspect = situation.touched if situation.deployed else situation.live
+    here = {key: item for key, item in situation.manifest.items() if key in suspect}
     gone = {key: item for key, item in situation.manifest.items() if key not in situation.live}
     missing = [_object_diff(key, None, item) for key, item in gone.items()]
     return (*missing, *await _differing(situation, here, take_over=True))
