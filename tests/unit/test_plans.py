@@ -1,0 +1,149 @@
+"""What would change, as it is said."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sametag.deploy import Plan, Status
+from sametag.diff import ABSENT, Change, Hook, ObjectDiff, Owner
+from sametag.diff.objects import Key
+from sametag.output.plans import in_short, plan_in_full, plan_json, plan_lines
+from sametag.output.status import status_json, status_lines
+from sametag.release import Revision
+
+IMAGE = Change("image", "registry.example.com:5000/app:1.0", "registry.example.com:5000/app:2.0")
+VERSION = Change("labels.app.kubernetes.io/version", "1.0", "2.0", derived=True)
+
+
+def revision(number: int, tag: str) -> Revision:
+    chart = {"metadata": {"name": "sametag", "version": "0.1.0"}, "values": {}}
+    info = {"status": "deployed", "description": "Upgrade complete"}
+    return Revision({"version": number, "chart": chart, "config": {"image": {"tag": tag}}, "info": info})
+
+
+def changed(service: str, *changes: Change, kind: str = "Deployment") -> ObjectDiff:
+    before: dict[str, Any] = {"kind": kind, "metadata": {"name": service}, "spec": {"replicas": 1}}
+    after = {**before, "spec": {"replicas": 2}}
+    return ObjectDiff(Key("apps", kind, "apps", service), service, before, after, changes)
+
+
+def whole(service: str, kind: str, *, comes: bool, name: str = "x") -> ObjectDiff:
+    item = {"kind": kind}
+    return ObjectDiff(Key("", kind, "apps", name), service, None if comes else item, item if comes else None)
+
+
+def plan(*objects: ObjectDiff, now: Revision | None = None, hooks: tuple[Hook, ...] = ()) -> Plan:
+    return Plan("shop", now or revision(7, "1.0"), revision(1, "2.0"), objects, hooks)
+
+
+def test_services_that_change_alike_are_one_and_labels_that_follow_are_counted() -> None:
+    manager = Owner("kubectl-scale", None)
+    found = plan(
+        changed("web", IMAGE, VERSION),
+        changed("worker", VERSION, IMAGE),
+        changed(
+            "render", Change("replicas", 3, 1, manager), IMAGE, Change("env.A", ABSENT, {"name": "A", "value": "x"})
+        ),
+        whole("render", "Service", comes=True),
+        whole("old", "Deployment", comes=False),
+        whole("", "Widget", comes=True, name="extra"),
+        hooks=(Hook("Job", "migrate", ("pre-upgrade",)),),
+    )
+
+    assert list(plan_lines(found)) == [
+        "shop: tag 1.0, chart sametag-0.1.0 (revision 7) -> tag 2.0, chart sametag-0.1.0",
+        "(no service)",
+        "  new: Widget extra",
+        "old",
+        "  gone: Deployment",
+        "render",
+        "  replicas  3 (by kubectl-scale) -> 1",
+        "  image     1.0 -> 2.0",
+        "  env.A     added: x",
+        "  new: Service",
+        "web, worker",
+        "  image  1.0 -> 2.0",
+        "labels that follow from the tag or the chart: 2 objects",
+        "Helm runs Job migrate (pre-upgrade)",
+    ]
+
+
+def test_where_nothing_would_change_that_is_said() -> None:
+    assert list(plan_lines(plan()))[1:] == ["nothing would change"]
+
+
+def test_a_first_install_comes_from_nothing() -> None:
+    first = Plan("shop", None, revision(1, "2.0"), (), ())
+
+    assert next(plan_lines(first)) == "shop: not there -> tag 2.0, chart sametag-0.1.0"
+    assert json.loads(plan_json(first))["revision"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (IMAGE, ("1.0", "2.0")),
+        (Change("image", "a/app:1.0", "b/app:1.0"), ("a/app:1.0", "b/app:1.0")),
+        (Change("args", ["a"], ABSENT), ('["a"]', None)),
+        (Change("env.A", "", "two\nlines"), ('""', '"two\\nlines"')),
+        (Change("env.A", {"name": "A", "valueFrom": {}}, "x"), ('{"name": "A", "valueFrom": {}}', "x")),
+        (Change("replicas", None, 0), ("null", "0")),
+        (Change("ConfigMap.data.x", "short", "long" * 40), ("short", "long" * 14 + "lon…")),
+    ],
+)
+def test_a_value_is_said_in_a_few_words(change: Change, expected: tuple[str | None, str | None]) -> None:
+    assert in_short(change) == expected
+
+
+def test_in_full_it_is_a_unified_diff_of_the_manifests() -> None:
+    assert list(plan_in_full(plan(changed("web", Change("replicas", 1, 2))))) == [
+        "--- live Deployment web",
+        "+++ next Deployment web",
+        "@@ -2,4 +2,4 @@",
+        " metadata:",
+        "   name: web",
+        " spec:",
+        "-  replicas: 1",
+        "+  replicas: 2",
+    ]
+
+
+def test_as_json_a_value_that_is_not_there_is_left_out_and_null_is_a_value() -> None:
+    time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    found = plan(changed("web", Change("a", ABSENT, None), Change("b", 1, ABSENT, Owner("vpa", time))))
+    (item,) = json.loads(plan_json(found))["objects"]
+
+    assert item["changes"] == [
+        {"setting": "a", "new": None, "derived": False},
+        {"setting": "b", "old": 1, "by": {"manager": "vpa", "time": "2026-01-02T03:04:05+00:00"}, "derived": False},
+    ]
+    assert (item["service"], item["kind"], item["action"]) == ("web", "Deployment", "change")
+
+
+def test_status_says_what_is_there_and_what_should_be() -> None:
+    changes = (
+        Change("replicas", 3, 1, Owner("kubectl", None)),
+        Change("env.A", {"name": "A", "value": "x"}, ABSENT),
+        Change("env.B", ABSENT, {"name": "B", "value": "y"}),
+    )
+    found = Status(revision(7, "1.0"), (), (changed("web", *changes), whole("web", "Service", comes=True)))
+
+    assert list(status_lines(found))[2:] == [
+        "Deployment web: replicas is 3, by kubectl; revision 7 says 1",
+        "Deployment web: env.A is x; revision 7 has none",
+        "Deployment web: env.B is not there; revision 7 says y",
+        "Service x is not there: revision 7 has it",
+    ]
+    document = json.loads(status_json(found))
+    assert (document["asReleased"], [one["missing"] for one in document["drift"]]) == (False, [False, True])
+    assert document["drift"][0]["changes"][0] == {
+        "setting": "replicas",
+        "live": 3,
+        "released": 1,
+        "by": {"manager": "kubectl", "time": None},
+        "derived": False,
+    }
