@@ -8,7 +8,7 @@ import pytest
 
 from sametag.diff import ABSENT, crossed, gitops, hooks
 from sametag.diff.compare import differences, essence, hidden
-from sametag.diff.fields import by_hand, handed_to_helm, owner_of, touched
+from sametag.diff.fields import by_hand, out_of_hands, owner_of, touched
 from sametag.diff.objects import Key, find, key_of, parse, without
 from sametag.diff.words import setting
 from sametag.release import Revision
@@ -198,7 +198,7 @@ def test_what_a_controller_changed_or_a_restart_wrote_is_not_by_hand() -> None:
 
 
 def test_helm_becomes_the_owner_of_what_kubectl_changed_and_of_nothing_else() -> None:
-    fields = handed_to_helm(LIVE)
+    fields = out_of_hands(LIVE, to_helm=True)
 
     assert fields is not None
     assert [entry["manager"] for entry in fields] == ["helm", "kube-controller-manager", "vpa"]
@@ -208,10 +208,23 @@ def test_helm_becomes_the_owner_of_what_kubectl_changed_and_of_nothing_else() ->
     assert "f:replicas" not in fields[0]["fieldsV1"]["f:spec"]
 
 
-def test_a_release_of_client_side_apply_has_no_owner_to_hand_to() -> None:
+def test_under_client_side_apply_nobody_owns_what_kubectl_changed() -> None:
     managed = [{**entry, "operation": "Update"} for entry in LIVE["metadata"]["managedFields"]]
+    live = {**LIVE, "metadata": {**LIVE["metadata"], "managedFields": managed}}
 
-    assert handed_to_helm({"metadata": {"managedFields": managed}}) is None
+    assert out_of_hands(live, to_helm=True) is None
+    assert out_of_hands(live, to_helm=False) == [managed[0], managed[1], managed[4]]
+
+
+def test_a_restart_by_hand_is_left_alone() -> None:
+    annotations = {"kubectl.kubernetes.io/restartedAt": "now"}
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}}}
+    managed = [
+        LIVE["metadata"]["managedFields"][0],
+        {"manager": "kubectl-rollout", "operation": "Update", "fieldsV1": fields},
+    ]
+
+    assert out_of_hands({"metadata": {"annotations": annotations, "managedFields": managed}}, to_helm=True) is None
 
 
 def test_what_is_taken_out_of_an_object_is_gone_and_the_rest_is_not() -> None:

@@ -67,9 +67,17 @@ def _overlap(one: Path, other: Path) -> bool:
 
 def by_hand(item: Object) -> list[Path]:
     """Return the paths that kubectl changed, without what it keeps there for itself."""
-    hands = (entry for entry in entries(item) if entry["manager"].startswith(_BY_HAND))
-    found = dict.fromkeys(path for entry in hands for path in _paths(entry.get("fieldsV1") or {}, item))
-    return [path for path in found if path[-1] not in BOOKKEEPING and path != _REPLICAS]
+    found = dict.fromkeys(path for entry in _hands(item) for path in _own(entry, item))
+    return [path for path in found if path != _REPLICAS]
+
+
+def _hands(item: Object) -> list[dict[str, Any]]:
+    """Return what kubectl changed; a restart alone is no change."""
+    return [entry for entry in entries(item) if entry["manager"].startswith(_BY_HAND) and _own(entry, item)]
+
+
+def _own(entry: dict[str, Any], item: Object) -> list[Path]:
+    return [path for path in _paths(entry.get("fieldsV1") or {}, item) if path[-1] not in BOOKKEEPING]
 
 
 def _paths(fields: dict[str, Any], item: Any, path: Path = ()) -> Iterator[Path]:
@@ -99,21 +107,26 @@ def _step(name: str, item: Any, path: Path) -> tuple[str, Any] | None:
     return None
 
 
-def handed_to_helm(item: Object) -> list[dict[str, Any]] | None:
-    """Return the managedFields in which Helm owns what kubectl changed; None where there is nothing to hand over.
+def out_of_hands(item: Object, *, to_helm: bool) -> list[dict[str, Any]] | None:
+    """Return the managedFields without kubectl's; None where it has none, or Helm has not applied the object.
 
-    Helm's next server-side apply then removes what it does not mention, in the same step in which it changes the rest.
-    This is how client-go moves fields to a new owner (k8s.io/client-go/util/csaupgrade).
+    Args:
+        item: The object.
+        to_helm: Whether Helm becomes the owner of what kubectl changed: its next server-side apply then removes what it
+            does not mention, in the same step in which it changes the rest. This is how client-go moves fields to a new
+            owner (k8s.io/client-go/util/csaupgrade). Else nobody owns it.
     """
-    all_entries = item.get("metadata", {}).get("managedFields") or []
-    ours = next((e for e in all_entries if e["manager"] == HELM and e["operation"] == "Apply"), None)
-    hands = [e for e in entries(item) if e["manager"].startswith(_BY_HAND)]
-    if ours is None or not hands:
+    hands = _hands(item)
+    rest = [entry for entry in item.get("metadata", {}).get("managedFields") or [] if entry not in hands]
+    if not hands or not to_helm:
+        return rest if hands else None
+    ours = next((entry for entry in rest if entry["manager"] == HELM and entry["operation"] == "Apply"), None)
+    if ours is None:
         return None
     fields = ours["fieldsV1"]
     for entry in hands:
         fields = _union(fields, _without_replicas(entry.get("fieldsV1") or {}))
-    return [{**ours, "fieldsV1": fields}, *(e for e in all_entries if e is not ours and e not in hands)]
+    return [{**ours, "fieldsV1": fields}, *(entry for entry in rest if entry is not ours)]
 
 
 def _without_replicas(fields: dict[str, Any]) -> dict[str, Any]:

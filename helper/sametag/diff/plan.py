@@ -9,7 +9,7 @@ from lightkube import ApiError
 
 from sametag.diff.api import Api
 from sametag.diff.compare import Difference, differences, essence, hidden
-from sametag.diff.fields import by_hand, handed_to_helm, owner_of, touched
+from sametag.diff.fields import by_hand, out_of_hands, owner_of, touched
 from sametag.diff.objects import find, parse, service_of, without
 from sametag.diff.words import setting
 
@@ -208,7 +208,8 @@ async def take_over(situation: Situation, then: Revision) -> None:
     """Make sure that what was changed by hand goes when Helm brings the release to this revision.
 
     With server-side apply Helm becomes the owner of those fields, and its apply removes what it does not mention. With
-    client-side apply Helm leaves what it never knew, so that is taken out here, before it begins.
+    client-side apply Helm leaves what it never knew, so that is taken out here, before it begins. Either way kubectl
+    owns nothing afterwards: it would be the next upgrade's conflict.
 
     Raises:
         ApiError: The API server refuses, or the object changes faster than it can be read.
@@ -220,20 +221,20 @@ async def take_over(situation: Situation, then: Revision) -> None:
 
 
 async def _take_over(api: Api, item: Object, target: Object) -> None:
-    for attempt in range(_ATTEMPTS):
-        left = _leftovers(item, target)
-        if not left:
-            return
+    for _ in range(_ATTEMPTS - 1):
         try:
-            fields = handed_to_helm(item) if api.server_side else None
-            if fields is None:
-                await api.replace(without(item, left), dry_run=False)
-            else:
-                await api.hand_over(item, fields)
+            return await _take_over_once(api, item, target)
         except ApiError as error:
-            if error.status.code != _CONFLICT or attempt == _ATTEMPTS - 1:
+            if error.status.code != _CONFLICT:
                 raise
-            # A controller wrote the object's status meanwhile.
-            item = (await api.get(item)) or {}
-        else:
-            return
+        # A controller wrote the object's status meanwhile.
+        item = await api.get(item) or item
+    return await _take_over_once(api, item, target)
+
+
+async def _take_over_once(api: Api, item: Object, target: Object) -> None:
+    if api.server_side and (fields := out_of_hands(item, to_helm=True)) is not None:
+        await api.hand_over(item, fields)
+    elif (fields := out_of_hands(item, to_helm=False)) is not None:
+        cleared = without(item, _leftovers(item, target))
+        await api.replace({**cleared, "metadata": {**cleared["metadata"], "managedFields": fields}}, dry_run=False)
