@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sametag import chart as charts
 from sametag import values
 from sametag.cli.checking import check, print_report, refuse_problems
-from sametag.cli.given import next_values, sources, user_values
+from sametag.cli.given import sources, user_values
 from sametag.cli.telling import telling
 from sametag.errors import ClusterError, UsageError
 
@@ -82,24 +82,14 @@ def install(arguments: Arguments) -> int:
 def upgrade(arguments: Arguments) -> int:
     """Move every service of a release to a tag."""
     from sametag import deploy
+    from sametag.cli.planning import planning
 
     with telling(arguments) as told, _chart(arguments) as chart:
         options = {"recover": not arguments.no_rollback, "create_namespace": arguments.create_namespace}
         request = _request(arguments, told, **options)
-        next_values = _planning(arguments, chart)
-        told.outcome = _await(deploy.upgrade(request, chart, next_values, install=arguments.install))
+        plan = planning(arguments, chart)
+        told.outcome = _await(deploy.upgrade(request, chart, plan, install=arguments.install))
     return _DONE
-
-
-def _planning(arguments: Arguments, chart: Chart) -> Callable[[Revision | None], dict[str, Any]]:
-    """Return what makes the values of the next revision from the newest one, and refuses those that are wrong."""
-
-    def plan(now: Revision | None) -> dict[str, Any]:
-        user = next_values(arguments, chart, now) if now else user_values(arguments)
-        refuse_problems(chart, user)
-        return user.tree
-
-    return plan
 
 
 def diff(arguments: Arguments) -> int:
@@ -117,6 +107,7 @@ def diff(arguments: Arguments) -> int:
 def _planned(arguments: Arguments) -> Plan:
     """Have a dry run say what it would do; that it would be refused is no reason to show nothing."""
     from sametag import deploy
+    from sametag.cli.planning import planning
 
     found: list[Plan] = []
 
@@ -136,7 +127,7 @@ def _planned(arguments: Arguments) -> Plan:
         else:
             with _chart(arguments) as chart:
                 install = bool(arguments.values)
-                _await(deploy.upgrade(request, chart, _planning(arguments, chart), install=install))
+                _await(deploy.upgrade(request, chart, planning(arguments, chart), install=install))
     except ClusterError as refused:
         if not found:
             raise

@@ -1,0 +1,48 @@
+"""The values of the next revision: those of the newest one, and what the command line gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sametag import values
+from sametag.cli.checking import refuse_problems
+from sametag.cli.given import sources, user_values
+from sametag.values.losing import lost
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from sametag.chart import Chart
+    from sametag.release import Revision
+    from sametag.values import Values
+
+
+def planning(arguments: argparse.Namespace, chart: Chart) -> Callable[[Revision | None], dict[str, Any]]:
+    """Return what makes the values of the next revision from the newest one, and refuses those that are wrong."""
+
+    def plan(now: Revision | None) -> dict[str, Any]:
+        user = _next_values(arguments, chart, now) if now else user_values(arguments)
+        refuse_problems(chart, user)
+        return user.tree
+
+    return plan
+
+
+def _next_values(arguments: argparse.Namespace, chart: Chart, now: Revision) -> Values:
+    """Return the values of the next revision.
+
+    Files replace the values of the release, as with Helm, and what is lost by that is among the problems. Without files
+    those are kept, and what is set goes over them, as with Helm's --reset-then-reuse-values: that is what a new tag
+    means. A file that names no version of the image says nothing about it, so the tag that runs stays.
+    """
+    given, source = user_values(arguments), f"values of revision {now.number}"
+    if not arguments.values:
+        kept = values.from_tree(now.values, source)
+        merged = values.coalesce(kept, given)
+        return merged._replace(layers=(*kept.layers, *given.layers), defaults=())
+    image = given.tree.get("image")
+    if isinstance(image, dict) and not (image.get("tag") or image.get("digest")) and now.tag:
+        given = values.load(sources(arguments)._replace(tag=now.tag))
+    defaults = values.from_text(chart.defaults, "values.yaml").tree
+    return given._replace(problems=(*given.problems, *lost(now.values, given.tree, defaults, source)))
