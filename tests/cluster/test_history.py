@@ -52,7 +52,7 @@ def test_plain_helm_keeps_what_sametag_notes_shows_it_and_gives_it_to_no_other_r
         assert run("helm", "get", what, NAME, *where).code == 0
 
 
-@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+@pytest.mark.parametrize("helm", ["HELM3"], indirect=True)
 def test_failures_are_noted_and_push_no_tag_out_that_was_verified(
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:

@@ -88,8 +88,8 @@ async def _apply(
     await preview.preflight(deployment, chart, values)
     if deployment.request.options.dry_run:
         return None
+    await _clear_failed(deployment)
     good = helm_release.last_good(deployment.history)
-    await _clear_failed(deployment, good)
     try:
         services = await deployment.apply(chart, values)
     except StuckError as stuck:
@@ -98,12 +98,13 @@ async def _apply(
     return deployment.outcome(services)
 
 
-async def _clear_failed(deployment: Deployment, good: Revision | None) -> None:
+async def _clear_failed(deployment: Deployment) -> None:
     """Go back first where the newest revision failed and was left in place, and Helm would not clear it away.
 
     Its client-side apply compares with the newest deployed revision: what a failed one has added since, a probe say,
     would stay in the objects for ever. A rollback compares with the failed one.
     """
+    good = helm_release.last_good(deployment.history)
     if good is None or deployment.history[-1].status != "failed" or deployment.applies_server_side:
         return
     deployment.request.report(Step(f"an upgrade would keep what the failed one has added: going back to {good} first"))
