@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections import Counter
 from typing import Any
 
@@ -15,14 +16,22 @@ Schema = dict[str, Any]
 # What says nothing to a validator, and is told by no problem either.
 _SHOWN = {"description", "examples"}
 
+_REFERENCE = re.compile(r'"\$ref": "#/definitions/(\w+)"')
+# The definition that people look for keeps its name.
+_KEPT = {"service"}
+_LETTERS = string.ascii_letters + string.digits
+
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 # A key with a value or an opening bracket, a text, brackets that close; else what is between texts.
 _STEP = re.compile(rf'{_TEXT}:(?:{_TEXT},?|[\[{{]+|[a-z0-9-]+,?)|{_TEXT},?|[\]}}]+,?|[^"\]}}]+')
 
 
 def compact(schema: Schema) -> Schema:
-    """Return a schema without what only editors show, and with what is used once in the place where it is used."""
-    return _inlined(_bare(schema))
+    """Return a schema without what only editors show.
+
+    A definition that is used once is put in its place; of the others but `service` has a name, and they have letters.
+    """
+    return _shortly_named(_inlined(_bare(schema)))
 
 
 def minified(schema: Schema) -> str:
@@ -51,8 +60,7 @@ def _bare(tree: Any, *, names: bool = False) -> Any:
 
 
 def _inlined(schema: Schema) -> Schema:
-    uses = Counter(re.findall(r'"\$ref": "#/definitions/(\w+)"', json.dumps(schema)))
-    once = {name: schema["definitions"][name] for name, count in uses.items() if count == 1}
+    once = {name: schema["definitions"][name] for name, count in _uses(schema).items() if count == 1}
 
     def placed(tree: Any) -> Any:
         if isinstance(tree, list):
@@ -66,3 +74,21 @@ def _inlined(schema: Schema) -> Schema:
     kept = {name: definition for name, definition in schema["definitions"].items() if name not in once}
     made: Schema = placed(schema | {"definitions": kept})
     return made
+
+
+def _shortly_named(schema: Schema) -> Schema:
+    uses = _uses(schema)
+    names = sorted(schema["definitions"].keys() - _KEPT, key=lambda name: (-uses[name], name))
+    short = dict(zip(names, _LETTERS, strict=False))
+
+    def named(found: re.Match[str]) -> str:
+        return f'"$ref": "#/definitions/{short.get(found[1], found[1])}"'
+
+    text = _REFERENCE.sub(named, json.dumps(schema))
+    made: Schema = json.loads(text)
+    made["definitions"] = {short.get(name, name): found for name, found in made["definitions"].items()}
+    return made
+
+
+def _uses(schema: Schema) -> Counter[str]:
+    return Counter(_REFERENCE.findall(json.dumps(schema)))

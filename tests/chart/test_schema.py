@@ -207,6 +207,6 @@ def test_the_copy_that_is_released_only_lacks_what_editors_show() -> None:
 
 
 def test_it_takes_little_of_a_release() -> None:
-    """Every revision stores it as base64 in gzip in base64; 1 MiB of that is the limit of a Secret."""
+    """Every revision stores it as base64 in gzip in base64; Go packs it 2% less tightly than this does."""
     stored = base64.b64encode(gzip.compress(base64.b64encode((CHART / "values.schema.json").read_bytes())))
-    assert len(stored) <= 20_000
+    assert len(stored) <= 19_500
