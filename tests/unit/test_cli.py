@@ -41,14 +41,16 @@ def sametag(*words: str, folder: Path | None = None, **environment: str) -> subp
     )
 
 
-def revision(number: int, tag: str, status: str, description: str = "Upgrade complete") -> dict[str, Any]:
+def revision(
+    number: int, tag: str, status: str, description: str = "Upgrade complete", *, manifest: str = MANIFEST
+) -> dict[str, Any]:
     """One of Helm's Secrets."""
     record = {
         "version": number,
         "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": description},
         "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}, "values": {}},
         "config": {"image": {"repository": "registry.example.com/app", "tag": tag}},
-        "manifest": MANIFEST,
+        "manifest": manifest,
     }
     packed = base64.b64encode(gzip.compress(json.dumps(record).encode()))
     return {"metadata": {"name": f"v{number}"}, "data": {"release": base64.b64encode(packed).decode()}}
@@ -141,6 +143,31 @@ def test_status_names_an_object_that_is_gone(api: ApiServer) -> None:
     ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
     assert (ran.returncode, ran.stdout.splitlines()[-1]) == (6, "Service web is not there: revision 2 has it")
+
+
+def test_a_kind_that_is_not_kubernetes_own_is_asked_for_its_plural(api: ApiServer) -> None:
+    """No rule makes `lenses` of Lens."""
+    deployed(api, "1.10")
+    manifest = "---\napiVersion: optics.example.com/v1\nkind: Lens\nmetadata: {name: wide}\n"
+    secrets = [revision(2, "1.10", "deployed", manifest=manifest)]
+    api.answers[f"{NAMESPACE}/secrets"] = (200, {"metadata": {}, "items": secrets})
+    kinds = [{"name": "lenses/status", "kind": "Lens"}, {"name": "lenses", "kind": "Lens", "namespaced": True}]
+    api.answers["/apis/optics.example.com/v1"] = (200, {"resources": kinds})
+    api.answers["/apis/optics.example.com/v1/namespaces/apps/lenses"] = (200, {"metadata": {}, "items": []})
+    ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
+
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (6, "Lens wide is not there: revision 2 has it")
+
+
+def test_a_kind_that_the_cluster_has_not_is_named(api: ApiServer) -> None:
+    deployed(api, "1.10")
+    manifest = "---\napiVersion: optics.example.com/v1\nkind: Lens\nmetadata: {name: wide}\n"
+    secrets = [revision(2, "1.10", "deployed", manifest=manifest)]
+    api.answers[f"{NAMESPACE}/secrets"] = (200, {"metadata": {}, "items": secrets})
+    ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
+
+    told = "what others have changed cannot be told: the cluster has no Lens of optics.example.com/v1"
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, told)
 
 
 def test_who_may_not_see_every_object_still_sees_the_pods(api: ApiServer) -> None:

@@ -11,6 +11,8 @@ import pytest
 from sametag.deploy import Plan, Status
 from sametag.diff import ABSENT, Change, Hook, ObjectDiff, Owner
 from sametag.diff.objects import Key
+from sametag.output.documents import Documents
+from sametag.output.lines import ProgressLines
 from sametag.output.plans import in_short, plan_in_full, plan_json, plan_lines
 from sametag.output.status import status_json, status_lines
 from sametag.release import Revision
@@ -122,6 +124,15 @@ def test_as_json_a_value_that_is_not_there_is_left_out_and_null_is_a_value() -> 
         {"setting": "b", "old": 1, "by": {"manager": "vpa", "time": "2026-01-02T03:04:05+00:00"}, "derived": False},
     ]
     assert (item["service"], item["kind"], item["action"]) == ("web", "Deployment", "change")
+
+
+def test_a_dry_run_writes_its_plan_where_results_go() -> None:
+    progress, results = list[str](), list[str]()
+    ProgressLines(progress.append, results.append)(plan(changed("web", IMAGE)))
+
+    assert (progress, results) == ([], list(plan_lines(plan(changed("web", IMAGE)))))
+    (event,) = Documents().of(plan())
+    assert (event["event"], event["newTag"]) == ("plan", "2.0")
 
 
 def test_status_says_what_is_there_and_what_should_be() -> None:

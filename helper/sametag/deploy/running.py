@@ -12,6 +12,7 @@ from sametag import diff
 from sametag import release as helm_release
 from sametag.cluster import connect
 from sametag.deploy.run import image_of
+from sametag.errors import ClusterError
 from sametag.rollout import digests_of, snapshot, watch
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Status:
         revision: The newest one.
         services: Their pods.
         drift: What differs from the revision's manifest; each is what setting it right would do.
-        refusal: Why the objects could not be held against the manifest: a right is missing. Empty where they were.
+        refusal: Why the objects could not be held against the manifest, a missing right say; empty where they were.
     """
 
     revision: Revision
@@ -78,14 +79,16 @@ async def status(target: Target, release: str) -> Status:
 async def _status(client: AsyncClient, release: str, services: Sequence[ServiceState]) -> Status:
     history = await helm_release.revisions(client, release)
     newest = helm_release.current(history, release, str(client.namespace))
+    # Whoever may only read, or has lost a CustomResourceDefinition, still sees the pods.
     try:
         situation = await diff.look(client, release, newest, server_side=newest.server_side)
         return Status(newest, tuple(services), await diff.drift(situation))
     except ApiError as error:
         if error.status.code != _FORBIDDEN:
             raise
-        # Who may only read still sees the pods.
         return Status(newest, tuple(services), (), error.status.message or "forbidden")
+    except ClusterError as error:
+        return Status(newest, tuple(services), (), error.message)
 
 
 async def follow(target: Target, release: str, look: Callable[[Status], None]) -> None:
