@@ -93,7 +93,8 @@ class Chaos:
         if name == "quota":
             kubectl("create", "quota", "full", "--hard=pods=3", "--namespace", self.app.namespace)
         try:
-            ended = self.app.upgrade(fault.tag, **fault.changes)
+            # It is on NEW: what is wrong with no pod would be no change.
+            ended = self.app.upgrade(OLD if fault.tag == NEW else fault.tag, **fault.changes)
         finally:
             if name == "quota":
                 kubectl("delete", "quota", "full", "--namespace", self.app.namespace)
@@ -144,7 +145,9 @@ class Chaos:
         return f"{_AWAY[component]} s: exit {process.returncode}"
 
     def _upgrading(self) -> subprocess.Popen[str]:
-        return self.app.start("upgrade", "--values", str(self.app.values({})), "--tag", self.draw.choice((OLD, NEW)))
+        return self.app.start(
+            "upgrade", "--values", str(self.app.values({})), "--tag", self.draw.choice((OLD, NEW)), "--take-over"
+        )
 
 
 def main() -> int:
