@@ -42,7 +42,7 @@ generate: setup ## Write the schema, the chart's README, the CLI reference, the 
 
 .PHONY: bench
 bench: setup ## Ratios to Helm and to the floor, taken in one run
-	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/bench.py
+	@$(BIN)/python -m embedded run -- $(BIN)/python tools/bench.py
 
 .PHONY: chaos
 chaos: setup ## Faults at random for SECONDS (600), drawn with SEED: what was tried, and what broke

@@ -1,0 +1,94 @@
+"""What the watch has seen of a rollout decides when it has failed, and what is named."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sametag.cluster import Target
+from sametag.deploy import Options, Request
+from sametag.deploy.view import View
+from sametag.rollout import Image, PodState, ServiceState, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sametag.deploy import Event
+
+IMAGE = Image("registry.example.com/app", "2")
+MISSING = Trouble("ImageNotFound", "there is no app:2", "web-1", "web")
+REFUSED = Trouble("Forbidden", "exceeded quota", "")
+WAITS = Trouble("NotReady", "", "worker-1", "worker")
+
+
+def state(name: str, *, generation: int = 2, ready: bool = True, **more: object) -> ServiceState:
+    pod = PodState(f"{name}-1", ("registry.example.com/app:2",), ready=ready, restarts=0, digests=("sha256:ab",))
+    found = {"observed": True, "pods": (pod,), **more}
+    return ServiceState(name, name, name, generation, desired=1, updated=1, ready=int(ready), **found)  # type: ignore[arg-type]
+
+
+def seen(*looks: list[ServiceState], then: Callable[[View], object], fail_fast: bool = True) -> object:
+    """Return what a view says after these looks; the first one is what was there before."""
+
+    async def main() -> object:
+        events: list[Event] = []
+        view = View(None, Request(Target(), "app", events.append, Options(fail_fast=fail_fast)))  # type: ignore[arg-type]
+        for look in looks:
+            view.look(look)
+        for task in view.explaining:
+            task.cancel()
+        assert len(events) == len(looks)
+        return then(view)
+
+    return asyncio.run(main())
+
+
+BEFORE = [state("web", generation=1), state("worker", generation=1)]
+
+
+def test_every_service_that_fails_is_named_not_only_the_first() -> None:
+    first = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
+    second = [state("web", ready=False), state("worker", ready=False, troubles=(REFUSED,))]
+
+    assert seen(BEFORE, first, second, then=lambda view: view.failures()) == [("web", MISSING), ("worker", REFUSED)]
+
+
+def test_it_is_decided_once_every_other_service_is_well_or_in_trouble_too() -> None:
+    starting = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
+    well = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
+
+    decided: list[object] = [
+        seen(*looks, then=lambda view: (view.stuck.is_set(), view.decided.is_set()))
+        for looks in ((BEFORE,), (BEFORE, starting), (BEFORE, starting, well))
+    ]
+    assert decided == [(False, False), (True, False), (True, True)]
+
+
+def test_what_was_wrong_before_is_not_held_against_the_rollout() -> None:
+    broken = [state("web", generation=1, ready=False, troubles=(MISSING,))]
+
+    assert seen(broken, broken, then=lambda view: (view.stuck.is_set(), view.troubles())) == (False, [])
+
+
+def test_where_nothing_is_wrong_the_containers_that_helm_waits_for_are_named() -> None:
+    waiting = [state("web"), state("worker", ready=False, unready=(WAITS,))]
+
+    assert seen(BEFORE, waiting, then=lambda view: view.failures()) == [("worker", WAITS)]
+
+
+def test_without_fail_fast_trouble_is_told_and_ends_nothing() -> None:
+    troubled = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
+    told = seen(BEFORE, troubled, then=lambda view: (view.stuck.is_set(), view.failures()), fail_fast=False)
+
+    assert told == (False, [("web", MISSING)])
+
+
+def test_it_is_settled_when_every_pod_runs_the_image_and_jobs_are_helms_to_wait_for() -> None:
+    job = state("migrate", ready=False, job=True)
+
+    def settled(view: View) -> bool:
+        view.expect(IMAGE)
+        return view.settled.is_set()
+
+    assert seen(BEFORE, [state("web"), state("worker"), job], then=settled)
+    assert not seen(BEFORE, [state("web"), state("worker", ready=False)], then=settled)
