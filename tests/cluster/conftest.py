@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import definitions
+from asking import Oracle
 from embedded import Cluster as Embedded
 from embedded import images
 from gifinator import NEW, OLD, ROOT, SOURCE, Kubectl
@@ -168,3 +169,12 @@ def make_app(
 
     yield make
     kubectl("delete", "namespace", "--wait=false", *namespaces)
+
+
+@pytest.fixture(scope="module")
+def oracle(kubectl: Kubectl, custom_kinds: None) -> Iterator[Oracle]:  # noqa: ARG001 - the kinds must be there
+    """Helm 4 and the API server, asked in a namespace without any policy."""
+    namespace = "property"
+    kubectl("create", "namespace", namespace)
+    yield Oracle(needed("SAMETAG_HELM4"), namespace)
+    kubectl("delete", "namespace", namespace)

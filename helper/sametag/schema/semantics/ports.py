@@ -109,6 +109,18 @@ def _milliseconds(duration: Any) -> int:
     return sum(int(number) * units[unit] for number, unit in parts)
 
 
+def route_parents(service: Service) -> Iterator[Flaw]:
+    """The Gateway API refuses two references to one Gateway that do not name different listeners."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for index, parent in maps(service.get("route", "parentRefs")):
+        section, gateway = text(parent.get("sectionName")), (text(parent.get("namespace")), text(parent.get("name")))
+        there = seen.setdefault(gateway, set())
+        if there and (section in there or "" in (section, *there)):
+            says = f"names the Gateway {gateway[1]} again"
+            yield Flaw(("route", "parentRefs", index), says, "give each of them a sectionName of its own")
+        there.add(section)
+
+
 def repeated_port(service: Service) -> Iterator[Flaw]:
     """Kubernetes refuses two ports of one number and protocol."""
     serves = service.serves and service.get("service", "enabled") is not False

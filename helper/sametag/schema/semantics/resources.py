@@ -17,6 +17,7 @@ _NANO = 10**9
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = "KMGTPE"
 _QUANTITY = r"\+?([0-9]{0,40})(?:\.([0-9]{0,40}))?([KMGTPE]i|[numkMGTPE]|[eE]([+-]?[0-9]{1,3}))?"
+_PAGES = "hugepages-"
 _BYTES = ("memory", "ephemeral-storage", "storage")
 # An exponent beyond this has no use, and its power would take memory.
 _EXPONENTS = range(-30, 31)
@@ -61,17 +62,30 @@ def request_above_limit(service: Service) -> Iterator[Flaw]:
 
 
 def whole_devices(service: Service) -> Iterator[Flaw]:
-    """Kubernetes refuses a request of a device, such as a GPU, that is not its limit."""
+    """Kubernetes refuses a request of a device, such as a GPU, or of huge pages, that is not its limit."""
     for path, resources in _resources(service):
         requests, limits = mapping(resources.get("requests")), mapping(resources.get("limits"))
         for name, request in requests.items():
-            if (
-                "/" in name
-                and not name.startswith("kubernetes.io/")
-                and quantity(request) != quantity(limits.get(name))
-            ):
+            device = name.startswith(_PAGES) or ("/" in name and not name.startswith("kubernetes.io/"))
+            if device and quantity(request) != quantity(limits.get(name)):
                 says = f"is {request}, and its limit {limits.get(name, 'is missing')}: they must be equal"
                 yield Flaw((*path, "requests", name), says, "set the limit alone, which is the request as well")
+
+
+def huge_pages(service: Service) -> Iterator[Flaw]:
+    """Kubernetes refuses a part of a huge page, and huge pages without cpu or memory beside them."""
+    for path, resources in _resources(service):
+        kinds = {kind: mapping(resources.get(kind)) for kind in ("requests", "limits")}
+        others = any(name in amounts for name in ("cpu", "memory") for amounts in kinds.values())
+        for kind, amounts in kinds.items():
+            for name, amount in amounts.items():
+                size, wanted = quantity(name.removeprefix(_PAGES)), quantity(amount)
+                if not (name.startswith(_PAGES) and size and wanted is not None):
+                    continue
+                if wanted % size:
+                    yield Flaw((*path, kind, name), f"is {amount}, and not a multiple of its pages")
+                elif not others:
+                    yield Flaw((*path, kind, name), "needs cpu or memory beside it", at_key=True)
 
 
 def thousandths_of_bytes(service: Service) -> Iterator[Flaw]:

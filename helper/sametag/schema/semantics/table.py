@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sametag.schema.semantics import containers, content, ports, release, resources, workloads
+from sametag.schema.semantics import addresses, containers, content, ports, release, resources, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +56,7 @@ SERVICE_RULES = (
     Rule("unknown-port", "error", ports.led_to_port, _OUTSIDE, _BEHIND),
     Rule("no-service-behind", "error", ports.leads_nowhere, _OUTSIDE, _BEHIND),
     Rule("late-backend", "error", ports.route_timeouts, ("route",)),
+    Rule("repeated-gateway", "error", ports.route_parents, ("route",)),
     Rule("repeated-port", "error", ports.repeated_port, ("ports", *_HELPERS)),
     Rule("wrong-service-type", "error", ports.service_type, ("ports", "service")),
     Rule(
@@ -73,6 +74,7 @@ SERVICE_RULES = (
     Rule("reserved-label", "error", containers.reserved_label, ("labels", "podLabels")),
     Rule("no-name-server", "error", containers.names_without_server, ("dnsPolicy",)),
     Rule("request-above-limit", "error", resources.request_above_limit, ("resources", *_HELPERS)),
+    Rule("part-of-a-page", "error", resources.huge_pages, ("resources", *_HELPERS)),
     Rule("unequal-devices", "error", resources.whole_devices, ("resources", *_HELPERS)),
     Rule("thousandths-of-bytes", "error", resources.thousandths_of_bytes, ("resources", *_HELPERS)),
     Rule("minimum-above-maximum", "error", resources.minimum_above_maximum, ("autoscaling", "keda")),
@@ -99,7 +101,7 @@ SERVICE_RULES = (
         "slow-stop",
         "error",
         workloads.slow_stop,
-        ("preStopDelaySeconds", "terminationGracePeriodSeconds", "lifecycle"),
+        ("preStopDelaySeconds", "terminationGracePeriodSeconds", "lifecycle", *_HELPERS),
         ("ports",),
     ),
     Rule("wrong-probe-setting", "error", workloads.probe_settings, ("probes", *_HELPERS)),
@@ -109,6 +111,8 @@ SERVICE_RULES = (
     Rule("repeated-content", "error", content.repeated_key, ("config",)),
     Rule("wrong-secret-type", "error", content.secret_type, ("secrets",)),
     Rule("too-large", "error", content.too_large, _FILES),
+    Rule("backward-range", "error", addresses.backward_range, ("networkPolicy",)),
+    Rule("wrong-block", "error", addresses.wrong_block, ("networkPolicy", "service")),
     Rule("unknown-service", "error", release.unknown_service, ("networkPolicy",), ("ports",)),
     Rule("undeclared-port", "warning", ports.undeclared_port, ("probes", "lifecycle", *_HELPERS), ("ports",)),
     Rule(

@@ -75,19 +75,23 @@ def wrong_strategy(service: Service) -> Iterator[Flaw]:
     if chosen not in known:
         says = f"is {chosen}, and a {kind} knows {' and '.join(known)}"
         yield Flaw(("strategy", "type"), says)
-    elif chosen != "RollingUpdate" and rolling and kind != "DaemonSet":
+    elif chosen != "RollingUpdate" and strategy.get("rollingUpdate") is not None and kind != "DaemonSet":
         says = f"is for type RollingUpdate, and this is {chosen}"
         yield Flaw(("strategy", "rollingUpdate"), says, "remove it", at_key=True)
-    elif chosen == "RollingUpdate":
-        yield from _rolling(service, rolling)
+    else:
+        yield from _unknown(kind, rolling)
+        yield from _rolling(service, rolling) if chosen == "RollingUpdate" else ()
+
+
+def _unknown(kind: str, rolling: dict[str, Any]) -> Iterator[Flaw]:
+    for key, value in rolling.items():
+        if key not in _ROLLING[kind] and value is not None:
+            says = f"is not for a {kind}, which knows {' and '.join(_ROLLING[kind])}"
+            yield Flaw(("strategy", "rollingUpdate", key), says, "remove it", at_key=True)
 
 
 def _rolling(service: Service, rolling: dict[str, Any]) -> Iterator[Flaw]:
     at, kind = ("strategy", "rollingUpdate"), service.kind
-    for key, value in rolling.items():
-        if key not in _ROLLING[kind] and value is not None:
-            says = f"is not for a {kind}, which knows {' and '.join(_ROLLING[kind])}"
-            yield Flaw((*at, key), says, "remove it", at_key=True)
     surge, fewer = rolling.get("maxSurge"), rolling.get("maxUnavailable")
     surge = (0 if kind == "DaemonSet" else "25%") if surge is None else surge
     fewer = (1 if kind == "DaemonSet" else "25%") if fewer is None else fewer
@@ -112,6 +116,12 @@ def slow_stop(service: Service) -> Iterator[Flaw]:
     grace = whole(service.get("terminationGracePeriodSeconds"), _GRACE) or 0
     hooks = ("preStop", "postStart") if "lifecycle" in service.merged else ()
     paths: list[tuple[str, ...]] = [("lifecycle", hook, "sleep", "seconds") for hook in hooks]
+    for at, container in service.helpers():
+        for hook in ("preStop", "postStart"):
+            sleep = mapping(mapping(mapping(container.get("lifecycle")).get(hook)).get("sleep"))
+            if (whole(sleep.get("seconds")) or 0) > grace:
+                says = f"is {sleep['seconds']}, above terminationGracePeriodSeconds, {grace}"
+                yield Flaw((*at, "lifecycle", hook, "sleep", "seconds"), says, "lower it, or raise that")
     if service.serves and service.map("ports") and not service.get("lifecycle", "preStop"):
         paths.append(("preStopDelaySeconds",))
     for path in paths:
