@@ -49,9 +49,10 @@ chaos: setup ## Faults at random for SECONDS (600), drawn with SEED: what was tr
 	@env PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests/support SEED="$(SEED)" SECONDS="$(SECONDS)" $(BIN)/python tests/cluster/chaos.py
 
 .PHONY: fuzz
-fuzz: setup ## Look for values that break the loader or the checks, for SECONDS (60), drawn with SEED
-	@seed=$(or $(SEED),$$RANDOM); echo "SEED=$$seed"; \
-	  SEED=$$seed EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/pytest -q tests/unit/test_fuzz.py
+fuzz: setup ## Look for values that break the loader, or that we and the API server disagree on (SEED, EXAMPLES, SECONDS)
+	@seed=$(or $(SEED),$$RANDOM); echo "SEED=$$seed"; export SEED=$$seed EXAMPLES=$(or $(EXAMPLES),2000); \
+	  $(BIN)/pytest -q tests/unit/test_fuzz.py; \
+	  $(BIN)/python -m embedded run -- $(BIN)/pytest -q -s tests/cluster/test_property.py tests/cluster/test_property_reverse.py
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tools/fuzz.txt
 	@$(BIN)/python tools/fuzz.py $(or $(SECONDS),60)
 
