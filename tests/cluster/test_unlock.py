@@ -30,8 +30,10 @@ def helm_status(kubectl: Kubectl, namespace: str) -> str:
 def kill_once(status: str, kubectl: Kubectl, namespace: str, *words: str) -> None:
     """Start a command, and kill it as soon as the release is in this status."""
     client = start(*words)
-    wait_until(lambda: helm_status(kubectl, namespace) == status)
+    wait_until(lambda: helm_status(kubectl, namespace) == status or client.poll() is not None)
+    ended = client.poll()
     client.kill()
+    assert ended is None, client.communicate(timeout=30)
     client.communicate(timeout=30)
 
 
