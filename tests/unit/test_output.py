@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from rollouts import MISSING, NEW, OLD, failed_upgrade, good_upgrade, moving, progress, running, start
-from sametag.deploy import Outcome, Step
+from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, running, start
+from sametag.deploy import Outcome, Step, Troubled
 from sametag.errors import RolloutError
 from sametag.output.documents import Documents
 from sametag.output.lines import ProgressLines
@@ -158,3 +160,32 @@ def test_times_are_rfc_3339_in_utc() -> None:
     (document,) = Documents(lambda: at).of(Step("x"))
 
     assert document == {"version": 1, "event": "step", "time": "2026-01-02T03:04:05.600Z", "text": "x"}
+
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+SCHEMA = json.loads((REFERENCE / "events.schema.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("events", "end"),
+    [
+        (good_upgrade(), done()),
+        ([*failed_upgrade(), Troubled((crash(),))], FAILED),
+        ([start("install", NEW), progress(1, OLD, running("web", NEW)), progress(2, OLD)], FAILED),
+        ([], End("rollback", "shop", 1.0)),
+    ],
+)
+def test_every_document_is_as_the_schema_says(events: list[Event], end: End) -> None:
+    validator = Draft202012Validator(SCHEMA)
+
+    for document in documents(events, end):
+        validator.validate(document)
+
+
+def test_every_event_and_every_field_is_documented() -> None:
+    page = (REFERENCE / "events.md").read_text()
+
+    for event in SCHEMA["oneOf"]:
+        assert f"| `{event['properties']['event']['const']}` |" in page
+        for name in event["properties"]:
+            assert f"`{name}`" in page, name

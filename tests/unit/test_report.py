@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -18,7 +19,6 @@ from sametag.output.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from sametag.deploy import Event
     from sametag.errors import SametagError
@@ -139,3 +139,10 @@ def test_a_folder_that_cannot_be_made_is_said_before_anything_is_changed(tmp_pat
 
     with pytest.raises(UsageError, match="--report"):
         Report(str(tmp_path / "file/report"))
+
+
+def test_every_field_of_report_json_is_documented(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/report.md").read_text()
+
+    for name in document(report(tmp_path, failed_upgrade(), FAILED)):
+        assert f"`{name}`" in page, name

@@ -182,7 +182,7 @@ class Deployment:
         """Run `helm upgrade --install` with exactly these values, watched."""
         image = values.get("image") or {}
         tag = str(image.get("tag") or image.get("digest") or "")
-        await self._start("upgrade" if self.history else "install", tag)
+        await self._start("install" if self.gone else "upgrade", tag)
         return await self.see_through(
             lambda: self.helm.install_or_upgrade(
                 self.name,

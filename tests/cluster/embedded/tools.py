@@ -48,6 +48,7 @@ _PACKAGES = {
     "ip": "iproute2",
 }
 _EDITOR_PACKAGES = {"node": "nodejs", "npm": "npm"}
+_BROWSER_PACKAGES = {"chromium-headless-shell": "chromium-headless-shell"}
 
 
 class ToolError(Exception):
@@ -172,6 +173,13 @@ def ensure_image_builder(say: Say) -> None:
 def ensure_node(say: Say) -> None:
     """Bring Node.js and npm, which the language server of the editors needs."""
     _ensure_packages(say, _EDITOR_PACKAGES)
+
+
+def ensure_browser(say: Say) -> Path:
+    """Bring a Chromium without a screen, in which the report of a rollout is looked at."""
+    _ensure_packages(say, _BROWSER_PACKAGES)
+    (program,) = _BROWSER_PACKAGES
+    return Path(shutil.which(program) or program)
 
 
 def _ensure_packages(say: Say, wanted: Mapping[str, str]) -> None:
