@@ -2,6 +2,7 @@
 
 python tools/refresh_kubernetes.py                   writes the snapshot of the version that schemas.py names
 python tools/refresh_kubernetes.py --check newest    compares it with the newest release, and exits 1 where that differs
+python tools/refresh_kubernetes.py --check 1.37.2    with that release
 python tools/refresh_kubernetes.py --check server    compares it with the API server of KUBECONFIG (SAMETAG_KUBECTL)
 
 The published OpenAPI document has types and descriptions but no enums; the Go source generated beside it has both, and
@@ -38,11 +39,11 @@ _ENUM = re.compile(r'\n\t{5}"(\w+)": \{\n(?:(?!\n\t{5}\}).)*?Enum: +\[\]interfac
 def main() -> int:
     """Write the snapshot, or return 1 where it differs."""
     parser = argparse.ArgumentParser(description="Renew or check the snapshot of Kubernetes' types.")
-    parser.add_argument("--check", choices=["newest", "server"], help="write nothing; compare with this")
+    parser.add_argument("--check", metavar="VERSION", help="write nothing, compare: newest, server, or a version")
     against: str | None = parser.parse_args().check
     if against is None:
         return _write()
-    version, definitions = _newest() if against == "newest" else server()
+    version, definitions = server() if against == "server" else _released(against)
     if _minor(version) < _minor(KUBERNETES):
         print(f"Kubernetes {version} is older than the snapshot of {KUBERNETES}: not compared", file=sys.stderr)
         return 0
@@ -50,7 +51,7 @@ def main() -> int:
     known = _known()
     for line in sorted(set(found) - known):
         print(f"Kubernetes {version}, unlike {KUBERNETES}: {line}; follow it, or say why not in {_PAGE.name}")
-    gone = known - set(found) if against == "newest" else set()
+    gone = set() if against == "server" else known - set(found)
     for line in sorted(gone):
         print(f"Kubernetes {version}: it is no difference that {line}; remove it from {_PAGE.name}")
     print(f"Kubernetes {version}: {len(found)} differences from the snapshot of {KUBERNETES}", file=sys.stderr)
@@ -101,8 +102,9 @@ def _plain(value: Any) -> str:
     return json.dumps(sorted(value) if isinstance(value, list) else value, sort_keys=True)
 
 
-def _newest() -> tuple[str, Definitions]:
-    version = _go("list", "-m", "-json", "k8s.io/kubernetes@latest")["Version"].removeprefix("v")
+def _released(version: str) -> tuple[str, Definitions]:
+    if version == "newest":
+        version = _go("list", "-m", "-json", "k8s.io/kubernetes@latest")["Version"].removeprefix("v")
     return version, _module(version)
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 NAME = "gifinator"
 FAILED_AND_ROLLED_BACK = 4
+#: Below the top of the project, where the commands run.
+REPORT = "build/report"
 
 
 class DemoError(Exception):
@@ -165,8 +167,9 @@ def with_plain_helm(stage: Stage, helm: str) -> None:
 
 def no_such_tag(stage: Stage) -> None:
     with step(f"Upgrade to {MISSING}, which was never built"):
-        stage.run("sametag", "upgrade", NAME, "-n", NAME, "--tag", MISSING, exits=FAILED_AND_ROLLED_BACK)
-        print(f"(exit code {FAILED_AND_ROLLED_BACK})")
+        words = ("sametag", "upgrade", NAME, "-n", NAME, "--tag", MISSING, "--report", REPORT)
+        stage.run(*words, exits=FAILED_AND_ROLLED_BACK)
+        print(f"(exit code {FAILED_AND_ROLLED_BACK}; {REPORT}/report.html tells it with a timeline)")
         stage.everything_runs(OLD)
 
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from refresh_kubernetes import Definitions
 
 
-@pytest.mark.parametrize("against", ["server", "newest"])
+# The newest that was looked at: a release of tomorrow must not fail the commit of yesterday. A job that runs each week
+# asks for the newest there is.
+NEWEST = "1.37.2"
+
+
+@pytest.mark.parametrize("against", ["server", NEWEST])
 def test_a_newer_kubernetes_differs_in_nothing_but_what_is_explained(against: str) -> None:
     command = [sys.executable, str(ROOT / "tools/refresh_kubernetes.py"), "--check", against]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
