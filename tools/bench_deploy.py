@@ -141,17 +141,16 @@ def _fake_node(kubectl: Kubectl) -> Iterator[None]:
         "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
         "status": {"allocatable": {"cpu": "100", "memory": "100Gi", "pods": "1000", "ephemeral-storage": "1Ti"}},
     }
-    words = [
-        str(tools.ensure_kwok(print)),
-        "--kubeconfig",
-        str(kubectl.kubeconfig),
-        "--manage-nodes-with-label-selector",
-    ]
+    kubectl("apply", "-f", "-", stdin=json.dumps(document))
+    # Without a lease the node is lost after 40 s, and its pods are not ready.
+    words = [str(tools.ensure_kwok(print)), "--kubeconfig", str(kubectl.kubeconfig), "--node-lease-duration-seconds=40"]
     kwok = subprocess.Popen(
-        [*words, f"type={_FAKE_NODE}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=kubectl.environment
+        [*words, "--manage-nodes-with-label-selector", f"type={_FAKE_NODE}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=kubectl.environment,
     )
     try:
-        kubectl("apply", "-f", "-", stdin=json.dumps(document))
         yield
     finally:
         kubectl("delete", "node", _FAKE_NODE, "--ignore-not-found")
