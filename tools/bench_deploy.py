@@ -1,7 +1,4 @@
-"""What `sametag upgrade` costs beside `helm upgrade --wait`: time, in turns in one run, and requests to the API server.
-
-Four services are real containers; the pods of a hundred are kwok's, which needs none, so that one machine carries them.
-"""
+"""What `sametag upgrade` costs beside `helm upgrade --wait`: time, in turns in one run, and requests to the API server."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedded import images, tools
+from embedded import images
 from gifinator import NEW, OLD, SOURCE, Kubectl
 
 if TYPE_CHECKING:
@@ -25,9 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 _NAME = "bench"
-# By the number of services: a rollout of many takes its time.
-_ROUNDS = {4: 5, 100: 2}
-_FAKE_NODE = "kwok"
+_SERVICES = (4,)
+_ROUNDS = 5
 
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 # What kubectl proxy -v=6 logs of each answer.
@@ -64,10 +60,10 @@ class Bench:
         """Install the release on the old tag."""
         self.run(["sametag", "install", _NAME, "--namespace", _NAME, "--values", str(self.values), "--tag", OLD])
 
-    def times(self, rounds: int) -> tuple[float, float]:
+    def times(self) -> tuple[float, float]:
         """Return the median seconds of Helm's upgrades and of ours, which take turns."""
         theirs, ours = [], []
-        for _ in range(rounds):
+        for _ in range(_ROUNDS):
             theirs.append(self.run(self.helm(NEW)))
             ours.append(self.run(self.sametag(OLD)))
         return statistics.median(theirs), statistics.median(ours)
@@ -113,49 +109,11 @@ def _values(count: int, repository: str) -> dict[str, Any]:
         "terminationGracePeriodSeconds": 1,
         "minReadySeconds": 0,
     }
-    if count > _REAL:
-        defaults["nodeSelector"] = {"type": _FAKE_NODE}
-        defaults["tolerations"] = [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}]
     return {
         "image": {"repository": repository, "pullPolicy": "IfNotPresent"},
         "defaults": defaults,
         "services": {f"service-{number}": service for number in range(count)},
     }
-
-
-# Services whose pods are containers.
-_REAL = 4
-
-
-@contextmanager
-def _fake_node(kubectl: Kubectl) -> Iterator[None]:
-    """Add a node that takes a thousand pods and runs none."""
-    document = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": _FAKE_NODE,
-            "annotations": {"kwok.x-k8s.io/node": "fake"},
-            "labels": {"type": _FAKE_NODE, "kubernetes.io/hostname": _FAKE_NODE},
-        },
-        "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
-        "status": {"allocatable": {"cpu": "100", "memory": "100Gi", "pods": "1000", "ephemeral-storage": "1Ti"}},
-    }
-    kubectl("apply", "-f", "-", stdin=json.dumps(document))
-    # Without a lease the node is lost after 40 s, and its pods are not ready.
-    words = [str(tools.ensure_kwok(print)), "--kubeconfig", str(kubectl.kubeconfig), "--node-lease-duration-seconds=40"]
-    kwok = subprocess.Popen(
-        [*words, "--manage-nodes-with-label-selector", f"type={_FAKE_NODE}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=kubectl.environment,
-    )
-    try:
-        yield
-    finally:
-        kubectl("delete", "node", _FAKE_NODE, "--ignore-not-found")
-        kwok.terminate()
-        kwok.wait()
 
 
 def main() -> None:
@@ -165,13 +123,11 @@ def main() -> None:
     for version in (OLD, NEW):
         images.build_and_push(SOURCE, repository, version, lambda _: None)
     print("services  helm upgrade --wait  sametag upgrade  more   ratio  requests: helm  sametag with helm  watches")
-    for count in _ROUNDS:
+    for count in _SERVICES:
         with ExitStack() as cleanup:
             folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
             (folder / "helm").symlink_to(os.environ["SAMETAG_HELM4"])
             (folder / "values.json").write_text(json.dumps(_values(count, repository)))
-            if count > _REAL:
-                cleanup.enter_context(_fake_node(kubectl))
             kubectl.create_restricted_namespace(_NAME)
             cleanup.callback(kubectl, "delete", "namespace", _NAME)
             environment = {**kubectl.environment, "PATH": f"{folder}:{os.environ['PATH']}"}
@@ -180,7 +136,7 @@ def main() -> None:
 
 def _print_line(bench: Bench, count: int) -> None:
     bench.install()
-    theirs, ours = bench.times(_ROUNDS[count])
+    theirs, ours = bench.times()
     their_requests, _ = bench.requests(bench.helm(NEW))
     our_requests, watches = bench.requests(bench.sametag(OLD))
     print(
