@@ -1,4 +1,4 @@
-"""What `sametag upgrade` costs beside `helm upgrade --wait`: time, in turns in one run, and requests to the API server."""
+"""What `sametag upgrade` costs beside `helm upgrade --wait`: time, in turns, and requests to the API server."""
 
 from __future__ import annotations
 
