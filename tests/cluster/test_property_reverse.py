@@ -35,6 +35,8 @@ STRICTER: tuple[Excuse, ...] = (
     Excuse("thousandths of a byte|no pod would start", "the kubelet starts no such pod"),
     Excuse("must be a host name", "a name whose last part is a number is an address"),
     Excuse('must not be empty|got the text ""', "nothing is said by leaving it out"),
+    Excuse(r"items\[\d+\]\.key must be", "no key can be called so"),
+    Excuse("monitor.path must start with '/'", "every path does"),
     Excuse("mountPath must be an absolute path", "it would be taken for one"),
     Excuse("hostIP must be an IP address", "the kubelet cannot listen there"),
     Excuse("strategy.rollingUpdate.maxUnavailable must be", "of a StatefulSet, it depends on a feature gate"),

@@ -22,6 +22,10 @@ _UNIQUE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 _SPAWNED = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 
+# What Kubernetes takes where nothing is said.
+_OTHERWISE = {"protocol": "TCP"}
+
+
 def repeated_name(service: Service) -> Iterator[Flaw]:
     """Kubernetes refuses two containers, ports or other entries of one name."""
     containers = {service.name}
@@ -32,7 +36,8 @@ def repeated_name(service: Service) -> Iterator[Flaw]:
         containers.add(text(name))
         yield from repeats((*path, "ports"), container.get("ports"), ("name",))
         yield from repeats((*path, "ports"), container.get("ports"), ("containerPort", "protocol"))
-        yield from repeats((*path, "volumeDevices"), container.get("volumeDevices"), ("devicePath",))
+        for field in ("devicePath", "name"):
+            yield from repeats((*path, "volumeDevices"), container.get("volumeDevices"), (field,))
     for at, fields in _UNIQUE:
         yield from repeats(at, service.get(*at), fields)
 
@@ -41,7 +46,7 @@ def repeats(path: Path, entries: Any, fields: tuple[str, ...]) -> Iterator[Flaw]
     """Yield the entries of a list that have the same fields as one before."""
     seen: set[tuple[Any, ...]] = set()
     for index, entry in maps(entries):
-        value = tuple(_scalar(entry.get(field)) for field in fields)
+        value = tuple(_scalar(entry.get(field)) or _OTHERWISE.get(field) for field in fields)
         if value[0] is None:
             continue
         if value in seen:

@@ -24,7 +24,7 @@ _EXPONENTS = range(-30, 31)
 
 
 def quantity(value: Any) -> int | None:
-    """Return a quantity of Kubernetes in thousand millionths; None where it is none."""
+    """Return a quantity of Kubernetes in thousand millionths, rounded up as there; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     found = re.fullmatch(
@@ -36,12 +36,12 @@ def quantity(value: Any) -> int | None:
     digits = int(found[1] + decimals)
     if unit.endswith("i"):
         amount = digits << 10 * (_BINARY.index(unit[0]) + 1)
-        return int(amount * _NANO // 10 ** len(decimals))
+        return int(-(-amount * _NANO // 10 ** len(decimals)))
     exponent = int(found[4]) if found[4] else _DECIMAL[unit]
     if exponent not in _EXPONENTS:
         return None
     power = 9 + exponent - len(decimals)
-    return int(digits * 10**power if power >= 0 else digits // 10**-power)
+    return int(digits * 10**power if power >= 0 else -(-digits // 10**-power))
 
 
 def request_above_limit(service: Service) -> Iterator[Flaw]:

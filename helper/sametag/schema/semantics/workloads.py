@@ -40,7 +40,7 @@ _ROLLING = {
     "StatefulSet": ("partition", "maxUnavailable"),
     "DaemonSet": ("maxSurge", "maxUnavailable"),
 }
-_GRACE = 30
+_GRACE, _DEADLINE = 30, 600
 # Helm's --timeout, unless it is given.
 _HELM_WAITS = 300
 # The fields of cron with their limits and names; https://pkg.go.dev/github.com/robfig/cron/v3 reads them in Kubernetes.
@@ -105,7 +105,7 @@ def _rolling(service: Service, rolling: dict[str, Any]) -> Iterator[Flaw]:
 
 def ready_after_deadline(service: Service) -> Iterator[Flaw]:
     """Kubernetes refuses a rollout that has failed before its pods can be available."""
-    ready, deadline = whole(service.get("minReadySeconds")), whole(service.get("progressDeadlineSeconds"))
+    ready, deadline = whole(service.get("minReadySeconds")), whole(service.get("progressDeadlineSeconds"), _DEADLINE)
     if service.kind == "Deployment" and ready and deadline and deadline <= ready:
         says = f"is {ready}, and must be below progressDeadlineSeconds, {deadline}"
         yield Flaw(("minReadySeconds",), says)
