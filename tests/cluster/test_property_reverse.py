@@ -38,6 +38,9 @@ STRICTER: tuple[Excuse, ...] = (
     Excuse(r"items\[\d+\]\.key must be", "no key can be called so"),
     Excuse("monitor.path must start with '/'", "every path does"),
     Excuse("mountPath must be an absolute path", "it would be taken for one"),
+    Excuse(r"(secretRef|configMapRef)\.name must be|resource.name must be", "there is nothing of that name"),
+    Excuse("revisionHistoryLimit must be at least 0", "less than none cannot be kept"),
+    Excuse("tolerance must be", "a fraction as a number, which KEDA refuses"),
     Excuse("hostIP must be an IP address", "the kubelet cannot listen there"),
     Excuse("strategy.rollingUpdate.maxUnavailable must be", "of a StatefulSet, it depends on a feature gate"),
 )

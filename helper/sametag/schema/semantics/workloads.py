@@ -160,7 +160,9 @@ def job_settings(service: Service) -> Iterator[Flaw]:
             yield Flaw(("job", key), "needs completionMode: Indexed", at_key=True)
     if job.get("maxFailedIndexes") is not None and job.get("backoffLimitPerIndex") is None:
         yield Flaw(("job", "maxFailedIndexes"), "needs backoffLimitPerIndex beside it", at_key=True)
-    if indexed and job.get("completions") is None and job.get("parallelism") is not None:
+    # For a Job that says neither, Kubernetes sets both.
+    counted = job.get("completions") is not None or (service.kind == "Job" and job.get("parallelism") is None)
+    if indexed and not counted:
         yield Flaw(("job", "completionMode"), "is Indexed, and needs completions beside it")
     if job.get("podFailurePolicy") is not None and service.get("restartPolicy") == "OnFailure":
         yield Flaw(("job", "podFailurePolicy"), "needs restartPolicy: Never", at_key=True)
