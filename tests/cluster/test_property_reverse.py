@@ -41,6 +41,8 @@ STRICTER: tuple[Excuse, ...] = (
     Excuse(r"(secretRef|configMapRef)\.name must be|resource.name must be", "there is nothing of that name"),
     Excuse("revisionHistoryLimit must be at least 0", "less than none cannot be kept"),
     Excuse("tolerance must be", "a fraction as a number, which KEDA refuses"),
+    Excuse(r"sleep.seconds must be at least 1|probes.port must be at least 1", "0 does nothing"),
+    Excuse(r"keda.*\.policies\[\d+\]\.type must be", "the autoscaler that KEDA makes of it would be refused"),
     Excuse("hostIP must be an IP address", "the kubelet cannot listen there"),
     Excuse("strategy.rollingUpdate.maxUnavailable must be", "of a StatefulSet, it depends on a feature gate"),
 )
