@@ -27,13 +27,18 @@ def state(name: str, *, generation: int = 2, ready: bool = True, **more: object)
     return ServiceState(name, name, name, generation, desired=1, updated=1, ready=int(ready), **found)  # type: ignore[arg-type]
 
 
-def seen(*looks: list[ServiceState], then: Callable[[View], object], fail_fast: bool = True) -> object:
-    """Return what a view says after these looks; the first one is what was there before."""
+def seen(
+    *looks: list[ServiceState], then: Callable[[View], object], fail_fast: bool = True, apart: float = 0
+) -> object:
+    """Return what a view says after these looks, so many seconds apart; the first one is what was there before."""
 
     async def main() -> object:
         events: list[Event] = []
-        view = View(None, Request(Target(), "app", events.append, Options(fail_fast=fail_fast)))  # type: ignore[arg-type]
-        for look in looks:
+        now = 0.0
+        request = Request(Target(), "app", events.append, Options(fail_fast=fail_fast))
+        view = View(None, request, lambda: now)  # type: ignore[arg-type]
+        for number, look in enumerate(looks):
+            now = number * apart
             view.look(look)
         for task in view.explaining:
             task.cancel()
@@ -68,6 +73,19 @@ def test_what_was_wrong_before_is_not_held_against_the_rollout() -> None:
     broken = [state("web", generation=1, ready=False, troubles=(MISSING,))]
 
     assert seen(broken, broken, then=lambda view: (view.stuck.is_set(), view.troubles())) == (False, [])
+
+
+def test_what_is_as_wrong_as_before_once_helm_has_applied_everything_was_not_cured() -> None:
+    """The same tag again: the workloads do not change, and Helm waits for them all the same."""
+    broken = [state("web", generation=1, ready=False, troubles=(MISSING,)), state("worker", generation=1)]
+    hook = state("migrate", ready=False, job=True)
+
+    def stuck(view: View) -> bool:
+        return view.stuck.is_set()
+
+    assert not seen(broken, broken, broken, then=stuck, apart=10)
+    assert seen(*[broken] * 5, then=stuck, apart=10)
+    assert not seen(*[[*broken, hook]] * 5, broken, then=stuck, apart=10)
 
 
 def test_where_nothing_is_wrong_the_containers_that_helm_waits_for_are_named() -> None:

@@ -10,7 +10,7 @@ from sametag.deploy.events import Progress, Troubled
 from sametag.rollout import Patience, evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from lightkube import AsyncClient
 
@@ -20,24 +20,31 @@ if TYPE_CHECKING:
     _Key = tuple[str, str, str, str]
 
 
+# Helm has applied everything by then, unless a hook is at work. A service that is as it was, and still in trouble, was
+# not cured by it: the same tag again, say.
+_APPLIED_SECONDS = 30
+
+
 class View:
     """Takes in each state of the services, tells the reader, and decides when it is enough.
 
     Args:
         client: For the logs of pods in trouble.
         request: Whom to tell, and whether what cannot heal is to end the rollout.
+        clock: Seconds from anywhere.
     """
 
-    def __init__(self, client: AsyncClient, request: Request) -> None:
+    def __init__(self, client: AsyncClient, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._request = request
-        self._patience = Patience()
+        self._clock = clock
+        self._patience = Patience(clock)
         self._expected: Image | None = None
-        self._began = time.monotonic()
+        self._began = self._hooks_ended = clock()
         self._explained: set[_Key] = set()
         self._failed: dict[_Key, tuple[str, Trouble]] = {}
         self.latest: tuple[ServiceState, ...] = ()
-        #: The services and Jobs at the first look, by name: what is wrong with those is not this rollout's doing.
+        #: The services and Jobs at the first look, by name: what is wrong there is not our doing, for a while.
         self.before: dict[str, ServiceState] = {}
         self.begun = asyncio.Event()
         #: Something cannot heal.
@@ -55,7 +62,9 @@ class View:
         if not self.begun.is_set():
             self.before = {state.name: state for state in states}
             self.begun.set()
-        self._request.report(Progress(self.latest, self.before, time.monotonic() - self._began))
+        if any(state.job for state in states):
+            self._hooks_ended = self._clock()
+        self._request.report(Progress(self.latest, self.before, self._clock() - self._began))
         found = self.troubles()
         exhausted = self._patience.exhausted(found)
         if self._request.options.fail_fast:
@@ -65,8 +74,10 @@ class View:
         self._check()
 
     def troubles(self) -> list[tuple[str, Trouble]]:
-        """Return the troubles of the services that this deployment changed; what was broken before is not its doing."""
-        return [(state.name, trouble) for state in self.latest if self._changed(state) for trouble in state.troubles]
+        """Return the troubles of the services that this deployment has changed, or was to cure and has not."""
+        applied = self._clock() - self._hooks_ended >= _APPLIED_SECONDS
+        mine = [state for state in self.latest if applied or self._changed(state)]
+        return [(state.name, trouble) for state in mine for trouble in state.troubles]
 
     def failures(self) -> list[tuple[str, Trouble]]:
         """Return what ended the rollout, and with it all that is in trouble or, without any, not ready."""
