@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from sametag.deploy import Plan, Status
 from sametag.diff import ABSENT, Change, Hook, ObjectDiff, Owner
@@ -158,3 +160,16 @@ def test_status_says_what_is_there_and_what_should_be() -> None:
         "by": {"manager": "kubectl", "time": None},
         "derived": False,
     }
+
+
+def test_the_event_of_a_plan_is_as_the_schema_says() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs/reference/events.schema.json").read_text())
+    found = plan(
+        changed("web", IMAGE, VERSION, Change("replicas", 3, ABSENT, Owner("kubectl-scale", None))),
+        whole("old", "Deployment", comes=False),
+        hooks=(Hook("Job", "migrate", ("pre-upgrade",)),),
+    )
+
+    for said in (found, Plan("shop", None, revision(1, "2.0"), (), ())):
+        (document,) = Documents().of(said)
+        Draft202012Validator(schema).validate(document)

@@ -130,6 +130,7 @@ def _outcome(outcome: Outcome) -> Document:
     return {
         "revision": revision.number,
         "tag": revision.tag,
-        "digest": revision.digest,
+        "digest": revision.digest or revision.note.digest,
+        "verified": revision.verified,
         "services": [state.name for state in outcome.services],
     }
