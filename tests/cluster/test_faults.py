@@ -57,7 +57,8 @@ def test_a_fault_is_named_with_evidence_and_every_service_is_back(tried: Tried, 
     assert {service: _LATER.get(reason, reason) for service, reason in named.items()} == fault.reasons
     if fault.log:
         (evidence,) = ended.failures(next(iter(fault.reasons)))
-        assert fault.log in evidence["log"]
+        # The one that runs again may have said nothing yet.
+        assert fault.log in [*evidence["log"], *evidence["previousLog"]]
     assert app.everything_runs(OLD)
     assert ended.end["remedy"] == f"every service is back on {OLD}"
 
@@ -82,7 +83,9 @@ def test_a_crash_loop_is_named_at_its_second_restart_with_its_log(tried: Tried) 
     _, ended = tried["crash-and-oom"].result()
     (web,), (worker,) = ended.failures("web"), ended.failures("worker")
 
-    assert web["message"] == "2 restarts; ended with exit code 3 (Error)"
+    assert web["message"].endswith("; ended with exit code 3 (Error)")
+    # The first of them ended the upgrade, and the other may be a moment behind.
+    assert "2 restarts" in {failure["message"].partition(";")[0] for failure in (web, worker)}
     # The kubelet keeps the log of one container that has ended, and the next may end at any moment.
     assert {*web["log"], *web["previousLog"]} == {"the port is taken"}
     assert any(event.startswith("BackOff: ") for event in web["events"])

@@ -58,6 +58,16 @@ def test_every_service_that_fails_is_named_not_only_the_first() -> None:
     assert seen(BEFORE, first, second, then=lambda view: view.failures()) == [("web", MISSING), ("worker", REFUSED)]
 
 
+def test_a_container_that_has_crashed_and_runs_again_is_named_until_its_pod_is_ready() -> None:
+    crashed = Trouble("Crashed", "1 restart", "worker-1", "worker")
+    first = [state("web", ready=False), state("worker", ready=False, troubles=(crashed,))]
+    second = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
+    healed = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
+
+    assert seen(BEFORE, first, second, then=lambda view: view.failures()) == [("web", MISSING), ("worker", crashed)]
+    assert seen(BEFORE, first, healed, then=lambda view: view.failures()) == [("web", MISSING)]
+
+
 def test_it_is_decided_once_every_other_service_is_well_or_in_trouble_too() -> None:
     starting = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
     well = [state("web", ready=False, troubles=(MISSING,)), state("worker")]

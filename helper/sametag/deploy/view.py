@@ -43,6 +43,8 @@ class View:
         self._began = self._hooks_ended = clock()
         self._explained: set[_Key] = set()
         self._failed: dict[_Key, tuple[str, Trouble]] = {}
+        # The newest of each container: one that crashes is in no trouble while it runs again.
+        self._newest: dict[tuple[str, str, str], tuple[str, Trouble]] = {}
         self.latest: tuple[ServiceState, ...] = ()
         #: The services and Jobs at the first look, by name: what is wrong there is not our doing, for a while.
         self.before: dict[str, ServiceState] = {}
@@ -66,6 +68,7 @@ class View:
             self._hooks_ended = self._clock()
         self._request.report(Progress(self.latest, self.before, self._clock() - self._began))
         found = self.troubles()
+        self._newest |= {(name, trouble.pod, trouble.container): (name, trouble) for name, trouble in found}
         exhausted = self._patience.exhausted(found)
         if self._request.options.fail_fast:
             self._fail(exhausted)
@@ -80,8 +83,11 @@ class View:
         return [(state.name, trouble) for state in mine for trouble in state.troubles]
 
     def failures(self) -> list[tuple[str, Trouble]]:
-        """Return what ended the rollout, and with it all that is in trouble or, without any, not ready."""
+        """Return what ended it, and what is or was in trouble and is not ready; without any, all that is not ready."""
         found = self._failed | _keyed(self.troubles())
+        told = {key[:3] for key in found}
+        unready = {(state.name, pod.name) for state in self.latest for pod in state.pods if not pod.ready}
+        found |= _keyed(pair for key, pair in self._newest.items() if key not in told and key[:2] in unready)
         if not found:
             waiting = [state for state in self.latest if state.job or not state.complete]
             found = _keyed([(state.name, unready) for state in waiting for unready in state.unready])
