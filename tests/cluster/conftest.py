@@ -157,6 +157,8 @@ def make_app(
 ) -> Iterator[Callable[..., App]]:
     """Make a small application with a namespace of its own; several may be made and used at once, by threads too."""
     suffix, namespaces = uuid.uuid4().hex[:6], []
+    # The first who asks makes it, and two threads at once are one too many.
+    tmp_path_factory.getbasetemp()
 
     def make(name: str, helm: str = "HELM4") -> App:
         folder = tmp_path_factory.mktemp(name)
