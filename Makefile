@@ -23,7 +23,7 @@ demo: setup ## The main job, before your eyes (KEEP=1 leaves it running; KUBECON
 .PHONY: test
 test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes
 	@cd examples/gifinator/source && go test ./...
-	@$(BIN)/python -m embedded run -- $(BIN)/pytest $(PYTEST)
+	@$(BIN)/python -m embedded run -- $(if $(RETRY),.ci/retry) $(BIN)/pytest $(PYTEST)
 
 .PHONY: check
 check: setup ## Lint, types, layers, drift of generated files, the manifests' security
