@@ -122,7 +122,8 @@ def test_a_command_that_is_not_in_the_image_fails_the_install_and_nothing_is_lef
     assert ran.code == 4
     assert "render: StartError" in ran.stderr
     assert "/usr/local/bin/rendr" in ran.stderr
-    assert kubectl.tags(namespace) == {}
+    # Helm has removed the workloads; their pods follow.
+    wait_until(lambda: kubectl.tags(namespace) == {})
     assert run("sametag", "history", NAME, "-n", namespace).code == 3
 
 
