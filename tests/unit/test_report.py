@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, start
+from sametag.cli.telling import telling
 from sametag.deploy import Failure
 from sametag.errors import HelmError, InterruptedByUserError, RolloutError, UsageError
 from sametag.output.listener import End
@@ -146,3 +148,22 @@ def test_every_field_of_report_json_is_documented(tmp_path: Path) -> None:
 
     for name in document(report(tmp_path, failed_upgrade(), FAILED)):
         assert f"`{name}`" in page, name
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_how_the_rollout_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "report"
+    options = Namespace(format="json", report=str(folder), command="upgrade", release="shop")
+
+    def fail() -> None:
+        with telling(options):
+            folder.rmdir()
+            raise FAILED
+
+    with pytest.raises(RolloutError):
+        fail()
+
+    told = capsys.readouterr()
+    assert json.loads(told.out)["exitCode"] == 4
+    assert "warning: cannot write" in told.err

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sametag.deploy import Event, Outcome
-    from sametag.output.listener import Listener
+    from sametag.output.listener import End, Listener
 
 
 class Told:
@@ -58,7 +58,15 @@ def telling(arguments: argparse.Namespace) -> Iterator[Told]:
     finally:
         end = End(arguments.command, arguments.release, time.monotonic() - began, told.outcome, error)
         for listener in listeners:
-            listener.end(end)
+            _end(listener, end)
+
+
+def _end(listener: Listener, end: End) -> None:
+    try:
+        listener.end(end)
+    except OSError as failed:
+        # A report that cannot be written (a full disk, say) must not hide how the rollout ended.
+        print(f"sametag: warning: cannot write {failed.filename or 'the report'}: {failed.strerror}", file=sys.stderr)
 
 
 def interrupted(arguments: argparse.Namespace) -> InterruptedByUserError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Progress
-from sametag.output.words import names, services, where
+from sametag.output.words import names, plain, services, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def _failures(failed: list[Evidence]) -> Iterator[str]:
         alike.setdefault((found.service, found.trouble.container, found.trouble.summary), []).append(found)
     for (service, _, reason), same in alike.items():
         place = where(same[0]) + (f" (and {len(same) - 1} more)" if len(same) > 1 else "")
-        yield f"  {service}: {place}{': ' if place else ''}{reason}"
+        yield f"  {service}: {place}{': ' if place else ''}{plain(reason)}"
 
 
 def running(states: tuple[ServiceState, ...]) -> Iterator[str]:

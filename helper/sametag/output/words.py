@@ -55,7 +55,7 @@ def plain(text: str) -> str:
 def evidence_lines(found: Evidence) -> Iterator[str]:
     """Yield what a failed pod left behind: the reason, its events, its last log lines."""
     place = where(found)
-    yield f"{found.service}: {place}{': ' if place else ''}{found.trouble.summary}"
+    yield f"{found.service}: {place}{': ' if place else ''}{plain(found.trouble.summary)}"
     for event in found.events:
         yield f"  event: {plain(event)}"
     for line in found.previous:
