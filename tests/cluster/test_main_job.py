@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gifinator import MISSING, NEW, OLD, ROOT, SERVICES, VALUES, Kubectl, gif_drawn_by, kubeconfig_of
+from single import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,13 +180,6 @@ def test_an_interrupted_upgrade_leaves_a_release_that_can_be_rolled_back(
     # The lock was given back.
     assert run("sametag", "rollback", NAME, "-n", installed, "--lock-timeout", "0").code == 0
     assert kubectl.tags(installed) == all_run(OLD)
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.1)
 
 
 def test_what_cannot_be_done_is_said_in_one_line_with_a_remedy(run: Run, installed: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from sametag import schema, values
 from sametag.cli.files import expand
-from sametag.cli.given import sources
+from sametag.cli.given import defaults_of, sources
 from sametag.errors import ValuesError
 from sametag.output.problems import Report, collect, lines
 
@@ -65,7 +65,7 @@ def print_report(report: Report, style: str, stream: TextIO) -> None:
 
 def _checker(chart: Chart) -> Callable[[Values], list[Problem]]:
     _import_engine()
-    return schema.checker(values.from_text(chart.defaults, f"{chart.path}/values.yaml"), chart.schema)
+    return schema.checker(defaults_of(chart), chart.schema)
 
 
 def _import_engine() -> None:

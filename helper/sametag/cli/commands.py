@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sametag import chart as charts
 from sametag import values
 from sametag.cli.checking import check, print_report, refuse_problems
-from sametag.cli.given import sources, user_values
+from sametag.cli.given import defaults_of, sources, user_values
 from sametag.cli.telling import telling
 from sametag.errors import ClusterError, UsageError
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from typing import TypeVar
-
-    from lightkube import AsyncClient
 
     from sametag.chart import Chart
     from sametag.cluster import Target
@@ -206,19 +204,15 @@ COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
 }
 
 
-async def _history(arguments: Arguments, client: AsyncClient) -> list[Revision]:
-    from sametag import release
-
-    found = await release.revisions(client, arguments.release)
-    release.current(found, arguments.release, _target(arguments).resolved_namespace)
-    return found
-
-
 async def _read_history(arguments: Arguments) -> list[Revision]:
+    from sametag import release
     from sametag.cluster import connect
 
-    async with connect(_target(arguments)) as client:
-        return await _history(arguments, client)
+    target = _target(arguments)
+    async with connect(target) as client:
+        found = await release.revisions(client, arguments.release)
+        release.current(found, arguments.release, target.resolved_namespace)
+        return found
 
 
 def _target(arguments: Arguments) -> Target:
@@ -273,7 +267,7 @@ def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], lis
 
     target = _target(arguments)
     helm = HelmCommand(target, warn=_progress)
-    defaults = values.from_text(chart.defaults, f"{chart.path}/values.yaml")
+    defaults = defaults_of(chart)
 
     async def ask(user: Values) -> list[Problem]:
         manifests = await helm.render(arguments.release, chart.path, user.tree, namespace=target.resolved_namespace)

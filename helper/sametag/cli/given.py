@@ -9,6 +9,7 @@ from sametag import values
 if TYPE_CHECKING:
     import argparse
 
+    from sametag.chart import Chart
     from sametag.values import Values
 
 
@@ -23,6 +24,11 @@ def sources(arguments: argparse.Namespace) -> values.Sources:
         set_literal=tuple(arguments.set_literal),
         tag=arguments.tag,
     )
+
+
+def defaults_of(chart: Chart) -> Values:
+    """Read the chart's own values, which those of the user go over."""
+    return values.from_text(chart.defaults, f"{chart.path}/values.yaml")
 
 
 def user_values(arguments: argparse.Namespace) -> Values:

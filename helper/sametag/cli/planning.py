@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sametag import values
 from sametag.cli.checking import refuse_problems
-from sametag.cli.given import sources, user_values
+from sametag.cli.given import defaults_of, sources, user_values
 from sametag.values.losing import lost
 
 if TYPE_CHECKING:
@@ -44,5 +44,5 @@ def _next_values(arguments: argparse.Namespace, chart: Chart, now: Revision) -> 
     image = given.tree.get("image")
     if isinstance(image, dict) and not (image.get("tag") or image.get("digest")) and now.tag:
         given = values.load(sources(arguments)._replace(tag=now.tag))
-    defaults = values.from_text(chart.defaults, "values.yaml").tree
+    defaults = defaults_of(chart).tree
     return given._replace(problems=(*given.problems, *lost(now.values, given.tree, defaults, source)))

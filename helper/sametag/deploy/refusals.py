@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sametag.deploy.origin import origin
 from sametag.deploy.server import Answer, Object, Objection, Server, server_of
 from sametag.diff.objects import parse, service_of
-from sametag.values import Problem, path_text
+from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:
     from sametag.cluster import Target
@@ -103,8 +103,8 @@ def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Lo
     if service not in services:
         return (), merged.locate_nearest(("test",) if service == "helm.test" else ("extraObjects",))
     setting = _in_the_values(origin(obj, objection.field, objection.message), obj, services[service])
-    own = _known(services[service], setting)
-    shared = _known(merged.tree.get("defaults") or {}, setting)
+    own = known_part(services[service], setting)
+    shared = known_part(merged.tree.get("defaults") or {}, setting)
     # What the chart itself says in `defaults` is not the user's to look for.
     if len(shared) > len(own) and merged.locate_key(("defaults", *shared)):
         return ("defaults", *shared), merged.locate_key(("defaults", *shared))
@@ -118,18 +118,6 @@ def _in_the_values(setting: Path, obj: Object, service: Any) -> Path:
     entries = ((service or {}).get(setting[0]) or {}).keys()
     called = [entry for entry in entries if str(setting[1]).endswith(f"-{entry}")]
     return (setting[0], max(called, key=len), *setting[2:]) if called else setting[:1]
-
-
-def _known(tree: Any, path: Path) -> Path:
-    """Return the part of a path that is in a tree."""
-    known: Path = ()
-    for part in path:
-        there = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
-        if part not in there:
-            break
-        tree = tree[part]
-        known = (*known, part)
-    return known
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:

@@ -122,14 +122,10 @@ async def _report_changes(
         services = await states.get()
         if watching.done():
             await watching  # raises what the API server refused
-        if last is None or _specs(services) != _specs(last.services):
+        if last is None or [state.spec for state in services] != [state.spec for state in last.services]:
             last = await _status(client, release, services)
         elif services != last.services:
             last = replace(last, services=services)
         else:
             continue
         look(last)
-
-
-def _specs(services: Sequence[ServiceState]) -> list[tuple[str, int]]:
-    return [(state.uid, state.generation) for state in services]

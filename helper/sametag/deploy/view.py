@@ -95,7 +95,7 @@ class View:
 
     def _changed(self, state: ServiceState) -> bool:
         before = self.before.get(state.name)
-        return before is None or (before.uid, before.generation) != (state.uid, state.generation)
+        return before is None or before.spec != state.spec
 
     def _fail(self, exhausted: Sequence[tuple[str, Trouble]]) -> None:
         self._failed |= _keyed(exhausted)

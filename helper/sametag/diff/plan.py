@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightkube import ApiError
@@ -14,13 +15,16 @@ from sametag.diff.objects import find, parse, service_of, without
 from sametag.diff.words import setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import TypeVar
 
     from lightkube import AsyncClient
 
     from sametag.diff.fields import Owner
     from sametag.diff.objects import Key, Object, Path
     from sametag.release import Revision
+
+    T = TypeVar("T")
 
 _CONFLICT = 409
 
@@ -178,17 +182,25 @@ async def _cleared(api: Api, items: Mapping[Key, Object], targets: Mapping[Key, 
 
 
 async def _defaulted(api: Api, item: Object) -> Object:
-    """Return what the API server would make of an object, tried as often as a controller changes it meanwhile."""
+    """Return what the API server would make of an object."""
+
+    def rehearse(now: Object) -> Awaitable[Object]:
+        version = now["metadata"]["resourceVersion"]
+        return api.replace({**item, "metadata": {**item["metadata"], "resourceVersion": version}}, dry_run=True)
+
+    return await _persistently(api, item, rehearse)
+
+
+async def _persistently(api: Api, item: Object, attempt: Callable[[Object], Awaitable[T]]) -> T:
+    """Make an attempt on an object as it is now, again where a controller, say, wrote its status meanwhile."""
     for _ in range(_ATTEMPTS - 1):
         try:
-            return await api.replace(item, dry_run=True)
+            return await attempt(item)
         except ApiError as error:
             if error.status.code != _CONFLICT:
                 raise
-        now = await api.get(item) or item
-        version = now["metadata"]["resourceVersion"]
-        item = {**item, "metadata": {**item["metadata"], "resourceVersion": version}}
-    return await api.replace(item, dry_run=True)
+        item = await api.get(item) or item
+    return await attempt(item)
 
 
 def _leftovers(item: Object, target: Object) -> list[Path]:
@@ -217,22 +229,11 @@ async def take_over(situation: Situation, then: Revision) -> None:
     targets = parse(then.manifest, situation.namespace)
     for key, item in situation.touched.items():
         if key in targets:
-            await _take_over(situation.api, item, targets[key])
+            take_over_one = partial(_take_over, situation.api, target=targets[key])
+            await _persistently(situation.api, item, take_over_one)
 
 
 async def _take_over(api: Api, item: Object, target: Object) -> None:
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return await _take_over_once(api, item, target)
-        except ApiError as error:
-            if error.status.code != _CONFLICT:
-                raise
-        # A controller wrote the object's status meanwhile.
-        item = await api.get(item) or item
-    return await _take_over_once(api, item, target)
-
-
-async def _take_over_once(api: Api, item: Object, target: Object) -> None:
     if api.server_side and (fields := out_of_hands(item, to_helm=True)) is not None:
         await api.hand_over(item, fields)
     elif (fields := out_of_hands(item, to_helm=False)) is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sametag.output.words import FINISHING, READY, STARTING, TROUBLE, WAITING, phase, plain
+from sametag.output.words import FINISHING, READY, STARTING, TROUBLE, WAITING, phase, plain, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,7 +116,7 @@ def _why(moment: Moment, state: ServiceState, width: int) -> Iterator[Text]:
         if (trouble.container, trouble.summary) in seen:
             continue
         seen.add((trouble.container, trouble.summary))
-        place = " ".join(part for part in (trouble.pod and f"pod {trouble.pod}", trouble.container) if part)
+        place = where(trouble)
         yield from _wrapped(f"{place}: {trouble.summary}" if place else trouble.summary, width)
         found = moment.evidence.get((state.name, trouble.pod, trouble.container, trouble.reason))
         for line in found.log[-_LOG_LINES:] if found else ():

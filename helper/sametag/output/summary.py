@@ -44,7 +44,7 @@ def _failures(failed: list[Evidence]) -> Iterator[str]:
     for found in failed:
         alike.setdefault((found.service, found.trouble.container, found.trouble.summary), []).append(found)
     for (service, _, reason), same in alike.items():
-        place = where(same[0]) + (f" (and {len(same) - 1} more)" if len(same) > 1 else "")
+        place = where(same[0].trouble) + (f" (and {len(same) - 1} more)" if len(same) > 1 else "")
         yield f"  {service}: {place}{': ' if place else ''}{plain(reason)}"
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sametag.deploy import Outcome
-    from sametag.rollout import Evidence, ServiceState
+    from sametag.rollout import Evidence, ServiceState, Trouble
 
 # A digest is long, and its first 12 digits are what people compare.
 DIGEST_LENGTH = len("sha256:") + 12
@@ -36,7 +36,7 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
         WAITING: nothing has happened to it yet. STARTING: new pods are not ready. FINISHING: they are, and older ones
         are left. READY. TROUBLE: something is wrong with its newest pods.
     """
-    unchanged = before is not None and (before.uid, before.generation) == (state.uid, state.generation)
+    unchanged = before is not None and before.spec == state.spec
     elsewhere = bool(state.pods) and tag not in state.tags
     if not state.observed or (unchanged and elsewhere):
         return WAITING
@@ -54,7 +54,7 @@ def plain(text: str) -> str:
 
 def evidence_lines(found: Evidence) -> Iterator[str]:
     """Yield what a failed pod left behind: the reason, its events, its last log lines."""
-    place = where(found)
+    place = where(found.trouble)
     yield f"{found.service}: {place}{': ' if place else ''}{plain(found.trouble.summary)}"
     for event in found.events:
         yield f"  event: {plain(event)}"
@@ -64,9 +64,8 @@ def evidence_lines(found: Evidence) -> Iterator[str]:
         yield f"  log: {plain(line)}"
 
 
-def where(found: Evidence) -> str:
+def where(trouble: Trouble) -> str:
     """Name the pod and the container; empty where the trouble is the whole workload's."""
-    trouble = found.trouble
     return " ".join(part for part in (f"pod {trouble.pod}" if trouble.pod else "", trouble.container) if part)
 
 

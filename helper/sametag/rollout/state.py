@@ -93,6 +93,11 @@ class ServiceState:
     job: bool = False
 
     @property
+    def spec(self) -> tuple[str, int]:
+        """What tells one spec of one workload from every other."""
+        return self.uid, self.generation
+
+    @property
     def complete(self) -> bool:
         """Whether every pod is of the newest spec and ready, and no older pod is left; for a Job's end Helm waits."""
         if self.job:

@@ -3,7 +3,7 @@
 from sametag.values.helm import to_helm
 from sametag.values.layers import Values, coalesce, on_defaults
 from sametag.values.loading import Sources, from_text, from_tree, load, load_each
-from sametag.values.problem import Location, Path, Problem, has_errors, path_text
+from sametag.values.problem import Location, Path, Problem, has_errors, known_part, path_text
 
 __all__ = [
     "Location",
@@ -15,6 +15,7 @@ __all__ = [
     "from_text",
     "from_tree",
     "has_errors",
+    "known_part",
     "load",
     "load_each",
     "on_defaults",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sametag.values import merging
-from sametag.values.problem import Location, Path, Problem
+from sametag.values.problem import Location, Path, Problem, known_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,13 +90,7 @@ class Stored(NamedTuple):
 
     def locate(self, path: Path) -> Location | None:
         """Return the source, if it has this path."""
-        value: Any = self.tree
-        for part in path:
-            there = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-            if part not in there:
-                return None
-            value = value[part]
-        return Location(self.source)
+        return Location(self.source) if known_part(self.tree, path) == path else None
 
     def locate_key(self, path: Path) -> Location | None:
         """Return the source, if it has this path."""
