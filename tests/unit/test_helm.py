@@ -87,6 +87,17 @@ def test_words_reach_helm_without_a_shell(install: Install) -> None:
     assert json.loads(asyncio.run(helm().run(["get", "$(reboot); '\""]))) == ["get", "$(reboot); '\""]
 
 
+@pytest.mark.parametrize(("own", "told"), [(None, "50 300"), ("20", "20 300")])
+def test_helm_may_ask_as_often_as_kubectl_unless_the_user_says_how_often(
+    install: Install, monkeypatch: pytest.MonkeyPatch, own: str | None, told: str
+) -> None:
+    install("print(os.environ['HELM_QPS'], os.environ['HELM_BURST_LIMIT'])")
+    if own:
+        monkeypatch.setenv("HELM_QPS", own)
+
+    assert asyncio.run(helm().run(["list"])).decode().strip() == told
+
+
 def test_warnings_are_passed_on(install: Install) -> None:
     install("print('WARNING: Kubernetes configuration file is group-readable', file=sys.stderr)")
     warnings: list[str] = []
