@@ -9,10 +9,10 @@ import pytest
 from lightkube.models.core_v1 import PodTemplateSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Event, Pod
 
 from sametag.rollout import GRACE, Image, Patience, PodState, ServiceState, Trouble, pod_runs, split
-from sametag.rollout.state import assess
+from sametag.rollout.state import Assessor, assess
 from sametag.rollout.workload import Objects
 
 Made = TypeVar("Made")
@@ -151,6 +151,28 @@ def test_the_trouble_of_an_older_pod_is_not_the_rollouts() -> None:
     state = judge(pod("a", "old", OLD, waiting("ImagePullBackOff", "not found")), pod("b", "new", NEW))
 
     assert state.troubles == ()
+
+
+def test_only_what_has_changed_is_judged_anew() -> None:
+    """Of a hundred services one changes at a time."""
+    pods = {"a": pod("a", "r1", OLD)}
+    objects = Objects(deployments={"d1": deployment()}, replicasets={"r1": replicaset("r1", 1)}, pods=pods)
+    assessor = Assessor(objects)
+    (first,) = assessor()
+
+    assert assessor()[0] is first
+
+    pods["a"] = pod("a", "r1", OLD, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
+    assert [trouble.reason for trouble in assessor()[0].troubles] == ["ImageNotFound"]
+
+    warning = {"involvedObject": {"uid": "a"}, "reason": "FailedMount", "message": "no secret", "metadata": {}}
+    pods["a"] = pod("a", "r1", OLD, {"waiting": {"reason": "ContainerCreating"}})
+    assert assessor()[0].troubles == ()
+    objects.events["e"] = decoded(Event, warning)
+    assert [trouble.reason for trouble in assessor()[0].troubles] == ["FailedMount"]
+
+    objects.deployments.clear()
+    assert assessor() == []
 
 
 @pytest.mark.parametrize(

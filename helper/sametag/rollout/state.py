@@ -15,6 +15,7 @@ from sametag.rollout.workload import Objects, Owned, metadata, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from lightkube.resources.core_v1 import Pod
 
@@ -145,11 +146,30 @@ def digests_of(states: Iterable[ServiceState], image: Image) -> set[str]:
     }
 
 
+class Assessor:
+    """Judges every service of a release from its objects as they are now, and anew only those whose objects changed."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._judged: dict[str, tuple[list[Any], ServiceState]] = {}
+
+    def __call__(self) -> list[ServiceState]:
+        """Return the states, sorted by name."""
+        owned = Owned(self._objects)
+        self._judged = {
+            metadata(workload).uid or "": self._judge(workload, owned) for workload in self._objects.workloads
+        }
+        return sorted((state for _, state in self._judged.values()), key=lambda state: state.name)
+
+    def _judge(self, workload: Workload, owned: Owned) -> tuple[list[Any], ServiceState]:
+        known, parts = self._judged.get(metadata(workload).uid or ""), owned.parts(workload)
+        # What has not changed is the very same object, which a comparison sees first.
+        return known if known and known[0] == parts else (parts, _service(workload, owned))
+
+
 def assess(objects: Objects) -> list[ServiceState]:
     """Judge every service of a release from its objects as they are now, sorted by name."""
-    owned = Owned(objects)
-    states = [_service(workload, owned) for workload in objects.workloads]
-    return sorted(states, key=lambda state: state.name)
+    return Assessor(objects)()
 
 
 def _service(workload: Workload, owned: Owned) -> ServiceState:

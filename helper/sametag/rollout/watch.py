@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from lightkube.resources.core_v1 import Event, Pod
 
 from sametag.cluster import RETRY_SECONDS, is_transient
 from sametag.rollout.job import jobs
-from sametag.rollout.state import ServiceState, assess
+from sametag.rollout.state import Assessor, ServiceState, assess
 from sametag.rollout.workload import Objects
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 #: The chart's label that says which release a workload is of.
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 
-# A rolling update makes bursts of events; one look at the end of a burst is enough.
-_DEBOUNCE = 0.05
+# A rolling update makes bursts of events; one look at the end of a burst is enough. And looking, which takes longer the
+# more services there are, shall not take the time of what is looked at.
+_DEBOUNCE, _SHARE = 0.05, 0.1
 
 
 @dataclass(slots=True)
@@ -85,14 +87,17 @@ async def watch(client: AsyncClient, release: str, look: Callable[[list[ServiceS
                 group.create_task(_follow(client, source, changed))
             for source in sources:
                 await source.listed.wait()
+            assessed = Assessor(objects)
             while True:
-                look([*assess(objects), *jobs(objects)])
+                began = time.monotonic()
+                look([*assessed(), *jobs(objects)])
+                took = time.monotonic() - began
                 changed.clear()
                 # Graces run out by time alone.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(1):
                         await changed.wait()
-                await asyncio.sleep(_DEBOUNCE)
+                await asyncio.sleep(max(_DEBOUNCE, took / _SHARE))
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
 

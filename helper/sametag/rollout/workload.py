@@ -55,6 +55,14 @@ class Owned:
         """Return how many pods of a workload count, old ones too."""
         return len(self._pods[metadata(item).uid or ""])
 
+    def parts(self, workload: Workload) -> list[Any]:
+        """Return all that a workload is judged by: itself, its ReplicaSets and pods, and the warnings about them."""
+        uid = metadata(workload).uid or ""
+        sets = self._replicasets.get(uid, [])
+        owners = [uid, *(metadata(one).uid or "" for one in sets)]
+        found = [workload, *sets, *(pod for owner in owners for pod in self._pods.get(owner, ()))]
+        return [*found, *(event for one in found for event in self._events.get(metadata(one).uid or "", ()))]
+
     def attempts(self, job: Job) -> list[Pod]:
         """Return every pod of a Job, also those at their end, oldest first."""
         return sorted(self._attempts[metadata(job).uid or ""], key=lambda pod: str(metadata(pod).creationTimestamp))
