@@ -21,9 +21,9 @@ demo: setup ## The main job, before your eyes (KEEP=1 leaves it running; KUBECON
 	@$(BIN)/python tests/cluster/demo.py
 
 .PHONY: test
-test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes
+test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes (PYTEST="tests/unit -k tag" chooses)
 	@cd examples/gifinator/source && go test ./...
-	@$(BIN)/python -m embedded run -- $(if $(RETRY),.ci/retry) $(BIN)/pytest $(PYTEST)
+	@$(BIN)/python -m embedded run -- $(if $(PYTEST),$(if $(RETRY),.ci/retry) pytest $(PYTEST),.ci/suite)
 
 .PHONY: check
 check: setup ## Lint, types, layers, drift of generated files, the manifests' security

@@ -6,6 +6,7 @@ skipped cluster test would prove nothing.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from pytest_helm_charts.clusters import Cluster
 
+    Once = Callable[[Callable[[], None]], None]
+
 
 # A shell that runs the tests in the background has them ignore SIGINT, and so their children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -43,17 +46,52 @@ def needed(variable: str) -> str:
     return value
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, a module that is one piece, and end with what deploys nothing.
+
+    So that side by side none of the workers is left with a long one at the end.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, "repository" not in fixtures(item)))
+
+
+def fixtures(item: pytest.Item) -> list[str]:
+    """Return the names of the fixtures that a test uses, directly or not."""
+    return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Do something once for all the processes that the tests run in; whoever comes later waits until it is done."""
+    # https://pytest-xdist.readthedocs.io/en/stable/how-to.html#making-session-scoped-fixtures-execute-only-once
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def do(action: Callable[[], None]) -> None:
+        with (shared / action.__name__).open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            if not file.read():
+                action()
+                file.write("done")
+
+    return do
+
+
 @pytest.fixture(scope="session")
 def kubectl() -> Kubectl:
     return Kubectl(tuple(shlex.split(needed("SAMETAG_KUBECTL"))), Path(needed("KUBECONFIG")))
 
 
 @pytest.fixture(scope="session")
-def repository() -> str:
+def repository(once: Once) -> str:
     """The repository that holds the application's two versions."""
     name = f"{needed('SAMETAG_REGISTRY')}/gifinator"
-    for version in (OLD, NEW):
-        images.build_and_push(SOURCE, name, version, print)
+
+    def push_both_versions() -> None:
+        for version in (OLD, NEW):
+            images.build_and_push(SOURCE, name, version, print)
+
+    once(push_both_versions)
     return name
 
 
@@ -98,11 +136,15 @@ def run(helm: Path) -> Callable[..., Ran]:  # noqa: ARG001 - puts the helm on PA
 
 
 @pytest.fixture(scope="session")
-def custom_kinds(kubectl: Kubectl) -> None:
+def custom_kinds(kubectl: Kubectl, once: Once) -> None:
     """The kinds of the Gateway API, KEDA and the Prometheus operator."""
-    files = [word for file in definitions.files() for word in ("--filename", str(file))]
-    kubectl("apply", "--server-side", *files)
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
+
+    def apply_custom_kinds() -> None:
+        files = [word for file in definitions.files() for word in ("--filename", str(file))]
+        kubectl("apply", "--server-side", *files)
+        kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
+
+    once(apply_custom_kinds)
 
 
 @pytest.fixture
@@ -176,7 +218,7 @@ def make_app(
 @pytest.fixture(scope="module")
 def oracle(kubectl: Kubectl, custom_kinds: None) -> Iterator[Oracle]:  # noqa: ARG001 - the kinds must be there
     """Helm 4 and the API server, asked in a namespace without any policy."""
-    namespace = "property"
+    namespace = f"property-{uuid.uuid4().hex[:6]}"
     kubectl("create", "namespace", namespace)
     yield Oracle(needed("SAMETAG_HELM4"), namespace)
-    kubectl("delete", "namespace", namespace)
+    kubectl("delete", "namespace", namespace, "--wait=false")

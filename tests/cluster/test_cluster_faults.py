@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from embedded import Cluster
     from small_app import App, Ended
 
+pytestmark = pytest.mark.alone
+
 # A pod counts as available only after so many seconds: each rollout takes longer than that.
 _SLOWLY = {"web": healthy(minReadySeconds=8), "worker": healthy()}
 

@@ -47,6 +47,7 @@ def test_a_second_cluster_is_refused_with_a_remedy(cluster: Cluster) -> None:
     assert Cluster.running() is not None
 
 
+@pytest.mark.alone
 def test_a_component_can_be_stopped_and_started_again(cluster: Cluster, kubectl: Kubectl) -> None:
     cluster.stop_component("kube-scheduler")
     kubectl("create", "namespace", "unscheduled")

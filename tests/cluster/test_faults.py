@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Tried = dict[str, Future[tuple[App, Ended]]]
 
+# Every fault is tried once, by whoever runs these tests.
+pytestmark = pytest.mark.xdist_group("faults")
+
 _AT_ONCE = 3
 
 # What a service that crashes a little later than another is when the other ends the rollout.

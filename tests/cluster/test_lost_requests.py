@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _AFTERWARDS = 8
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_no_request_is_lost_during_upgrade_and_rollback(
     run: Run, namespace: str, repository: str, kubectl: Kubectl

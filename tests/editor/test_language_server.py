@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from language_server import Editor
 
+# One server for all of them.
+pytestmark = pytest.mark.xdist_group("editor")
+
 ROOT = Path(__file__).parents[2]
 # As docs/how-to/editors.md says.
 LINE = "# yaml-language-server: $schema=values.schema.json\n"
