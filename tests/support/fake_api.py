@@ -1,4 +1,7 @@
-"""An API server that answers lists and keeps objects, so that the client under test is the real one."""
+"""An API server that answers lists and keeps objects, so that the client under test is the real one.
+
+Nothing ever happens in it: a watch goes on until the server ends.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ class ApiServer:
         self.kubeconfig = kubeconfig
         self._version = 0
         self._alone = threading.Lock()
+        self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         kubeconfig.write_text(json.dumps(self._config()))
@@ -80,6 +84,11 @@ class ApiServer:
         class Handler(BaseHTTPRequestHandler):
             def _do(self) -> None:
                 server.requests.append(self.path if self.command == "GET" else f"{self.command} {self.path}")
+                if "watch=true" in self.path:
+                    self.send_response(200)
+                    self.end_headers()
+                    server._over.wait()
+                    return
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 code, body = server._answer(self.command, self.path.partition("?")[0], json.loads(content or b"{}"))
                 text = json.dumps(body).encode()
@@ -101,6 +110,7 @@ class ApiServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

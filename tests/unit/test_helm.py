@@ -61,7 +61,10 @@ def test_the_version_is_read_however_helm_was_built(install: Install, says: str,
     program = install("")
     program.write_text(program.read_text().replace("v4.3.1", says))
 
-    assert version == str(helm().version)
+    async def main() -> str:
+        return str(await helm().checked_version())
+
+    assert asyncio.run(main()) == version
 
 
 @pytest.mark.parametrize(("says", "message"), [("v3.11.3", "which is too old"), ("", "does not tell its version")])
@@ -69,8 +72,11 @@ def test_a_helm_that_cannot_do_the_job_is_refused(install: Install, says: str, m
     program = install("")
     program.write_text(program.read_text().replace("v4.3.1", says))
 
+    async def main() -> None:
+        await helm().run(["upgrade"])
+
     with pytest.raises(HelmError, match=message):
-        helm()
+        asyncio.run(main())
 
 
 def test_the_target_is_handed_to_helm_and_values_are_utf_8(install: Install) -> None:

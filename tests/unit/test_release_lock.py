@@ -61,12 +61,13 @@ def test_a_lease_says_who_deploys_which_tag_and_is_given_back(api: ApiServer) ->
         await lock.tell("0.0.6")
         assert holder(api).startswith("alice@laptop/")
         assert api.objects[LEASE]["metadata"]["annotations"] == {"sametag/tag": "0.0.6"}
-        await lock.end(remove=False)
+        await lock.end()
         assert holder(api) == ""
         assert lock.dead is None
 
         await lock.acquire(0, print)
-        await lock.end(remove=True)
+        lock.obsolete = True
+        await lock.end()
         assert api.objects == {}
 
     run(api, main)
@@ -107,7 +108,7 @@ def test_a_waiting_deployer_goes_on_as_soon_as_the_lease_is_given_back(api: ApiS
         waiting = asyncio.create_task(second.acquire(5, lambda _: None))
         await asyncio.sleep(0.1)
         assert not waiting.done()
-        await first.end(remove=False)
+        await first.end()
         await waiting
         assert holder(api).startswith("bob@desk/")
         assert second.dead is None
@@ -171,7 +172,7 @@ def test_of_five_at_once_exactly_one_works_at_a_time_and_all_get_their_turn(api:
             await asyncio.sleep(0.05)
             working.remove(who)
             turns.append(who)
-        await lock.end(remove=False)
+        await lock.end()
 
     async def main(client: AsyncClient) -> None:
         await asyncio.gather(*(deploy(client, f"user{number}@host") for number in range(5)))
@@ -192,7 +193,8 @@ def test_who_was_taken_over_stops_and_says_by_whom_and_leaves_the_others_lease_a
 
         with pytest.raises(LockedError, match=r"taken over by dave@ci for tag 0\.0\.7"):
             await deploy()
-        await lock.end(remove=True)
+        lock.obsolete = True
+        await lock.end()
         assert holder(api) == "dave@ci/2"
 
     run(api, main)

@@ -79,6 +79,8 @@ def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -
         ),
         f"{APPS}/statefulsets": listing([]),
         f"{APPS}/daemonsets": listing([]),
+        "/apis/batch/v1/namespaces/apps/jobs": listing([]),
+        f"{CORE}/events": listing([]),
         f"{CORE}/pods": listing([pod(f"web-{number}", digest) for number, digest in enumerate(digests)]),
     }
 

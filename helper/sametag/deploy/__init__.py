@@ -122,7 +122,7 @@ async def _remove_failed(deployment: Deployment, stuck: StuckError, _: Revision 
         return RolloutError(message, f"it was left for you to look at; sametag uninstall {deployment.name} removes it")
     deployment.request.report(Step(f"removing {deployment.name} again"))
     kept = any(revision.status == "uninstalled" for revision in deployment.history)
-    await deployment.helm.uninstall(deployment.name, namespace=deployment.namespace, keep_history=kept, wait=True)
+    await deployment.remove(keep_history=kept)
     deployment.request.report(Progress((), deployment.before, time.monotonic() - deployment.began))
     return RolloutError(message, "nothing of it is left in the cluster; --keep-failed leaves it for you to look at")
 
@@ -232,8 +232,6 @@ async def uninstall(request: Request, *, keep_history: bool = False) -> None:
         LockedError: Another client is changing it.
         HelmError: There is no such release, or Helm refused.
     """
-    async with begin(request) as deployment:
+    async with begin(request, rollout=False) as deployment:
         helm_release.current(deployment.history, request.release, deployment.namespace)
-        timeout = request.options.timeout
-        where = {"namespace": deployment.namespace, "timeout": timeout}
-        await deployment.helm.uninstall(request.release, **where, keep_history=keep_history, wait=True)
+        await deployment.remove(keep_history=keep_history)

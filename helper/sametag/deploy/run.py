@@ -15,7 +15,7 @@ from sametag.cluster import patiently
 from sametag.deploy import preview
 from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.rights import refuse_missing
-from sametag.deploy.watched import StuckError, Watched, watched
+from sametag.deploy.watched import StuckError, Watch, Watched, watched
 from sametag.errors import HelmError, RolloutError, SametagError
 from sametag.release import Note, note
 from sametag.release.helm import HelmCommand, KilledError
@@ -43,6 +43,10 @@ class Deployment:
     began: float
     #: None in a dry run, and where the user may not use Leases.
     lock: Lock | None
+    #: Whether this Helm uses server-side apply for a new release.
+    server_side: bool
+    #: Begun while all else is checked; the first action takes it.
+    watch: Watch | None
     #: What ran when the newest action began: what was in trouble then is not this action's doing.
     before: dict[str, ServiceState] = field(default_factory=dict)
 
@@ -65,8 +69,9 @@ class Deployment:
         """
         known = {revision.number for revision in self.history}
         digest = reason = ""
+        watch, self.watch = self.watch or Watch(self.client, self.name), None
         try:
-            async with watched(self.client, self.request) as rollout:
+            async with watched(self.client, self.request, watch) as rollout:
                 self.before = rollout.before
                 await self._helms_part(rollout, action)
                 services = await rollout.settle(image_of(self.history[-1]))
@@ -79,22 +84,33 @@ class Deployment:
         return services
 
     async def _helms_part(self, rollout: Watched, action: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        numbers = [revision.number for revision in self.history]
+        count = len(self.history)
         try:
             await rollout.run(action)
         except HelmError as error:
-            await self._read_history()
-            if [revision.number for revision in self.history] == numbers:
+            await self._read_on()
+            if len(self.history) == count:
                 raise  # Helm recorded no revision: nothing was changed
             stuck = await rollout.stuck()
             why = error.message if isinstance(error, KilledError) else stuck.reason or error.message
             raise StuckError(why, stuck.evidence) from error
-        await self._read_history()
-        if not self.history:
+        await self._read_on()
+        if len(self.history) == count:
             raise RolloutError(f"release {self.name} was removed while it was being deployed")
 
-    async def _read_history(self) -> None:
-        self.history = await patiently(lambda: helm_release.revisions(self.client, self.name))
+    async def _read_on(self) -> None:
+        self.history = await patiently(lambda: helm_release.renewed(self.client, self.name, self.history))
+        self._is_gone(gone=not self.history)
+
+    def _is_gone(self, *, gone: bool) -> None:
+        if self.lock:
+            self.lock.obsolete = gone
+
+    async def remove(self, *, keep_history: bool) -> None:
+        """Run `helm uninstall`, and wait until the objects are gone."""
+        where = {"namespace": self.namespace, "timeout": self.request.options.timeout}
+        await self.helm.uninstall(self.name, **where, keep_history=keep_history, wait=True)
+        self._is_gone(gone=not keep_history)
 
     def _digest(self, services: Sequence[ServiceState]) -> str:
         """Return the one digest that every pod runs; empty, with a warning, where there is none."""
@@ -117,7 +133,7 @@ class Deployment:
             return
         try:
             if not self.history or self.history[-1].number in known:
-                await self._read_history()
+                await self._read_on()
             if not self.history or self.history[-1].number in known:
                 return  # Helm recorded nothing
             newest = self.history[-1]
@@ -176,7 +192,7 @@ class Deployment:
         Helm 4 does, but for a release that was made with client-side apply; it refuses to force conflicts there, and
         Helm 3 does not know them.
         """
-        return self.helm.server_side and (not self.history or self.history[-1].server_side)
+        return self.server_side and (not self.history or self.history[-1].server_side)
 
     async def apply(self, chart: Chart, values: dict[str, Any]) -> tuple[ServiceState, ...]:
         """Run `helm upgrade --install` with exactly these values, watched."""

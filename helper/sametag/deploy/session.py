@@ -17,12 +17,13 @@ from sametag import release as helm_release
 from sametag.cluster import connect
 from sametag.deploy.events import Step
 from sametag.deploy.run import Deployment, image_of
+from sametag.deploy.watched import Watch
 from sametag.errors import ClusterError, LockedError, UsageError
 from sametag.release import Note, Revision, author, note
 from sametag.release.duration import seconds
 from sametag.release.helm import HelmCommand
 from sametag.release.lock import Holder, Lock, hold
-from sametag.rollout import digests_of, snapshot
+from sametag.rollout import digests_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -35,8 +36,12 @@ _FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 
 
 @asynccontextmanager
-async def begin(request: Request) -> AsyncIterator[Deployment]:
+async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Deployment]:
     """Connect, take the release's lock, and read all that can be known before anything is changed.
+
+    Args:
+        request: What is to be done.
+        rollout: Whether the services are to be watched.
 
     Raises:
         LockedError: Another client changes the release, or died while it did and it is not certain that it did.
@@ -46,12 +51,21 @@ async def begin(request: Request) -> AsyncIterator[Deployment]:
     if len(request.options.description) > note.REASON_LIMIT:
         raise UsageError(f"the description is longer than {note.REASON_LIMIT} characters")
     helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
-    async with connect(request.target) as client, locked(client, request) as lock:
-        history = await helm_release.revisions(client, request.release)
-        history = await _past_the_dead(client, request, lock, history)
-        if not request.options.dry_run:
-            history = await _verified_now(client, history)
-        yield Deployment(request, request.target.resolved_namespace, client, helm, history, began, lock)
+    async with helm.telling_its_version(), connect(request.target) as client, locked(client, request) as lock:
+        watch = Watch(client, request.release) if rollout and not request.options.dry_run else None
+        try:
+            history = await helm_release.revisions(client, request.release)
+            if lock:
+                lock.obsolete = not history
+            history = await _past_the_dead(client, request, lock, history)
+            if watch:
+                history = await _verified_now(client, history, watch)
+            server_side = await helm.applies_server_side()
+            namespace = request.target.resolved_namespace
+            yield Deployment(request, namespace, client, helm, history, began, lock, server_side, watch)
+        finally:
+            if watch:
+                await watch.end()
 
 
 @asynccontextmanager
@@ -76,7 +90,7 @@ async def locked(client: AsyncClient, request: Request, *, from_the_dead: bool =
     finally:
         # What cannot be given back runs out.
         with contextlib.suppress(ApiError, httpx2.TransportError, ClusterError):
-            await lock.end(remove=not await helm_release.revisions(client, request.release))
+            await lock.end()
 
 
 async def _acquired(lock: Lock, client: AsyncClient, request: Request, *, from_the_dead: bool) -> bool:
@@ -150,7 +164,7 @@ async def mark_failed(client: AsyncClient, revision: Revision, who: str) -> Revi
     return await helm_release.describe(client, revision, note.text(told), status="failed")
 
 
-async def _verified_now(client: AsyncClient, history: Sequence[Revision]) -> list[Revision]:
+async def _verified_now(client: AsyncClient, history: Sequence[Revision], watch: Watch) -> list[Revision]:
     """Verify the newest revision with our own eyes where nobody has: plain Helm made it, or its client died too early.
 
     It is what a failed upgrade goes back to.
@@ -158,7 +172,11 @@ async def _verified_now(client: AsyncClient, history: Sequence[Revision]) -> lis
     if not history or history[-1].status != "deployed" or history[-1].verified:
         return list(history)
     newest, image = history[-1], image_of(history[-1])
-    states = await snapshot(client, newest.release)
+    try:
+        await watch.begin()
+    except ApiError:
+        return list(history)  # the rights are checked next, and in better words
+    states = [state for state in watch.latest if not state.job]
     digests = digests_of(states, image)
     if len(digests) != 1 or "" in digests or not all(state.complete and state.runs(image) for state in states):
         return list(history)

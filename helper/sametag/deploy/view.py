@@ -41,6 +41,7 @@ class View:
         self._patience = Patience(clock)
         self._expected: Image | None = None
         self._began = self._hooks_ended = clock()
+        self._first = True
         self._explained: set[_Key] = set()
         self._failed: dict[_Key, tuple[str, Trouble]] = {}
         # The newest of each container: one that crashes is in no trouble while it runs again.
@@ -48,7 +49,6 @@ class View:
         self.latest: tuple[ServiceState, ...] = ()
         #: The services and Jobs at the first look, by name: what is wrong there is not our doing, for a while.
         self.before: dict[str, ServiceState] = {}
-        self.begun = asyncio.Event()
         #: Something cannot heal.
         self.stuck = asyncio.Event()
         #: And every other service is either well, or in trouble too.
@@ -61,9 +61,9 @@ class View:
     def look(self, states: Sequence[ServiceState]) -> None:
         """Take in a new state of the services."""
         self.latest = tuple(states)
-        if not self.begun.is_set():
+        if self._first:
+            self._first = False
             self.before = {state.name: state for state in states}
-            self.begun.set()
         if any(state.job for state in states):
             self._hooks_ended = self._clock()
         self._request.report(Progress(self.latest, self.before, self._clock() - self._began))

@@ -1,4 +1,4 @@
-"""One action of Helm, watched from before its first change to the last ready pod."""
+"""A watch of a release's services, and one action of Helm beside it, to the last ready pod."""
 
 from __future__ import annotations
 
@@ -40,33 +40,73 @@ class StuckError(Exception):
         self.evidence = tuple(found)
 
 
-class Watched:
-    """A watch that has begun, and Helm at work beside it; made by `watched`."""
+class Watch:
+    """A watch of a release's services, which goes on until it is ended.
 
-    def __init__(self, client: AsyncClient, request: Request) -> None:
-        self._client = client
-        self._request = request
-        self._view = View(client, request)
-        self._watch = asyncio.create_task(watch(client, request.release, self._view.look))
-        self._helm: asyncio.Task[Any] | None = None
+    Attributes:
+        latest: What was last seen.
+        tell: Called with each state of the services.
+    """
 
-    @property
-    def before(self) -> dict[str, ServiceState]:
-        """What there was before Helm began, by name."""
-        return self._view.before
+    def __init__(self, client: AsyncClient, release: str) -> None:
+        self.latest: Sequence[ServiceState] = ()
+        self.tell: Callable[[Sequence[ServiceState]], None] = lambda _: None
+        self._begun = asyncio.Event()
+        self._task = asyncio.create_task(watch(client, release, self._look))
+
+    def _look(self, states: Sequence[ServiceState]) -> None:
+        self.latest = states
+        self._begun.set()
+        self.tell(states)
 
     async def begin(self) -> None:
         """Wait for the first look: what is missing, a right say, is found before Helm changes anything.
 
         Raises:
-            ClusterError: The API server does not answer for a long time.
+            ApiError: The API server refuses the watch.
+            ClusterError: It does not answer for a long time.
         """
         try:
             async with asyncio.timeout(_BEGIN_SECONDS):
-                await self._first(self._view.begun.wait())
+                await self.first(self._begun.wait())
         except TimeoutError:
             message = f"the API server has not answered for {_BEGIN_SECONDS} s"
             raise ClusterError(message, "sametag status says what runs, once it does") from None
+
+    async def first(self, *others: Awaitable[Any]) -> None:
+        """Wait for the first of the others, or raise what the API server refused the watch; tasks go on."""
+        waits = [asyncio.ensure_future(other) for other in others]
+        try:
+            await asyncio.wait({self._task, *waits}, return_when=asyncio.FIRST_COMPLETED)
+            if self._task.done():
+                await self._task
+        finally:
+            for wait, other in zip(waits, others, strict=True):
+                if wait is not other:
+                    wait.cancel()
+
+    async def end(self) -> None:
+        """End it; a second time is no error."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+class Watched:
+    """Helm at work beside a watch that has begun; made by `watched`."""
+
+    def __init__(self, client: AsyncClient, request: Request, sight: Watch) -> None:
+        self._client = client
+        self._request = request
+        self._watch = sight
+        self._view = View(client, request)
+        self._helm: asyncio.Task[Any] | None = None
+        self._view.look(sight.latest)
+        sight.tell = self._view.look
+
+    @property
+    def before(self) -> dict[str, ServiceState]:
+        """What there was before Helm began, by name."""
+        return self._view.before
 
     async def run(self, action: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Run Helm's action to its end.
@@ -76,13 +116,13 @@ class Watched:
             SametagError: Helm refused, or gave up.
         """
         self._helm = asyncio.create_task(action())
-        await self._first(self._helm, self._view.stuck.wait())
+        await self._watch.first(self._helm, self._view.stuck.wait())
         if self._helm.done():
             await self._helm
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SIBLINGS_SECONDS):
-                await self._first(self._view.decided.wait())
+                await self._watch.first(self._view.decided.wait())
         raise await self.stuck()
 
     async def settle(self, image: Image) -> tuple[ServiceState, ...]:
@@ -95,7 +135,7 @@ class Watched:
         view.expect(image)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SETTLE_SECONDS):
-                await self._first(view.settled.wait(), view.stuck.wait())
+                await self._watch.first(view.settled.wait(), view.stuck.wait())
         if view.settled.is_set():
             return tuple(state for state in view.latest if not state.job)
         # The watch may have lost its connection meanwhile.
@@ -114,7 +154,7 @@ class Watched:
 
     async def end(self) -> None:
         """End Helm first, and to its end: it writes the revision's state down."""
-        for task in (self._helm, self._watch, *self._view.explaining):
+        for task in (self._helm, *self._view.explaining):
             if task:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -124,36 +164,27 @@ class Watched:
         if self._helm and not self._helm.done():
             self._request.report(Step("interrupted: Helm is told to end, and writes down what it has done"))
 
-    async def _first(self, *others: Awaitable[Any]) -> None:
-        """Wait for the first of the others, or raise what the API server refused the watch."""
-        waits = [asyncio.ensure_future(other) for other in others]
-        try:
-            await asyncio.wait({self._watch, *waits}, return_when=asyncio.FIRST_COMPLETED)
-            if self._watch.done():
-                await self._watch
-        finally:
-            for wait in waits:
-                if wait is not self._helm:
-                    wait.cancel()
-
 
 @asynccontextmanager
-async def watched(client: AsyncClient, request: Request) -> AsyncIterator[Watched]:
-    """Watch a release while the block runs; at its end, Helm has ended too.
+async def watched(client: AsyncClient, request: Request, sight: Watch) -> AsyncIterator[Watched]:
+    """Watch a release while the block runs; at its end, the watch and Helm have ended too.
 
     Raises:
         ApiError: The API server refuses the watch (no rights, say).
         ClusterError: It does not answer.
     """
-    rollout = Watched(client, request)
     try:
-        await rollout.begin()
-        yield rollout
-    except asyncio.CancelledError:
-        rollout.interrupted()
-        raise
+        await sight.begin()
+        rollout = Watched(client, request, sight)
+        try:
+            yield rollout
+        except asyncio.CancelledError:
+            rollout.interrupted()
+            raise
+        finally:
+            await rollout.end()
     finally:
-        await rollout.end()
+        await sight.end()
 
 
 def _in_short(troubles: Sequence[tuple[str, Trouble]]) -> str:

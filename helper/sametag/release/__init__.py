@@ -3,7 +3,7 @@
 from sametag.release.note import Note, author
 from sametag.release.recorded import write_chart
 from sametag.release.revision import Revision
-from sametag.release.storage import describe, remove, revisions, stored_as
+from sametag.release.storage import describe, remove, renewed, revisions, stored_as
 from sametag.release.target import current, expendable, forgotten, last_good, rollback_target
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "forgotten",
     "last_good",
     "remove",
+    "renewed",
     "revisions",
     "rollback_target",
     "stored_as",

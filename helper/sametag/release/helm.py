@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from sametag.release.revision import Revision
 from sametag.values import to_helm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from sametag.cluster import Target
 
@@ -144,12 +143,49 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             default_timeout=timeout,
         )
         self._warn = warn
-        self.version = self.client_version()
+        self._asked: asyncio.Task[semver.Version] | None = None
 
-    @property
-    def server_side(self) -> bool:
+    @contextlib.asynccontextmanager
+    async def telling_its_version(self) -> AsyncIterator[None]:
+        """Have Helm tell its version while the block does other things: it takes a tenth of a second."""
+        asked = self._ask_version()
+        try:
+            yield
+        finally:
+            await asyncio.gather(asked, return_exceptions=True)
+
+    def _ask_version(self) -> asyncio.Task[semver.Version]:
+        if self._asked is None:
+            self._asked = asyncio.create_task(self._tell_version())
+        return self._asked
+
+    async def checked_version(self) -> semver.Version:
+        """Return Helm's version, which is one that we can use; it is asked for once.
+
+        Raises:
+            HelmError: It cannot be told, or it is older than `OLDEST`.
+        """
+        return await asyncio.shield(self._ask_version())
+
+    async def _tell_version(self) -> semver.Version:
+        process = await asyncio.create_subprocess_exec(
+            *(self._executable, "version", "--template", "{{ .Version }}"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        stdout, _ = await process.communicate()
+        # A helm built without its linker flags calls itself v4.3.
+        found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", stdout.decode(errors="replace"))
+        if found is None:
+            raise HelmError(f"{self._executable} does not tell its version", _REMEDY_INSTALL)
+        version = semver.Version(*(int(part or 0) for part in found.groups()))
+        if version < OLDEST:
+            raise HelmError(f"{self._executable} is Helm {version}, which is too old", _REMEDY_INSTALL)
+        return version
+
+    async def applies_server_side(self) -> bool:
         """Whether this Helm uses server-side apply for a new release: from Helm 4 on."""
-        return self.version.major >= _SERVER_SIDE
+        return (await self.checked_version()).major >= _SERVER_SIDE
 
     async def run(self, command: list[Any], input: bytes | None = None) -> bytes:  # noqa: A002 - pyhelm3's name
         """Run `helm COMMAND…` and return its standard output.
@@ -159,6 +195,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         Raises:
             HelmError, LockedError, UsageError, ValuesError: Helm refused; the message is Helm's.
         """
+        await self.checked_version()
         words = [self._executable, *map(str, command), *self._connection()]
         if input is not None:
             # json.dumps in pyhelm3 writes surrogate pairs, which Helm refuses.
@@ -195,24 +232,6 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         if self._kubecontext:
             words += ["--kube-context", str(self._kubecontext)]
         return words
-
-    def client_version(self) -> semver.Version:
-        """Return Helm's version.
-
-        Raises:
-            HelmError: It cannot be told, or it is older than `OLDEST`.
-        """
-        ran = subprocess.run(
-            [self._executable, "version", "--template", "{{ .Version }}"], capture_output=True, text=True, check=False
-        )
-        # A helm built without its linker flags calls itself v4.3.
-        found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", ran.stdout)
-        if found is None:
-            raise HelmError(f"{self._executable} does not tell its version", _REMEDY_INSTALL)
-        version = semver.Version(*(int(part or 0) for part in found.groups()))
-        if version < OLDEST:
-            raise HelmError(f"{self._executable} is Helm {version}, which is too old", _REMEDY_INSTALL)
-        return version
 
     async def rollback(
         self,

@@ -72,6 +72,7 @@ class Lock:
     Attributes:
         dead: Whose lease had run out when this lock took it over; None where it was free.
         lost: Who took this lock over while it was held; None while that has not happened.
+        obsolete: Whether there is no release any more, so that the lease goes too when it is given back.
     """
 
     def __init__(self, client: AsyncClient, release: str, who: str) -> None:
@@ -83,6 +84,7 @@ class Lock:
         self._tag = ""
         self.dead: Holder | None = None
         self.lost: Holder | None = None
+        self.obsolete = False
 
     async def acquire(self, seconds: float, report: Callable[[str], None], *, from_the_dead: bool = False) -> None:
         """Take the lease; wait up to `seconds` for another holder to end, or to be found dead.
@@ -183,12 +185,12 @@ class Lock:
     def _is_ours(self, lease: Lease) -> bool:
         return lease.spec is not None and lease.spec.holderIdentity == self._identity
 
-    async def end(self, *, remove: bool) -> None:
-        """Give the lease back; remove the object too where the release is gone."""
+    async def end(self) -> None:
+        """Give the lease back."""
         if self._lease is None or self._lease.spec is None or self.lost:
             return
         self._lease.spec.holderIdentity, self._tag = "", ""
-        if await self._write(self._lease) and remove:
+        if await self._write(self._lease) and self.obsolete:
             await self._client.delete(Lease, self._name)
 
 

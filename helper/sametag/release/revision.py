@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -24,9 +24,11 @@ class Revision:
 
     Attributes:
         record: What Helm stored. Source: helm.sh/helm/v4/pkg/release/v1, Release
+        stored: The Secret or ConfigMap that holds it; None of a revision that was not read from the cluster.
     """
 
     record: dict[str, Any]
+    stored: Any = field(default=None, compare=False, repr=False)
 
     @property
     def release(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import gzip
 import json
 import os
@@ -16,13 +17,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lightkube import ApiError
+from lightkube import operators as op
 from lightkube.resources.core_v1 import ConfigMap, Secret
 
 from sametag.errors import ClusterError, HelmError, LockedError
 from sametag.release.revision import Revision
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lightkube import AsyncClient
+    from lightkube.core.client import LabelSelector
 
 _GZIP = b"\x1f\x8b"
 
@@ -41,8 +46,31 @@ async def revisions(client: AsyncClient, release: str) -> list[Revision]:
         ClusterError: A stored revision cannot be decoded.
         HelmError: HELM_DRIVER names a storage that is not in the cluster.
     """
-    stored = client.list(_kind(), labels={"owner": "helm", "name": release})
-    found = [Revision(_unpack(item)[1]) async for item in stored]
+    return await _listed(client, {"owner": "helm", "name": release})
+
+
+async def renewed(client: AsyncClient, release: str, history: Sequence[Revision]) -> list[Revision]:
+    """Return a history with what Helm has added to it; a long one is not fetched again for one revision.
+
+    Raises:
+        ClusterError: As `revisions`.
+    """
+    known = op.not_in([str(revision.number) for revision in history])
+    added = await _listed(client, {"owner": "helm", "name": release, **({"version": known} if history else {})})
+    if added and added[-1].status == "deployed":
+        return [*map(_superseded, history), *added]
+    return [*history, *added]
+
+
+def _superseded(revision: Revision) -> Revision:
+    """Return a revision as Helm leaves it when it has deployed a newer one."""
+    if revision.status != "deployed":
+        return revision
+    return Revision({**revision.record, "info": {**revision.record["info"], "status": "superseded"}})
+
+
+async def _listed(client: AsyncClient, labels: LabelSelector) -> list[Revision]:
+    found = [Revision(_unpack(item)[1], item) async for item in client.list(_kind(), labels=labels)]
     return sorted(found, key=lambda revision: revision.number)
 
 
@@ -56,9 +84,10 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
         LockedError: Its status is not the one that was read before: somebody else is at work.
         ClusterError: It is gone.
     """
-    name = _name(revision)
+    # As it was read, in most cases: the API server refuses to replace it where it was written since.
+    stored = revision.stored
     for _ in range(_ATTEMPTS):
-        item = await client.get(_kind(), name)
+        item = copy.copy(stored or await client.get(_kind(), _name(revision)))
         text, record = _unpack(item)
         info = record["info"]
         if info["status"] != revision.status:
@@ -69,12 +98,11 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
         info |= {"description": description, "status": status or info["status"]}
         _pack(item, _with_info(text, info), info["status"])
         try:
-            await client.replace(item)
+            return Revision(record, await client.replace(item))
         except ApiError as error:
             if error.status.code != _CONFLICT:
                 raise
-            continue
-        return Revision(record)
+            stored = None
     raise ClusterError(f"revision {revision.number} of {revision.release} is being written by others all the time")
 
 
@@ -129,6 +157,7 @@ def _pack(item: Secret | ConfigMap, text: str, status: str) -> None:
     packed = base64.b64encode(gzip.compress(text.encode()))
     item.data = {"release": (base64.b64encode(packed) if isinstance(item, Secret) else packed).decode()}
     if item.metadata:
+        item.metadata = copy.copy(item.metadata)
         item.metadata.labels = {
             **(item.metadata.labels or {}),
             "status": status,
