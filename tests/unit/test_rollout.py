@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from lightkube.models.core_v1 import PodTemplateSpec
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
-from lightkube.resources.core_v1 import Event, Pod
+from msgspec import convert, to_builtins
 
 from sametag.rollout import GRACE, Image, Patience, PodState, ServiceState, Trouble, pod_runs, split
+from sametag.rollout.objects import DaemonSet, Deployment, Event, Pod, ReplicaSet, StatefulSet
 from sametag.rollout.state import Assessor, assess
 from sametag.rollout.workload import Objects
 
-Made = TypeVar("Made")
-
 REPOSITORY = "registry.example.com:5000/team/app"
 OLD, NEW = f"{REPOSITORY}:0.0.5", f"{REPOSITORY}:0.0.6"
-
-
-def decoded(kind: type[Made], document: dict[str, Any]) -> Made:
-    made = kind.from_dict(document)  # type: ignore[attr-defined] # every lightkube resource has it
-    assert isinstance(made, kind)
-    return made
 
 
 def owned(kind: str, uid: str) -> list[dict[str, Any]]:
@@ -32,8 +22,7 @@ def owned(kind: str, uid: str) -> list[dict[str, Any]]:
 
 
 def deployment(**status: Any) -> Deployment:
-    return decoded(
-        Deployment,
+    return convert(
         {
             "metadata": {
                 "name": "app-web",
@@ -44,12 +33,12 @@ def deployment(**status: Any) -> Deployment:
             "spec": {"replicas": 1, "selector": {}, "template": {}},
             "status": {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1, **status},
         },
+        Deployment,
     )
 
 
 def replicaset(uid: str, revision: int) -> ReplicaSet:
-    return decoded(
-        ReplicaSet,
+    return convert(
         {
             "metadata": {
                 "name": uid,
@@ -59,6 +48,7 @@ def replicaset(uid: str, revision: int) -> ReplicaSet:
             },
             "spec": {"selector": {}},
         },
+        ReplicaSet,
     )
 
 
@@ -66,8 +56,7 @@ def pod(name: str, owner: str, image: str, state: dict[str, Any] | None = None, 
     container = {"name": "web", "image": image, "imageID": "", "ready": False, "restartCount": 0, **status}
     if state is not None:
         container["state"] = state
-    return decoded(
-        Pod,
+    return convert(
         {
             "metadata": {"name": name, "uid": name, "ownerReferences": owned("ReplicaSet", owner)},
             "spec": {"containers": [{"name": "web", "image": image}]},
@@ -76,6 +65,7 @@ def pod(name: str, owner: str, image: str, state: dict[str, Any] | None = None, 
                 "containerStatuses": [container],
             },
         },
+        Pod,
     )
 
 
@@ -85,8 +75,8 @@ def judge(*pods: Pod, of: Deployment | None = None) -> ServiceState:
     (state,) = assess(
         Objects(
             deployments={"d1": workload},
-            replicasets={s.metadata.uid: s for s in sets if s.metadata and s.metadata.uid},
-            pods={p.metadata.uid: p for p in pods if p.metadata and p.metadata.uid},
+            replicasets={s.metadata.uid: s for s in sets},
+            pods={p.metadata.uid: p for p in pods},
         )
     )
     return state
@@ -107,7 +97,7 @@ def test_the_newest_replicaset_is_the_one_with_the_highest_revision_as_a_number(
 def test_the_replicaset_of_another_template_is_not_the_newest_whatever_the_controller_has_seen() -> None:
     """When replicas and image change at once, the controller says that it has seen it before it makes the new one."""
     of = deployment()
-    of.spec.template = PodTemplateSpec(metadata=ObjectMeta(annotations={"changed": "yes"}))
+    of.spec.template = {"metadata": {"annotations": {"changed": "yes"}}}
     state = judge(pod("b", "new", OLD, waiting("ImagePullBackOff", "not found")), of=of)
 
     assert ([p.name for p in state.pods], [p.name for p in state.others], state.troubles) == ([], ["b"], ())
@@ -116,7 +106,7 @@ def test_the_replicaset_of_another_template_is_not_the_newest_whatever_the_contr
 
 def test_the_label_that_the_controller_adds_makes_no_other_template() -> None:
     made = replicaset("made", 3)
-    made.spec.template = PodTemplateSpec(metadata=ObjectMeta(labels={"pod-template-hash": "x"}))
+    made.spec.template = {"metadata": {"labels": {"pod-template-hash": "x"}}}
     objects = Objects({"d1": deployment()}, replicasets={"made": made}, pods={"b": pod("b", "made", NEW)})
 
     assert [p.name for p in assess(objects)[0].pods] == ["b"]
@@ -133,8 +123,7 @@ def test_a_service_is_not_complete_before_the_controller_has_seen_its_spec() -> 
 
 def test_a_pod_that_is_being_deleted_does_not_count() -> None:
     leaving = pod("a", "old", OLD)
-    assert leaving.metadata is not None
-    leaving.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"  # type: ignore[assignment] # as it comes over the wire
+    leaving.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"
 
     assert judge(leaving, pod("b", "new", NEW)).complete
 
@@ -168,7 +157,7 @@ def test_only_what_has_changed_is_judged_anew() -> None:
     warning = {"involvedObject": {"uid": "a"}, "reason": "FailedMount", "message": "no secret", "metadata": {}}
     pods["a"] = pod("a", "r1", OLD, {"waiting": {"reason": "ContainerCreating"}})
     assert assessor()[0].troubles == ()
-    objects.events["e"] = decoded(Event, warning)
+    objects.events["e"] = convert(warning, Event)
     assert [trouble.reason for trouble in assessor()[0].troubles] == ["FailedMount"]
 
     objects.deployments.clear()
@@ -228,7 +217,7 @@ def test_an_exit_code_says_more_than_back_off() -> None:
 
 
 def with_sets(*sets: ReplicaSet, **status: Any) -> ServiceState:
-    found = {s.metadata.uid: s for s in sets if s.metadata and s.metadata.uid}
+    found = {s.metadata.uid: s for s in sets}
     (state,) = assess(Objects(deployments={"d1": deployment(**status)}, replicasets=found))
     return state
 
@@ -237,7 +226,7 @@ def failing(replicaset_: ReplicaSet) -> ReplicaSet:
     """A quota or an admission refuses its pods: there is none to look at."""
     message = "pods is forbidden: exceeded quota: q"
     refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
-    return decoded(ReplicaSet, {**replicaset_.to_dict(), "status": {"replicas": 0, "conditions": [refused]}})
+    return convert({**to_builtins(replicaset_), "status": {"replicas": 0, "conditions": [refused]}}, ReplicaSet)
 
 
 def test_a_deployment_that_gets_no_pods_is_named() -> None:
@@ -267,7 +256,7 @@ def test_a_service_is_not_judged_by_the_replicaset_before_its_own_is_seen() -> N
     """Each kind has a watch of its own, and one may be late."""
     old = failing(replicaset("old", 9))
     assert old.spec is not None
-    old.spec.template = PodTemplateSpec(metadata=ObjectMeta(annotations={"changed": "yes"}))
+    old.spec.template = {"metadata": {"annotations": {"changed": "yes"}}}
     state = with_sets(old)
 
     assert state.troubles == ()
@@ -280,14 +269,12 @@ def test_every_grace_is_named_by_a_reason_that_a_person_can_look_up() -> None:
 
 def labelled(name: str, owner: str, image: str, **labels: str) -> Pod:
     found = pod(name, owner, image)
-    assert found.metadata is not None
     found.metadata.labels = {key.replace("_", "-"): value for key, value in labels.items()}
     return found
 
 
 def test_the_newest_pods_of_a_statefulset_have_its_update_revision() -> None:
-    workload = decoded(
-        StatefulSet,
+    workload = convert(
         {
             "metadata": {"name": "db", "uid": "s1", "generation": 3},
             "spec": {"replicas": 2, "selector": {}, "template": {}, "serviceName": "db"},
@@ -299,20 +286,20 @@ def test_the_newest_pods_of_a_statefulset_have_its_update_revision() -> None:
                 "updateRevision": "db-new",
             },
         },
+        StatefulSet,
     )
     pods = [
         labelled("db-0", "s1", OLD, controller_revision_hash="db-old"),
         labelled("db-1", "s1", NEW, controller_revision_hash="db-new"),
     ]
-    (state,) = assess(Objects(statefulsets={"s1": workload}, pods={p.metadata.name: p for p in pods}))  # type: ignore[union-attr,misc] # labelled() made them
+    (state,) = assess(Objects(statefulsets={"s1": workload}, pods={p.metadata.name: p for p in pods}))
 
     assert ([p.name for p in state.pods], [p.name for p in state.others]) == (["db-1"], ["db-0"])
     assert not state.complete
 
 
 def test_the_newest_pods_of_a_daemonset_have_its_template_generation() -> None:
-    workload = decoded(
-        DaemonSet,
+    workload = convert(
         {
             "metadata": {
                 "name": "agent",
@@ -331,6 +318,7 @@ def test_the_newest_pods_of_a_daemonset_have_its_template_generation() -> None:
                 "observedGeneration": 2,
             },
         },
+        DaemonSet,
     )
     found = labelled("agent-x", "a1", NEW, pod_template_generation="2")
     (state,) = assess(Objects(daemonsets={"a1": workload}, pods={"agent-x": found}))

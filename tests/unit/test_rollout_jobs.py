@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from lightkube.resources.apps_v1 import StatefulSet
-from lightkube.resources.batch_v1 import Job
-from lightkube.resources.core_v1 import Event, Pod
+from msgspec import convert
 
 from sametag.cluster import Target, connect
 from sametag.rollout import Evidence, ServiceState, Trouble, evidence
 from sametag.rollout.job import jobs
+from sametag.rollout.objects import Event, Job, Pod, StatefulSet
 from sametag.rollout.state import assess
 from sametag.rollout.workload import Objects
 
 if TYPE_CHECKING:
     from fake_api import ApiServer
 
-Made = TypeVar("Made")
-
 QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1'
-
-
-def decoded(kind: type[Made], document: dict[str, Any]) -> Made:
-    made = kind.from_dict(document)  # type: ignore[attr-defined] # every lightkube resource has it
-    assert isinstance(made, kind)
-    return made
 
 
 def job(*conditions: tuple[str, str], owner: str = "") -> Job:
@@ -40,13 +31,12 @@ def job(*conditions: tuple[str, str], owner: str = "") -> Job:
     if owner:
         meta["ownerReferences"] = [{"apiVersion": "batch/v1", "kind": "CronJob", "name": owner, "uid": owner}]
     status = [{"type": kind, "status": "True", "reason": reason, "message": "m"} for kind, reason in conditions]
-    return decoded(Job, {"metadata": meta, "spec": {"template": {}}, "status": {"conditions": status}})
+    return convert({"metadata": meta, "spec": {"template": {}}, "status": {"conditions": status}}, Job)
 
 
 def attempt(name: str, created: str, **state: Any) -> Pod:
     container = {"name": "migrate", "image": "app:1", "imageID": "", "ready": False, "restartCount": 0, "state": state}
-    return decoded(
-        Pod,
+    return convert(
         {
             "metadata": {
                 "name": name,
@@ -57,19 +47,20 @@ def attempt(name: str, created: str, **state: Any) -> Pod:
             "spec": {"containers": [{"name": "migrate", "image": "app:1"}]},
             "status": {"phase": "Failed" if "terminated" in state else "Running", "containerStatuses": [container]},
         },
+        Pod,
     )
 
 
 def warning(uid: str, reason: str, message: str) -> Event:
     about = {"uid": uid}
-    return decoded(Event, {"metadata": {"uid": uid}, "involvedObject": about, "reason": reason, "message": message})
+    return convert({"metadata": {"uid": uid}, "involvedObject": about, "reason": reason, "message": message}, Event)
 
 
 def judge(the_job: Job, *pods: Pod, events: tuple[Event, ...] = ()) -> list[ServiceState]:
     return jobs(
         Objects(
             jobs={"j1": the_job},
-            pods={pod.metadata.uid: pod for pod in pods if pod.metadata and pod.metadata.uid},
+            pods={pod.metadata.uid: pod for pod in pods},
             events=dict(enumerate(events)),  # type: ignore[arg-type] # any key does
         )
     )
@@ -122,13 +113,13 @@ def test_a_job_that_did_its_work_and_one_of_a_cronjob_are_not_told_of() -> None:
 
 
 def statefulset(pods: tuple[Pod, ...], *events: Event) -> ServiceState:
-    workload = decoded(
-        StatefulSet,
+    workload = convert(
         {
             "metadata": {"name": "db", "uid": "s1", "generation": 1},
             "spec": {"replicas": 1, "selector": {}, "template": {}, "serviceName": "db"},
             "status": {"replicas": 0, "observedGeneration": 1, "updateRevision": "db-1"},
         },
+        StatefulSet,
     )
     found = Objects(statefulsets={"s1": workload}, pods=dict(enumerate(pods)))  # type: ignore[arg-type] # any key does
     found.events.update(enumerate(events))  # type: ignore[arg-type] # any key does
@@ -138,7 +129,6 @@ def statefulset(pods: tuple[Pod, ...], *events: Event) -> ServiceState:
 
 def db(**state: Any) -> Pod:
     pod = attempt("db-0", "1", **state)
-    assert pod.metadata is not None
     assert pod.metadata.ownerReferences is not None
     pod.metadata.ownerReferences[0].uid = "s1"
     pod.metadata.labels = {"controller-revision-hash": "db-1"}

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 from lightkube import ApiError
-from lightkube.resources.core_v1 import Event, PodLog
+from lightkube.resources.core_v1 import PodLog
+
+from sametag.rollout.objects import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,8 +84,8 @@ async def _events(client: AsyncClient) -> defaultdict[str, list[str]]:
     try:
         async for event in client.list(Event, fields={"type": "Warning", "involvedObject.kind": "Pod"}):
             line = f"{event.reason}: {event.message}"
-            if line not in found[event.involvedObject.name or ""]:
-                found[event.involvedObject.name or ""].append(line)
+            if line not in found[event.involvedObject.name]:
+                found[event.involvedObject.name].append(line)
     except (ApiError, httpx2.TransportError) as error:
         line = f"(the events cannot be read: {error})"
         return defaultdict(lambda: [line])

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.rollout.state import SERVICE_LABEL, ServiceState, pod_state
-from sametag.rollout.trouble import Trouble, pod_troubles, refusals, statuses
-from sametag.rollout.workload import Objects, Owned, counts, metadata
+from sametag.rollout.trouble import Trouble, pod_troubles, refusals
+from sametag.rollout.workload import Objects, Owned, counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lightkube.models.batch_v1 import JobCondition
-    from lightkube.models.core_v1 import ContainerStatus
-    from lightkube.resources.batch_v1 import Job
-    from lightkube.resources.core_v1 import Pod
+    from sametag.rollout.objects import ContainerStatus, Job, Pod
 
 _HOOK = "helm.sh/hook"
 
@@ -28,30 +25,24 @@ def jobs(objects: Objects) -> list[ServiceState]:
     if not objects.jobs:
         return []
     owned = Owned(objects)
-    found = [job for job in objects.jobs.values() if not (metadata(job).ownerReferences or _succeeded(job))]
-    return [_state(job, owned) for job in sorted(found, key=lambda job: metadata(job).name or "")]
+    found = [job for job in objects.jobs.values() if not (job.metadata.ownerReferences or _succeeded(job))]
+    return [_state(job, owned) for job in sorted(found, key=lambda job: job.metadata.name)]
 
 
 def _succeeded(job: Job) -> bool:
-    return any(condition.type in ("Complete", "SuccessCriteriaMet") for condition in _true_conditions(job))
-
-
-def _true_conditions(job: Job) -> list[JobCondition]:
-    conditions = (job.status and job.status.conditions) or ()
-    return [condition for condition in conditions if condition.status == "True"]
+    return any(condition.type in ("Complete", "SuccessCriteriaMet") for condition in job.status.true_conditions)
 
 
 def _state(job: Job, owned: Owned) -> ServiceState:
-    meta, attempts = metadata(job), owned.attempts(job)
-    name, desired = meta.name or "", (job.spec and job.spec.completions) or 1
+    meta, attempts = job.metadata, owned.attempts(job)
     return ServiceState(
-        name=(meta.labels or {}).get(SERVICE_LABEL, name),
-        workload=name,
-        uid=meta.uid or "",
-        generation=meta.generation or 0,
-        desired=desired,
-        updated=desired,
-        ready=(job.status and job.status.succeeded) or 0,
+        name=meta.labels.get(SERVICE_LABEL, meta.name),
+        workload=meta.name,
+        uid=meta.uid,
+        generation=meta.generation,
+        desired=job.spec.completions,
+        updated=job.spec.completions,
+        ready=job.status.succeeded,
         observed=True,
         pods=tuple(pod_state(pod) for pod in attempts if counts(pod)),
         troubles=tuple(_troubles(job, attempts, owned)),
@@ -61,12 +52,12 @@ def _state(job: Job, owned: Owned) -> ServiceState:
 
 
 def _title(job: Job) -> str:
-    hook = (metadata(job).annotations or {}).get(_HOOK, "").replace(",", " and ")
-    return f"{hook + ' hook ' if hook else ''}job/{metadata(job).name}"
+    hook = job.metadata.annotations.get(_HOOK, "").replace(",", " and ")
+    return f"{hook + ' hook ' if hook else ''}job/{job.metadata.name}"
 
 
 def _troubles(job: Job, attempts: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
-    failed = [condition for condition in _true_conditions(job) if condition.type in _FAILED]
+    failed = [condition for condition in job.status.true_conditions if condition.type in _FAILED]
     if failed:
         yield from _newest("JobFailed", f"{_title(job)} failed: {failed[0].reason}: {failed[0].message}", attempts)
         return
@@ -82,15 +73,14 @@ def _troubles(job: Job, attempts: Sequence[Pod], owned: Owned) -> Iterator[Troub
 def _newest(reason: str, message: str, attempts: Sequence[Pod]) -> Iterator[Trouble]:
     """Yield one trouble for each container of the newest attempt that has not done its work."""
     for pod in attempts[-1:]:
-        name = metadata(pod).name or ""
-        containers = [status.name for status in statuses(pod) if not _done(status)]
+        containers = [status.name for status in pod.status.containers if not _done(status)]
         for container in containers:
-            yield Trouble(reason, message, name, container)
+            yield Trouble(reason, message, pod.metadata.name, container)
         if containers:
             return
     yield Trouble(reason, message)
 
 
 def _done(status: ContainerStatus) -> bool:
-    ended = status.state.terminated if status.state else None
+    ended = status.state.terminated
     return ended is not None and ended.exitCode == 0

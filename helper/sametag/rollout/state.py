@@ -10,15 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sametag.rollout.trouble import Trouble, statuses, troubles, unready
-from sametag.rollout.workload import Objects, Owned, metadata, numbers
+from sametag.rollout.trouble import Trouble, troubles, unready
+from sametag.rollout.workload import Objects, Owned, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from lightkube.resources.core_v1 import Pod
-
+    from sametag.rollout.objects import Pod
     from sametag.rollout.workload import Workload
 
 #: The chart's label that says which service a workload is.
@@ -156,13 +155,11 @@ class Assessor:
     def __call__(self) -> list[ServiceState]:
         """Return the states, sorted by name."""
         owned = Owned(self._objects)
-        self._judged = {
-            metadata(workload).uid or "": self._judge(workload, owned) for workload in self._objects.workloads
-        }
+        self._judged = {workload.metadata.uid: self._judge(workload, owned) for workload in self._objects.workloads}
         return sorted((state for _, state in self._judged.values()), key=lambda state: state.name)
 
     def _judge(self, workload: Workload, owned: Owned) -> tuple[list[Any], ServiceState]:
-        known, parts = self._judged.get(metadata(workload).uid or ""), owned.parts(workload)
+        known, parts = self._judged.get(workload.metadata.uid), owned.parts(workload)
         # What has not changed is the very same object, which a comparison sees first.
         return known if known and known[0] == parts else (parts, _service(workload, owned))
 
@@ -173,16 +170,15 @@ def assess(objects: Objects) -> list[ServiceState]:
 
 
 def _service(workload: Workload, owned: Owned) -> ServiceState:
-    meta = metadata(workload)
+    meta = workload.metadata
     current, older = owned.split(workload)
     desired, updated, ready = numbers(workload)
     observed = owned.observed(workload)
-    name = meta.name or ""
     return ServiceState(
-        name=(meta.labels or {}).get(SERVICE_LABEL, name),
-        workload=name,
-        uid=meta.uid or "",
-        generation=meta.generation or 0,
+        name=meta.labels.get(SERVICE_LABEL, meta.name),
+        workload=meta.name,
+        uid=meta.uid,
+        generation=meta.generation,
         desired=desired,
         updated=updated,
         ready=ready,
@@ -197,15 +193,14 @@ def _service(workload: Workload, owned: Owned) -> ServiceState:
 
 def pod_state(pod: Pod) -> PodState:
     """Return what is told of a pod."""
-    conditions = (pod.status and pod.status.conditions) or ()
-    containers = pod.spec.containers if pod.spec else ()
-    ids = {status.name: status.imageID for status in statuses(pod)}
+    statuses, containers = pod.status.containers, pod.spec.containers
+    ids = {status.name: status.imageID for status in statuses}
     return PodState(
-        name=metadata(pod).name or "",
-        images=tuple(container.image or "" for container in containers),
-        ready=any(condition.type == "Ready" and condition.status == "True" for condition in conditions),
-        restarts=sum(status.restartCount for status in statuses(pod)),
-        digests=tuple(_digest(ids.get(container.name) or "") for container in containers),
+        name=pod.metadata.name,
+        images=tuple(container.image for container in containers),
+        ready=any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions),
+        restarts=sum(status.restartCount for status in statuses),
+        digests=tuple(_digest(ids.get(container.name, "")) for container in containers),
     )
 
 

@@ -9,16 +9,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lightkube.resources.apps_v1 import Deployment
-
-from sametag.rollout.workload import metadata, numbers
+from sametag.rollout.objects import Deployment
+from sametag.rollout.workload import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from lightkube.models.core_v1 import ContainerStatus
-    from lightkube.resources.core_v1 import Event, Pod
-
+    from sametag.rollout.objects import ContainerStatus, Event, Pod
     from sametag.rollout.workload import Owned, Workload
 
 #: Seconds that a trouble may last before it fails the rollout. What cannot heal by itself gets none.
@@ -84,13 +81,14 @@ def troubles(workload: Workload, pods: Sequence[Pod], owned: Owned) -> Iterator[
 def _deployments_troubles(workload: Deployment, pods: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
     """A Deployment's conditions are for some time still about the spec before: those of its ReplicaSet are not."""
     newest = owned.replicaset(workload)
-    for failure in (newest and newest.status and newest.status.conditions) or ():
+    if newest is None:
+        return
+    for failure in newest.status.conditions:
         if failure.type == "ReplicaFailure" and failure.status == "True":
-            yield refused(failure.message or "")
-    for condition in (workload.status and workload.status.conditions) or ():
-        about_newest = newest is not None and f'"{metadata(newest).name}"' in (condition.message or "")
-        if condition.reason == "ProgressDeadlineExceeded" and about_newest:
-            yield from unready("ProgressDeadlineExceeded", condition.message or "", pods)
+            yield refused(failure.message)
+    for condition in workload.status.conditions:
+        if condition.reason == "ProgressDeadlineExceeded" and f'"{newest.metadata.name}"' in condition.message:
+            yield from unready("ProgressDeadlineExceeded", condition.message, pods)
 
 
 def refused(message: str) -> Trouble:
@@ -104,7 +102,7 @@ def refused(message: str) -> Trouble:
 
 def refusals(events: Iterable[Event]) -> Iterator[Trouble]:
     """Yield what the newest of the warnings about a workload says about a pod that was not taken."""
-    messages = [event.message or "" for event in events if event.reason == "FailedCreate"]
+    messages = [event.message for event in events if event.reason == "FailedCreate"]
     if messages:
         yield refused(messages[-1])
 
@@ -112,9 +110,9 @@ def refusals(events: Iterable[Event]) -> Iterator[Trouble]:
 def unready(reason: str, message: str, pods: Iterable[Pod]) -> Iterator[Trouble]:
     """Yield one trouble for each container that is not ready: one about no pod where there is none."""
     found = [
-        Trouble(reason, message, metadata(pod).name or "", status.name)
+        Trouble(reason, message, pod.metadata.name, status.name)
         for pod in pods
-        for status in statuses(pod)
+        for status in pod.status.containers
         if not status.ready
     ]
     yield from found or [Trouble(reason, message)]
@@ -122,38 +120,38 @@ def unready(reason: str, message: str, pods: Iterable[Pod]) -> Iterator[Trouble]
 
 def pod_troubles(pod: Pod, events: Iterable[Event]) -> Iterator[Trouble]:
     """Yield what keeps one pod from becoming ready."""
-    name = metadata(pod).name or ""
-    for condition in (pod.status and pod.status.conditions) or ():
+    name, statuses = pod.metadata.name, pod.status.containers
+    for condition in pod.status.conditions:
         if condition.type == "PodScheduled" and condition.reason == "Unschedulable":
-            yield Trouble("Unschedulable", condition.message or "", pod=name)
-    for status in statuses(pod):
+            yield Trouble("Unschedulable", condition.message, pod=name)
+    for status in statuses:
         found = _container_trouble(status)
         if found:
             reason, message = found
             yield Trouble(reason, message, name, status.name)
-    if all(_is_being_made(status) for status in statuses(pod)):
-        told = {event.reason: event.message or "" for event in events if event.reason in _TOLD}
+    if all(_is_being_made(status) for status in statuses):
+        told = {event.reason: event.message for event in events if event.reason in _TOLD}
         for reason, message in told.items():
-            yield Trouble(reason or "", message, pod=name)
+            yield Trouble(reason, message, pod=name)
 
 
 def _is_being_made(status: ContainerStatus) -> bool:
-    waiting = status.state.waiting if status.state else None
+    waiting = status.state.waiting
     return waiting is not None and waiting.reason in ("ContainerCreating", "PodInitializing")
 
 
 def _container_trouble(status: ContainerStatus) -> tuple[str, str] | None:
     """Return reason and message; the kubelet's ErrImagePull and ImagePullBackOff are one, so that a grace holds."""
     for state in (status.state, status.lastState):
-        ended = state.terminated if state else None
+        ended = state.terminated
         if ended and ended.reason in ("StartError", "ContainerCannotRun") and not status.ready:
-            return "StartError", ended.message or ""
-    waiting = status.state.waiting if status.state else None
+            return "StartError", ended.message
+    waiting = status.state.waiting
     if waiting is None:
         return None
     if waiting.reason == "CrashLoopBackOff":
-        return _crash(status, waiting.message or "")
-    return _waiting(waiting.reason or "", waiting.message or "", status.image)
+        return _crash(status, waiting.message)
+    return _waiting(waiting.reason, waiting.message, status.image)
 
 
 def _waiting(reason: str, message: str, image: str) -> tuple[str, str] | None:
@@ -170,17 +168,11 @@ def _waiting(reason: str, message: str, image: str) -> tuple[str, str] | None:
 
 def _crash(status: ContainerStatus, message: str) -> tuple[str, str]:
     reason = "Crashed" if status.restartCount < _CRASHES else "CrashLoopBackOff"
-    ended = status.lastState.terminated if status.lastState else None
+    ended = status.lastState.terminated
     if ended is None:
         return reason, message
     restarts = "1 restart" if status.restartCount == 1 else f"{status.restartCount} restarts"
     return reason, f"{restarts}; ended with exit code {ended.exitCode} ({ended.reason})"
-
-
-def statuses(pod: Pod) -> list[ContainerStatus]:
-    """Return the statuses of a pod's containers, init containers first."""
-    status = pod.status
-    return [*(status.initContainerStatuses or ()), *(status.containerStatuses or ())] if status else []
 
 
 class Patience:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 from lightkube import ApiError
-from lightkube.resources.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
-from lightkube.resources.batch_v1 import Job
-from lightkube.resources.core_v1 import Event, Pod
 
 from sametag.cluster import RETRY_SECONDS, is_transient
 from sametag.rollout.job import jobs
+from sametag.rollout.objects import DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
 from sametag.rollout.state import Assessor, ServiceState, assess
 from sametag.rollout.workload import Objects
 

@@ -6,20 +6,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
+from sametag.rollout.objects import DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lightkube.models.core_v1 import PodSpec, PodTemplateSpec
-    from lightkube.resources.apps_v1 import ReplicaSet
-    from lightkube.resources.batch_v1 import Job
-    from lightkube.resources.core_v1 import Event, Pod
+    from sametag.rollout.objects import Event, Job
 
     Workload = Deployment | StatefulSet | DaemonSet
 
-_Object = TypeVar("_Object")
+_Owned = TypeVar("_Owned", Pod, ReplicaSet)
 
 
 @dataclass(slots=True)
@@ -49,41 +45,43 @@ class Owned:
         self._replicasets = _by_owner(objects.replicasets.values())
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
         for event in objects.events.values():
-            self._events[event.involvedObject.uid or ""].append(event)
+            self._events[event.involvedObject.uid].append(event)
 
     def count(self, item: Workload) -> int:
         """Return how many pods of a workload count, old ones too."""
-        return len(self._pods[metadata(item).uid or ""])
+        return len(self._pods[item.metadata.uid])
 
     def parts(self, workload: Workload) -> list[Any]:
         """Return all that a workload is judged by: itself, its ReplicaSets and pods, and the warnings about them."""
-        uid = metadata(workload).uid or ""
+        uid = workload.metadata.uid
         sets = self._replicasets.get(uid, [])
-        owners = [uid, *(metadata(one).uid or "" for one in sets)]
+        owners = [uid, *(one.metadata.uid for one in sets)]
         found = [workload, *sets, *(pod for owner in owners for pod in self._pods.get(owner, ()))]
-        return [*found, *(event for one in found for event in self._events.get(metadata(one).uid or "", ()))]
+        return [*found, *(event for one in found for event in self._events.get(one.metadata.uid, ()))]
 
     def attempts(self, job: Job) -> list[Pod]:
         """Return every pod of a Job, also those at their end, oldest first."""
-        return sorted(self._attempts[metadata(job).uid or ""], key=lambda pod: str(metadata(pod).creationTimestamp))
+        return sorted(self._attempts[job.metadata.uid], key=lambda pod: str(pod.metadata.creationTimestamp))
 
-    def events(self, item: Any) -> list[Event]:
+    def events(self, item: Workload | Job | Pod) -> list[Event]:
         """Return the warnings about one object."""
-        return self._events[metadata(item).uid or ""]
+        return self._events[item.metadata.uid]
 
     def split(self, workload: Workload) -> tuple[list[Pod], list[Pod]]:
         """Return the pods of the workload's newest spec, and the older ones."""
-        uid = metadata(workload).uid or ""
         if isinstance(workload, Deployment):
             return self._of_replicasets(workload)
-        newest = _newest_label(workload)
-        current = [pod for pod in self._pods[uid] if (metadata(pod).labels or {}).get(newest[0]) == newest[1]]
-        return current, [pod for pod in self._pods[uid] if pod not in current]
+        name, value = _newest_label(workload)
+        current: list[Pod] = []
+        older: list[Pod] = []
+        for pod in self._pods[workload.metadata.uid]:
+            (current if pod.metadata.labels.get(name) == value else older).append(pod)
+        return current, older
 
     def _of_replicasets(self, workload: Deployment) -> tuple[list[Pod], list[Pod]]:
         newest = self.replicaset(workload)
-        sets = sorted(self._replicasets[metadata(workload).uid or ""], key=_revision)
-        pods = {id(one): self._pods[metadata(one).uid or ""] for one in sets}
+        sets = sorted(self._replicasets[workload.metadata.uid], key=_revision)
+        pods = {id(one): self._pods[one.metadata.uid] for one in sets}
         return pods.pop(id(newest), []), [pod for older in pods.values() for pod in older]
 
     def replicaset(self, workload: Deployment) -> ReplicaSet | None:
@@ -94,7 +92,7 @@ class Owned:
         new spec, and then makes the ReplicaSet. And each kind has a watch of its own, one of which may be late.
         """
         wanted = _essence(workload.spec.template)
-        sets = sorted(self._replicasets[metadata(workload).uid or ""], key=_revision, reverse=True)
+        sets = sorted(self._replicasets[workload.metadata.uid], key=_revision, reverse=True)
         return next((one for one in sets if _essence(one.spec.template) == wanted), None)
 
     def observed(self, workload: Workload) -> bool:
@@ -102,36 +100,32 @@ class Owned:
 
         Until then the newest is still the old one, and what is wrong with that is not what is wrong with this spec.
         """
-        seen = (workload.status and workload.status.observedGeneration) or 0
         made = not isinstance(workload, Deployment) or self.replicaset(workload) is not None
-        return made and seen >= (metadata(workload).generation or 0)
+        return made and workload.status.observedGeneration >= workload.metadata.generation
 
 
 def counts(pod: Pod) -> bool:
     """Whether a pod is neither being deleted nor at its end: an evicted pod stays, and another takes its place."""
-    ended = pod.status is not None and pod.status.phase in ("Failed", "Succeeded")
-    return metadata(pod).deletionTimestamp is None and not ended
+    return pod.metadata.deletionTimestamp is None and pod.status.phase not in ("Failed", "Succeeded")
 
 
-def _by_owner(items: Iterable[_Object]) -> defaultdict[str, list[_Object]]:
-    found: defaultdict[str, list[_Object]] = defaultdict(list)
+def _by_owner(items: Iterable[_Owned]) -> defaultdict[str, list[_Owned]]:
+    found: defaultdict[str, list[_Owned]] = defaultdict(list)
     for item in items:
-        for owner in metadata(item).ownerReferences or ():
+        for owner in item.metadata.ownerReferences:
             found[owner.uid].append(item)
     return found
 
 
 def _revision(replicaset: ReplicaSet) -> int:
-    return int((metadata(replicaset).annotations or {}).get("deployment.kubernetes.io/revision", 0))
+    return int(replicaset.metadata.annotations.get("deployment.kubernetes.io/revision", 0))
 
 
-def _essence(template: PodTemplateSpec | None) -> tuple[dict[str, str], dict[str, str], PodSpec | None]:
+def _essence(template: dict[str, Any]) -> tuple[dict[str, str], dict[str, str], dict[str, Any]]:
     """Return what a pod template says, without the label that the controller adds."""
-    if template is None:
-        return {}, {}, None
-    meta = metadata(template)
-    labels = {name: value for name, value in (meta.labels or {}).items() if name != "pod-template-hash"}
-    return labels, meta.annotations or {}, template.spec
+    meta = template.get("metadata") or {}
+    labels = {name: value for name, value in (meta.get("labels") or {}).items() if name != "pod-template-hash"}
+    return labels, meta.get("annotations") or {}, template.get("spec") or {}
 
 
 def _newest_label(workload: StatefulSet | DaemonSet) -> tuple[str, str]:
@@ -140,9 +134,9 @@ def _newest_label(workload: StatefulSet | DaemonSet) -> tuple[str, str]:
     Source: k8s.io/api/apps/v1, ControllerRevisionHashLabelKey and DeprecatedTemplateGeneration
     """
     if isinstance(workload, StatefulSet):
-        return "controller-revision-hash", (workload.status and workload.status.updateRevision) or ""
-    annotations = metadata(workload).annotations or {}
-    return "pod-template-generation", annotations.get("deprecated.daemonset.template.generation", "")
+        return "controller-revision-hash", workload.status.updateRevision
+    generation = workload.metadata.annotations.get("deprecated.daemonset.template.generation", "")
+    return "pod-template-generation", generation
 
 
 class Numbers(NamedTuple):
@@ -157,16 +151,5 @@ def numbers(workload: Workload) -> Numbers:
     """Return the numbers as the controller last saw them."""
     if isinstance(workload, DaemonSet):
         daemons = workload.status
-        if daemons is None:
-            return Numbers(0, 0, 0)
-        return Numbers(
-            daemons.desiredNumberScheduled, daemons.updatedNumberScheduled or 0, daemons.numberAvailable or 0
-        )
-    replicas, status = workload.spec.replicas, workload.status
-    desired = 1 if replicas is None else replicas
-    return Numbers(desired, (status and status.updatedReplicas) or 0, (status and status.availableReplicas) or 0)
-
-
-def metadata(item: Any) -> ObjectMeta:
-    """Return an object's metadata, empty where it has none."""
-    return item.metadata or ObjectMeta()
+        return Numbers(daemons.desiredNumberScheduled, daemons.updatedNumberScheduled, daemons.numberAvailable)
+    return Numbers(workload.spec.replicas, workload.status.updatedReplicas, workload.status.availableReplicas)
