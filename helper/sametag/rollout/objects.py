@@ -28,6 +28,7 @@ class Meta(Struct):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     ownerReferences: list[Owner] = []  # noqa: N815 - Kubernetes' names here and below
+    resourceVersion: str = ""  # noqa: N815 - where a watch goes on from
     creationTimestamp: str | None = None  # noqa: N815
     deletionTimestamp: str | None = None  # noqa: N815
 
