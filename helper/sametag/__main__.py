@@ -8,13 +8,19 @@ from contextlib import suppress
 # A command makes many objects and few cycles: looking for them after every 700 takes a tenth of a validate.
 _COLLECT_AFTER = 100_000
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(_COLLECT_AFTER)
-    from sametag.cli import run
+    try:
+        from sametag.cli import run
 
-    code = run(sys.argv[1:])
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Before the command could hear it: nothing has begun, and a traceback would say nothing.
+        code = _INTERRUPTED
     with suppress(BrokenPipeError):
         sys.stdout.flush()
     # What Python would still do takes a tenth of the time: free one by one what ends with the process.

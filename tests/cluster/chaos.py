@@ -105,7 +105,7 @@ class Chaos:
 
     def _interrupt(self, number: signal.Signals) -> str:
         verb, moment = self.draw.choice(("upgrade", "rollback")), self.draw.uniform(0.3, 12)
-        code = self.app.interrupted(verb, number, moment)
+        code, _ = self.app.interrupted(verb, number, moment)
         assert code in (0, 130, -number), f"exit {code}"
         return f"{verb}, after {moment:.1f} s: exit {code}"
 

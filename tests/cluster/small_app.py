@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,15 +137,26 @@ class App:
         """Whether, as the pods themselves say, every service runs the tag and no other."""
         return self.kubectl.tags(self.namespace) == {service: {tag} for service in self.services}
 
-    def interrupted(self, verb: str, number: signal.Signals, moment: float) -> int:
-        """Send a signal to a command so many seconds after its start, and return its exit code."""
-        words = {"install": (OLD,), "upgrade": (NEW,), "rollback": ()}[verb]
-        more = ("--values", str(self.values({})), "--tag", *words) if words else ()
+    def interrupted(self, verb: str, number: signal.Signals, moment: float) -> tuple[int, float]:
+        """Send a signal to a command that goes to the old tag, so many seconds after its start.
+
+        Returns:
+            Its exit code, and how many seconds it took in all.
+        """
+        more = () if verb == "rollback" else ("--values", str(self.values({})), "--tag", OLD)
+        began = time.monotonic()
         process = self.start(verb, *more)
-        time.sleep(moment)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        took = time.monotonic() - began
         process.send_signal(number)
         process.communicate(timeout=120)
-        return process.returncode
+        return process.returncode, took
+
+    def remove(self) -> None:
+        """Uninstall it, and wait until its pods are gone."""
+        command = ["helm", "uninstall", self.name, "--namespace", self.namespace, "--wait", "--cascade=foreground"]
+        subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
 
     def by_hand(self, *words: str) -> None:
         """Change every Deployment with kubectl, which asks for their kind after the words that say what to do."""
@@ -152,31 +164,38 @@ class App:
         self.kubectl(*words[:count], "deployment", *words[count:], "--namespace", self.namespace)
 
     def says_the_truth(self) -> None:
-        """Compare what status and history say with what the pods and Helm's records say.
+        """Compare what history and status say with what Helm's records and the pods say."""
+        code, history = self.ask("history")
+        told = [(entry["revision"], entry["status"]) for entry in history["revisions"]] if code == 0 else []
+        assert told == self._helms_revisions()
+        self.status_is_true()
+
+    def status_is_true(self) -> None:
+        """Compare what status says with what Helm's records and the pods say.
 
         Pods may still move when a client was killed: then what is said of them is compared once they have come to rest.
         """
-        code, history = self.ask("history")
-        if code != 0:
-            assert not self.kubectl.tags(self.namespace), "there are pods, and history knows of no release"
-            return
-        newest, helms = history["revisions"][-1], self._helms_revisions()
-        assert [(entry["revision"], entry["status"]) for entry in history["revisions"]] == helms
         until = time.monotonic() + _REST_SECONDS
         while True:
-            tags = self.kubectl.tags(self.namespace)
             code, status = self.ask("status")
-            if tags == self.kubectl.tags(self.namespace):
+            tags, revisions = self.kubectl.tags(self.namespace), self._helms_revisions()
+            told = _tags_of(status) if status else {}
+            if told == tags:
                 break
-            assert time.monotonic() < until, "the pods do not come to rest"
-        assert status["status"] == newest["status"]
-        on_tag = all(found == {newest["tag"]} for found in tags.values())
+            assert time.monotonic() < until, f"status says {told}, the pods {tags}"
+        if status is None:
+            assert not revisions, "status knows of no release"
+            return
+        assert (status["revision"], status["status"]) == revisions[-1]
+        on_tag = all(found == {status["tag"]} for found in tags.values())
         assert code == (0 if on_tag and not status["drift"] else _DRIFT)
 
     def _helms_revisions(self) -> list[tuple[int, str]]:
+        """Return number and status of each, oldest first; empty where there is no such release."""
         command = ["helm", "history", self.name, "--namespace", self.namespace, "--output", "json"]
-        ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
-        return [(entry["revision"], entry["status"]) for entry in json.loads(ran.stdout)]
+        ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0 or "release: not found" in ran.stderr, ran.stderr
+        return [(entry["revision"], entry["status"]) for entry in json.loads(ran.stdout or "[]")]
 
     def wait_for_revision(self, process: subprocess.Popen[str], number: int) -> None:
         """Wait until the helm that a command has started has recorded its revision."""
@@ -203,6 +222,15 @@ class App:
         return min(time for time in times if time >= self.began.replace(microsecond=0))
 
 
+def _tags_of(status: dict[str, Any]) -> dict[str, set[str]]:
+    """Return the tags that each service's pods run, as a status says."""
+    return {
+        name: {image.rpartition(":")[2] for pod in service["pods"] for image in pod["images"]}
+        for name, service in status["services"].items()
+        if service["pods"]
+    }
+
+
 def prepared(app: App, verb: str) -> App:
     """Bring a release to where this verb has something to do."""
     tags: dict[str, tuple[str, ...]] = {"install": (), "upgrade": (OLD,), "rollback": (OLD, NEW)}
@@ -215,8 +243,13 @@ def prepared(app: App, verb: str) -> App:
 def check(app: App) -> None:
     """The next command says the truth, and the next upgrade ends with every service on one tag."""
     app.says_the_truth()
-    ended = app.run("upgrade", "--install", "--take-over", "--values", str(app.values({})), "--tag", NEW)
-    assert ended.code == 0, ended.stderr
-    assert app.everything_runs(NEW)
+    recover(app)
     code, status = app.ask("status")
     assert (code, status["tag"], status["status"]) == (0, NEW, "deployed")
+
+
+def recover(app: App, *words: str) -> None:
+    """The next upgrade, with these flags, ends with every service on one tag."""
+    ended = app.run("upgrade", "--install", "--take-over", "--values", str(app.values({})), "--tag", NEW, *words)
+    assert ended.code == 0, ended.stderr
+    assert app.everything_runs(NEW)

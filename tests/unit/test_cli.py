@@ -325,6 +325,25 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
     return action.choices
 
 
+def test_ctrl_c_while_python_still_imports_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        """
+import os, signal, sys
+
+class Interrupting:
+    @staticmethod
+    def find_spec(name, path, target=None):
+        if name == "sametag.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting)
+"""
+    )
+    ran = sametag("history", "app", PYTHONPATH=str(tmp_path))
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
+
+
 def test_every_command_is_implemented_and_every_option_is_described() -> None:
     assert subcommands().keys() == COMMANDS.keys()
     for command in subcommands().values():

@@ -73,6 +73,28 @@ def test_a_lease_says_who_deploys_which_tag_and_is_given_back(api: ApiServer) ->
     run(api, main)
 
 
+def test_a_write_that_was_cut_off_does_not_keep_the_lease(api: ApiServer) -> None:
+    """The API server may have done it all the same: nobody has to wait for a client that ended in good order."""
+
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "alice@laptop")
+        taking = asyncio.create_task(lock.acquire(0, print))
+        while LEASE not in api.objects:
+            await asyncio.sleep(0)
+        taking.cancel()
+        await asyncio.wait({taking})
+        await lock.end()
+        assert holder(api) == ""
+
+        lock = Lock(client, "app", "alice@laptop")
+        await lock.acquire(0, print)
+        api.put(LEASE, api.objects[LEASE])
+        await lock.end()
+        assert holder(api) == ""
+
+    run(api, main)
+
+
 def test_a_second_deployer_waits_is_told_once_and_then_says_who_since_when_and_for_which_tag(api: ApiServer) -> None:
     async def main(client: AsyncClient) -> None:
         first, told = Lock(client, "app", "alice@laptop"), list[str]()

@@ -80,13 +80,16 @@ async def locked(client: AsyncClient, request: Request, *, from_the_dead: bool =
     Raises:
         LockedError: Another holds it for longer than `lock_timeout`, or took it over.
     """
-    lock = Lock(client, request.release, author())
-    if request.options.dry_run or not await _acquired(lock, client, request, from_the_dead=from_the_dead):
+    if request.options.dry_run:
         yield None
         return
+    lock = Lock(client, request.release, author())
     try:
-        async with hold(lock):
-            yield lock
+        if await _acquired(lock, client, request, from_the_dead=from_the_dead):
+            async with hold(lock):
+                yield lock
+        else:
+            yield None
     finally:
         # What cannot be given back runs out.
         with contextlib.suppress(ApiError, httpx2.TransportError, ClusterError):

@@ -82,6 +82,7 @@ class Lock:
         self._identity = f"{who}/{uuid.uuid4()}"
         self._lease: Lease | None = None
         self._tag = ""
+        self._asked = False
         self.dead: Holder | None = None
         self.lost: Holder | None = None
         self.obsolete = False
@@ -126,6 +127,7 @@ class Lock:
 
     async def _take(self, found: Lease | None) -> bool:
         """Write ourselves into the lease that was read, or a new one; False where another was faster."""
+        self._asked = True
         now = _now()
         lease = found or Lease()
         changes = (lease.spec and lease.spec.leaseTransitions) or 0
@@ -186,12 +188,21 @@ class Lock:
         return lease.spec is not None and lease.spec.holderIdentity == self._identity
 
     async def end(self) -> None:
-        """Give the lease back."""
-        if self._lease is None or self._lease.spec is None or self.lost:
+        """Give the lease back; remove the object too where it is obsolete.
+
+        A write of ours that was cut off has been done all the same, at times: then the lease has to be read again.
+        """
+        if not self._asked or self.lost:
             return
-        self._lease.spec.holderIdentity, self._tag = "", ""
-        if await self._write(self._lease) and self.obsolete:
+        self._tag = ""
+        if (await self._free(self._lease) or await self._free(await self._read())) and self.obsolete:
             await self._client.delete(Lease, self._name)
+
+    async def _free(self, lease: Lease | None) -> bool:
+        if lease is None or lease.spec is None or not self._is_ours(lease):
+            return False
+        lease.spec.holderIdentity = ""
+        return await self._write(lease)
 
 
 def _remedy(*, from_the_dead: bool) -> str:
