@@ -26,7 +26,7 @@ from msgspec import ValidationError
 from sametag.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 
 # client-go resolves these relative to the file that holds them.
 _PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -179,6 +179,16 @@ async def patiently(ask: Callable[[], Awaitable[_Answer]], seconds: float = 120)
             if not is_transient(error) or time.monotonic() > until:
                 raise
         await asyncio.sleep(RETRY_SECONDS)
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await what must not be left half done, also when we are told to end meanwhile; that is obeyed afterwards."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def is_transient(error: ApiError | httpx2.TransportError) -> bool:

@@ -81,3 +81,6 @@ FAULTS = {
         {"migrate": "Forbidden"},
     ),
 }
+
+#: Those whose end depends on how Helm applies, waits and runs hooks: they are tried on Helm 3 too.
+HELMS_OWN = ("no-such-tag", "crash-and-oom", "never-ready", "hook-fails", "hook-never-ends")

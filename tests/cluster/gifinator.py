@@ -41,7 +41,7 @@ class Kubectl:
             [*self.words, *arguments], env=self.environment, input=stdin, capture_output=True, text=True, check=False
         )
         if ran.returncode != 0:
-            raise RuntimeError(f"kubectl {' '.join(arguments)}: {ran.stderr.strip()}")
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {ran.stderr.strip() or ran.stdout.strip()}")
         return ran.stdout
 
     @property

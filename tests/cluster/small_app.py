@@ -20,7 +20,7 @@ HEALTHY = "echo healthy; exec sleep infinity"
 
 FAILED_AND_ROLLED_BACK = 4
 
-_DRIFT = 6
+DRIFT = 6
 
 # Until the pods that a killed client has set moving are where they go.
 _REST_SECONDS = 60
@@ -188,7 +188,14 @@ class App:
             return
         assert (status["revision"], status["status"]) == revisions[-1]
         on_tag = all(found == {status["tag"]} for found in tags.values())
-        assert code == (0 if on_tag and not status["drift"] else _DRIFT)
+        assert code == (0 if on_tag and not status["drift"] else DRIFT)
+
+    def equals_its_manifest(self) -> None:
+        """Have the API server apply the manifest in a dry run, which changes nothing where all is as it says."""
+        command = ["helm", "get", "manifest", self.name, "--namespace", self.namespace]
+        ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        words = ("--server-side", "--force-conflicts", "--namespace", self.namespace)
+        self.kubectl("diff", *words, "--filename", "-", stdin=ran.stdout)
 
     def _helms_revisions(self) -> list[tuple[int, str]]:
         """Return number and status of each, oldest first; empty where there is no such release."""

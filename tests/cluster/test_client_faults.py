@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gifinator import NEW, OLD
-from small_app import FAILED_AND_ROLLED_BACK, check, healthy, prepared, recover
+from small_app import DRIFT, FAILED_AND_ROLLED_BACK, check, healthy, prepared, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,20 +112,38 @@ def test_deployers_at_once_take_turns(make_app: Callable[[str], App], count: int
     assert app.everything_runs(history["revisions"][-1]["tag"])
 
 
-@pytest.mark.parametrize("words", [("set", "image", "--all", "*={image}"), ("scale", "--all", "--replicas=2")])
-def test_hands_in_the_middle_of_an_upgrade_do_not_outlast_the_next(
-    make_app: Callable[[str], App], words: tuple[str, ...]
+_HANDS = {"set": ("set", "image", "--all", "*={image}"), "scale": ("scale", "--all", "--replicas=2")}
+
+
+def test_hands_in_the_middle_of_an_upgrade_and_before_a_rollback_do_not_outlast_the_next(
+    make_app: Callable[..., App],
 ) -> None:
-    app = make_app(f"hands-{words[0]}")
+    """On both Helms, which have two ways to apply: what runs afterwards is what the manifest says, and nothing else."""
+    cases = [(what, helm) for what in _HANDS for helm in ("HELM4", "HELM3")]
+    apps = [make_app(f"hands-{what}-{helm.lower()}", helm) for what, helm in cases]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        list(pool.map(_changed_by_hand, apps, [_HANDS[what] for what, _ in cases]))
+
+
+def _changed_by_hand(app: App, words: tuple[str, ...]) -> None:
+    hands = [word.format(image=f"{app.repository}:{OLD}") for word in words]
     app.services = {name: healthy(minReadySeconds=5) for name in ("web", "worker")}
     prepared(app, "upgrade")
     process = app.start("upgrade", "--values", str(app.values({})), "--tag", NEW)
     app.wait_for_revision(process, 2)
-    app.by_hand(*(word.format(image=f"{app.repository}:{OLD}") for word in words))
+    app.by_hand(*hands)
     process.communicate(timeout=120)
-
     assert process.returncode in (0, FAILED_AND_ROLLED_BACK)
     assert app.everything_runs(NEW if process.returncode == 0 else OLD)
     check(app)
-    replicas = app.kubectl("get", "deployments", "-n", app.namespace, "-o", "jsonpath={.items[*].spec.replicas}")
-    assert replicas == "1 1"
+    app.equals_its_manifest()
+
+    app.by_hand(*hands)
+    assert app.ask("status")[0] == DRIFT
+    with pytest.raises(RuntimeError, match="kubectl diff"):
+        app.equals_its_manifest()
+    ended = app.run("rollback")
+    assert ended.code == 0, ended.stderr
+    assert app.everything_runs(OLD)
+    assert app.ask("status")[0] == 0
+    app.equals_its_manifest()

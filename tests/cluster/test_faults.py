@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults import FAULTS
+from faults import FAULTS, HELMS_OWN
 from gifinator import NEW, OLD
 from small_app import FAILED_AND_ROLLED_BACK, App, Ended
 
@@ -31,12 +31,17 @@ _AT_ONCE = 3
 _LATER = {"Crashed": "CrashLoopBackOff"}
 
 
+# The name of a release: its fault, and its Helm.
+_CASES = {name: (name, "HELM4") for name in FAULTS} | {f"{name}-helm3": (name, "HELM3") for name in HELMS_OWN}
+
+
 @pytest.fixture(scope="module")
-def tried(make_app: Callable[[str], App], kubectl: Kubectl) -> Iterator[Tried]:
+def tried(make_app: Callable[..., App], kubectl: Kubectl) -> Iterator[Tried]:
     """Every fault, tried: the application as it is afterwards, and how the upgrade ended."""
 
-    def try_fault(name: str) -> tuple[App, Ended]:
-        app = make_app(name)
+    def try_fault(case: str) -> tuple[App, Ended]:
+        name, helm = _CASES[case]
+        app = make_app(case, helm)
         installed = app.install()
         assert installed.code == 0, installed.stderr
         if name == "quota":
@@ -45,14 +50,14 @@ def tried(make_app: Callable[[str], App], kubectl: Kubectl) -> Iterator[Tried]:
         return app, app.upgrade(fault.tag, **fault.changes)
 
     # The slowest first.
-    names = sorted(FAULTS, key=lambda name: name not in ("registry-down-and-no-node", "late-crash"))
+    cases = sorted(_CASES, key=lambda case: case not in ("registry-down-and-no-node", "late-crash"))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield {name: pool.submit(try_fault, name) for name in names}
+        yield {case: pool.submit(try_fault, case) for case in cases}
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_named_with_evidence_and_every_service_is_back(tried: Tried, name: str) -> None:
-    (app, ended), fault = tried[name].result(), FAULTS[name]
+@pytest.mark.parametrize("case", _CASES)
+def test_a_fault_is_named_with_evidence_and_every_service_is_back(tried: Tried, case: str) -> None:
+    (app, ended), fault = tried[case].result(), FAULTS[_CASES[case][0]]
     print(ended.stderr, *ended.events, sep="\n")
 
     assert ended.code == FAILED_AND_ROLLED_BACK
@@ -66,9 +71,9 @@ def test_a_fault_is_named_with_evidence_and_every_service_is_back(tried: Tried, 
     assert ended.end["remedy"] == f"every service is back on {OLD}"
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_the_next_command_says_the_truth(tried: Tried, name: str) -> None:
-    app, _ = tried[name].result()
+@pytest.mark.parametrize("case", _CASES)
+def test_the_next_command_says_the_truth(tried: Tried, case: str) -> None:
+    app, _ = tried[case].result()
     code, status = app.ask("status")
     assert (code, status["tag"], status["status"]) == (0, OLD, "deployed")
 
@@ -117,9 +122,10 @@ def test_a_failed_hook_is_named_with_its_job_and_pod(tried: Tried) -> None:
     assert failure["container"] == "migrate"
 
 
-def test_nothing_that_was_wrong_in_one_upgrade_is_held_against_the_next(tried: Tried) -> None:
+@pytest.mark.parametrize("case", ["hook-fails", "hook-fails-helm3"])
+def test_nothing_that_was_wrong_in_one_upgrade_is_held_against_the_next(tried: Tried, case: str) -> None:
     """The failed hook's Job and its pod are still there."""
-    app, _ = tried["hook-fails"].result()
+    app, _ = tried[case].result()
     ended = app.upgrade(NEW)
 
     assert ended.code == 0, ended.stderr

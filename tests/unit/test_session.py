@@ -157,6 +157,28 @@ def test_a_pending_revision_of_a_dead_holder_is_marked_as_failed_and_told_of(api
     ]
 
 
+def test_who_is_told_to_end_while_the_lock_is_given_back_gives_it_back_first(api: ApiServer) -> None:
+    released(api, [A])
+    request = Request(Target(kubeconfig=str(api.kubeconfig)), "app", lambda _: None, Options())
+
+    async def main() -> None:
+        done = asyncio.Event()
+
+        async def deploy() -> None:
+            async with begin(request):
+                done.set()
+
+        deploying = asyncio.create_task(deploy())
+        await done.wait()
+        deploying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await deploying
+
+    asyncio.run(main())
+
+    assert api.objects[f"{LEASES}/sametag-app"]["spec"]["holderIdentity"] == ""
+
+
 def test_a_namespace_that_is_missing_is_said_with_the_way_to_create_it(api: ApiServer) -> None:
     message = 'namespaces "apps" not found'
     api.answers[f"POST {LEASES}"] = (404, {"kind": "Status", "code": 404, "message": message})

@@ -11,7 +11,7 @@ import httpx2
 from lightkube import ApiError
 
 from sametag import release as helm_release
-from sametag.cluster import patiently
+from sametag.cluster import patiently, to_its_end
 from sametag.deploy import preview
 from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.rights import refuse_missing
@@ -80,7 +80,7 @@ class Deployment:
             reason = stuck.reason
             raise
         finally:
-            await self._write_down(known, digest, reason)
+            await to_its_end(self._write_down(known, digest, reason))
         return services
 
     async def _helms_part(self, rollout: Watched, action: Callable[[], Coroutine[Any, Any, Any]]) -> None:

@@ -14,7 +14,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace
 
 from sametag import release as helm_release
-from sametag.cluster import connect
+from sametag.cluster import connect, to_its_end
 from sametag.deploy.events import Step
 from sametag.deploy.run import Deployment, image_of
 from sametag.deploy.watched import Watch
@@ -91,9 +91,13 @@ async def locked(client: AsyncClient, request: Request, *, from_the_dead: bool =
         else:
             yield None
     finally:
-        # What cannot be given back runs out.
-        with contextlib.suppress(ApiError, httpx2.TransportError, ClusterError):
-            await lock.end()
+        await to_its_end(_give_back(lock))
+
+
+async def _give_back(lock: Lock) -> None:
+    # What cannot be given back runs out.
+    with contextlib.suppress(ApiError, httpx2.TransportError, ClusterError):
+        await lock.end()
 
 
 async def _acquired(lock: Lock, client: AsyncClient, request: Request, *, from_the_dead: bool) -> bool:
