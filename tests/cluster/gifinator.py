@@ -46,8 +46,9 @@ class Kubectl:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment that names the cluster."""
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        """The environment that names the cluster; `kubectl diff` leaves out the count of an object's changes."""
+        diff = "diff --unified --new-file --ignore-matching-lines=generation"
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECTL_EXTERNAL_DIFF": diff}
 
     def create_restricted_namespace(self, name: str) -> None:
         """Create a namespace that enforces the Pod Security Standard "restricted"."""

@@ -170,6 +170,9 @@ def test_who_is_told_to_end_while_the_lock_is_given_back_gives_it_back_first(api
 
         deploying = asyncio.create_task(deploy())
         await done.wait()
+        asked = len(api.requests)
+        while len(api.requests) == asked:
+            await asyncio.sleep(0)
         deploying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await deploying
