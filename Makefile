@@ -41,8 +41,8 @@ generate: setup ## Write the schema, the chart's README, the CLI reference, the 
 	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py
 
 .PHONY: bench
-bench: setup ## Ratios to Helm and to the floor, taken in one run
-	@$(BIN)/python -m embedded run -- $(BIN)/python tools/bench.py
+bench: setup ## Ratios to Helm and to the floor, taken in one run (BENCH="chart validate deploy scale" chooses)
+	@$(BIN)/python -m embedded run -- $(BIN)/python tools/bench.py $(BENCH)
 
 .PHONY: chaos
 chaos: setup ## Faults at random for SECONDS (600), drawn with SEED: what was tried, and what broke

@@ -1,4 +1,8 @@
-"""What `sametag upgrade` costs beside `helm upgrade --wait`: time, in turns, and requests to the API server."""
+"""What `sametag upgrade` costs beside `helm upgrade --wait`: time, in turns, and requests to the API server.
+
+Both ask the API server as often as sametag lets Helm: with client-go's own 5 requests a second Helm takes minutes for a
+hundred services (HELM_QPS=5 HELM_BURST_LIMIT=100 make bench BENCH=scale shows it).
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from embedded import images
 from gifinator import NEW, OLD, SOURCE, Kubectl
+from played_node import PLACEMENT, played_node
+from sametag.release.helm import RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
 _NAME = "bench"
-_SERVICES = (4,)
-_ROUNDS = 5
+_PATIENCE = ["--timeout", "30m"]
 
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 # What kubectl proxy -v=6 logs of each answer.
@@ -50,20 +55,21 @@ class Bench:
     def helm(self, tag: str) -> list[str]:
         """Return the command of Helm that moves every service to a tag."""
         settings = ["--reset-then-reuse-values", "--set-string", f"image.tag={tag}"]
-        return ["helm", "upgrade", _NAME, "chart", "--namespace", _NAME, "--wait", *settings]
+        return ["helm", "upgrade", _NAME, "chart", "--namespace", _NAME, "--wait", *_PATIENCE, *settings]
 
     def sametag(self, tag: str) -> list[str]:
         """Return our command that does it."""
-        return ["sametag", "upgrade", _NAME, "--namespace", _NAME, "--tag", tag]
+        return ["sametag", "upgrade", _NAME, "--namespace", _NAME, "--tag", tag, *_PATIENCE]
 
     def install(self) -> None:
         """Install the release on the old tag."""
-        self.run(["sametag", "install", _NAME, "--namespace", _NAME, "--values", str(self.values), "--tag", OLD])
+        place = ["--namespace", _NAME, "--values", str(self.values)]
+        self.run(["sametag", "install", _NAME, *place, "--tag", OLD, *_PATIENCE])
 
-    def times(self) -> tuple[float, float]:
+    def times(self, rounds: int) -> tuple[float, float]:
         """Return the median seconds of Helm's upgrades and of ours, which take turns."""
         theirs, ours = [], []
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             theirs.append(self.run(self.helm(NEW)))
             ours.append(self.run(self.sametag(OLD)))
         return statistics.median(theirs), statistics.median(ours)
@@ -102,12 +108,13 @@ def _counting(kubectl: Kubectl) -> Iterator[tuple[str, Path]]:
             proxy.wait()
 
 
-def _values(count: int, repository: str) -> dict[str, Any]:
+def _values(count: int, repository: str, placement: Mapping[str, Any]) -> dict[str, Any]:
     service: dict[str, Any] = {"command": ["/bin/sleep", "infinity"]}
     defaults: dict[str, Any] = {
         "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
         "terminationGracePeriodSeconds": 1,
         "minReadySeconds": 0,
+        **placement,
     }
     return {
         "image": {"repository": repository, "pullPolicy": "IfNotPresent"},
@@ -116,27 +123,40 @@ def _values(count: int, repository: str) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Print one line for each size."""
-    kubectl = Kubectl(tuple(os.environ["SAMETAG_KUBECTL"].split()), Path(os.environ["KUBECONFIG"]))
+def few() -> None:
+    """Print a line for four services, whose pods are containers."""
     repository = f"{os.environ['SAMETAG_REGISTRY']}/gifinator"
     for version in (OLD, NEW):
         images.build_and_push(SOURCE, repository, version, lambda _: None)
+    _measure(_kubectl(), _values(4, repository, {}), rounds=5)
+
+
+def many() -> None:
+    """Print a line for a hundred services, whose pods are played."""
+    kubectl = _kubectl()
+    with played_node(kubectl):
+        _measure(kubectl, _values(100, "registry.example.com/app", PLACEMENT), rounds=3)
+
+
+def _kubectl() -> Kubectl:
+    return Kubectl(tuple(os.environ["SAMETAG_KUBECTL"].split()), Path(os.environ["KUBECONFIG"]))
+
+
+def _measure(kubectl: Kubectl, values: dict[str, Any], rounds: int) -> None:
     print("services  helm upgrade --wait  sametag upgrade  more   ratio  requests: helm  sametag with helm  watches")
-    for count in _SERVICES:
-        with ExitStack() as cleanup:
-            folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
-            (folder / "helm").symlink_to(os.environ["SAMETAG_HELM4"])
-            (folder / "values.json").write_text(json.dumps(_values(count, repository)))
-            kubectl.create_restricted_namespace(_NAME)
-            cleanup.callback(kubectl, "delete", "namespace", _NAME)
-            environment = {**kubectl.environment, "PATH": f"{folder}:{os.environ['PATH']}"}
-            _print_line(Bench(kubectl, environment, folder / "values.json"), count)
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "helm").symlink_to(os.environ["SAMETAG_HELM4"])
+        (folder / "values.json").write_text(json.dumps(values))
+        kubectl.create_restricted_namespace(_NAME)
+        cleanup.callback(kubectl, "delete", "namespace", _NAME)
+        environment = {**RATE, **kubectl.environment, "PATH": f"{folder}:{os.environ['PATH']}"}
+        _print_line(Bench(kubectl, environment, folder / "values.json"), len(values["services"]), rounds)
 
 
-def _print_line(bench: Bench, count: int) -> None:
+def _print_line(bench: Bench, count: int, rounds: int) -> None:
     bench.install()
-    theirs, ours = bench.times()
+    theirs, ours = bench.times(rounds)
     their_requests, _ = bench.requests(bench.helm(NEW))
     our_requests, watches = bench.requests(bench.sametag(OLD))
     print(
@@ -144,7 +164,3 @@ def _print_line(bench: Bench, count: int) -> None:
         f"{their_requests:14}  {our_requests:17}  {watches:7}",
         flush=True,
     )
-
-
-if __name__ == "__main__":
-    main()

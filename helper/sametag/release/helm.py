@@ -43,10 +43,10 @@ _REMEDY_INSTALL = f"install Helm {OLDEST} or newer: https://helm.sh/docs/intro/i
 _LADDER = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
-# Helm 4 asks for the ReplicaSets and pods of a Deployment at each of its changes. At client-go's 5 requests a second it
-# still asks minutes after the last of a hundred services is ready. These are the numbers of kubectl; how much is too
-# much, the API server decides (priority and fairness), and the user's own environment goes first.
-_RATE = {"HELM_QPS": "50", "HELM_BURST_LIMIT": "300"}
+#: Helm 4 asks for the ReplicaSets and pods of a Deployment at each of its changes. At client-go's 5 requests a second
+#: it still asks minutes after the last of a hundred services is ready. These are the numbers of kubectl; how much is
+#: too much, the API server decides (priority and fairness), and the user's own environment goes first.
+RATE = {"HELM_QPS": "50", "HELM_BURST_LIMIT": "300"}
 
 _PR_SET_PDEATHSIG = 1
 
@@ -205,7 +205,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**_RATE, **os.environ},
+            env={**RATE, **os.environ},
             # A Ctrl-C at the terminal must reach us alone: we decide how Helm ends.
             process_group=0,
             preexec_fn=_end_with_us,

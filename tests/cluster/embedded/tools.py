@@ -30,6 +30,8 @@ HELM4, HELM3 = "4.3.1", "3.22.0"
 # The module's go.mod holds the version of every k8s.io/* too.
 KUBERNETES = "1.36.3"
 
+KWOK = "0.7.0"
+
 # Nobody debugs the cluster, and it has little to do: without inlining and DWARF it builds in two thirds of the time.
 _QUICKLY = "-gcflags=all=-l -dwarf=false"
 
@@ -96,6 +98,18 @@ def _helm(version: str, say: Say) -> Path:
     if not target.exists():
         with _building(target, f"Helm {version}", say) as folder:
             _go_build(flags, folder / target.name, f"{module}/cmd/helm", Path(__file__).parent / "helm")
+    return target
+
+
+def ensure_kwok(say: Say) -> Path:
+    """Build kwok, which plays nodes and pods without containers: only the benchmark of deployments needs it."""
+    target = BIN / f"kwok-{KWOK}"
+    if not target.exists():
+        with _building(target, f"kwok {KWOK}", say) as folder:
+            package = f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"
+            environment = {**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0"}
+            _run(["go", "install", "-trimpath", package], folder / "log", environment=environment)
+            (folder / "kwok").rename(folder / target.name)
     return target
 
 
