@@ -1,4 +1,4 @@
-"""Play a rollout on this process's terminal: python play.py good|failed|SERVICES."""
+"""Play a rollout on this process's terminal, as the command would: python play.py good|failed|SERVICES."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from rollouts import NEW, OLD, failed_upgrade, good_upgrade, moving, progress, running, start
+from sametag.cli.telling import listener
 from sametag.errors import RolloutError
 from sametag.output.listener import End
-from sametag.output.live import Live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,12 +29,12 @@ def many(services: int) -> Iterable[Event]:
 def main(what: str) -> None:
     """Play it, slowly enough for a resize in the middle."""
     scripts = {"good": good_upgrade, "failed": failed_upgrade}
-    live = Live(sys.stderr, print)
+    told = listener("text")
     for event in scripts[what]() if what in scripts else many(int(what)):
-        live(event)
+        told(event)
         time.sleep(0.03)
     error = RolloutError("upgrade of shop failed") if what == "failed" else None
-    live.end(End("upgrade", "shop", 3.0, error=error))
+    told.end(End("upgrade", "shop", 3.0, error=error))
 
 
 if __name__ == "__main__":

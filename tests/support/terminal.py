@@ -22,17 +22,19 @@ _UNFINISHED = re.compile(r"\x1b(\[[0-9;]*)?\Z")
 class Terminal:
     """Starts a program in a pseudo-terminal, and shows its screen with everything that has scrolled away.
 
-    It knows the few sequences that sametag draws with, and fails on any other. Made narrower, it wraps its lines.
+    It knows the few sequences that sametag draws with, and fails on any other. Made narrower, it wraps its lines, or
+    cuts them, as xterm does, where `wraps` is made false.
     """
 
     def __init__(self, command: list[str], columns: int, lines: int, **environment: str) -> None:
         self.rows = [""]
+        self.wraps = True
         self.written = ""
         self._row = self._column = 0
         self._columns, self._lines = columns, lines
         self._pending = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        others = ("CI", "NO_COLOR", "COLUMNS", "LINES", "GITHUB_ACTIONS")
+        others = ("CI", "NO_COLOR", "COLUMNS", "LINES", "GITHUB_ACTIONS", "XTERM_VERSION", "STY", "TMUX")
         clean = {name: value for name, value in os.environ.items() if name not in others}
         self._pid, self._master = pty.fork()
         if self._pid == 0:  # the program's side of the fork
@@ -57,11 +59,19 @@ class Terminal:
         return "\n".join(self.rows)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change the size; a line that is too long for it now is wrapped."""
+        """Change the size; a line that is too long for it now is wrapped or cut."""
         self._columns, self._lines = columns, lines
-        self.rows = [row[at : at + columns] for row in self.rows for at in range(0, max(len(row), 1), columns)]
-        self._row = len(self.rows) - 1
+        if self.wraps:
+            self.rows = [row[at : at + columns] for row in self.rows for at in range(0, max(len(row), 1), columns)]
+            self._row = len(self.rows) - 1
+        else:
+            self.rows = [row[:columns] for row in self.rows]
         self._set_size(columns, lines)
+
+    @property
+    def echoes(self) -> bool:
+        """Whether it shows what is typed."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
     def press(self, keys: str) -> None:
         """Press keys, such as the character 3 for Ctrl-C."""

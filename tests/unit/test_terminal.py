@@ -72,6 +72,49 @@ def test_a_resize_in_the_middle_leaves_one_picture(columns: int, lines: int) -> 
         assert shown[-2:] == ["dry run: nothing was changed", ""]
 
 
+@pytest.mark.parametrize("environment", [{"XTERM_VERSION": "XTerm(390)"}, {"TERM": "linux"}, {"STY": "1.tty"}])
+def test_a_terminal_that_cuts_lines_when_made_narrower_loses_nothing_above(environment: dict[str, str]) -> None:
+    said = "x" * 99
+    shown = f"import sys; print({said!r}, flush=True); sys.argv[1:] = ['9']; exec(open({str(PLAY)!r}).read())"
+    path = ":".join([str(PLAY.parent), *sys.path])
+    with Terminal([sys.executable, "-c", shown], 100, 24, PYTHONPATH=path, **environment) as terminal:
+        terminal.wraps = False
+        terminal.wait_for("3 of 9 services ready")
+        terminal.resize(30, 24)
+        assert terminal.wait() == 0
+
+        assert terminal.rows[0] == said[:30]
+        assert sum(row.startswith("upgrade of shop") for row in terminal.rows) == 1, str(terminal)
+
+
+def test_enter_does_not_move_the_picture_and_the_terminal_is_left_as_it_was() -> None:
+    with play("20") as terminal:
+        terminal.wait_for("5 of 20 services ready")
+        terminal.press("\r\rls\r")
+        assert terminal.wait() == 0
+
+        assert terminal.rows[0].startswith("upgrade of shop")
+        assert len(terminal.rows) == 2 + 20 + 2, str(terminal)
+        assert terminal.echoes
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"CI": "true"}])
+def test_a_terminal_that_cannot_redraw_or_that_nobody_looks_at_gets_lines(environment: dict[str, str]) -> None:
+    with Terminal([sys.executable, str(PLAY), "good"], 100, 24, **environment) as terminal:
+        assert terminal.wait() == 0
+
+        assert "\x1b" not in terminal.written
+        assert terminal.rows == [
+            "   0.9 s  api  0.0.5 -> 0.0.6  0/1 ready",
+            "   1.0 s  web  0.0.5 -> 0.0.6  0/1 ready",
+            "   2.5 s  api  0.0.5 -> 0.0.6  1/1 ready",
+            "   2.5 s  web  0.0.5 -> 0.0.6  1/1 ready, 1 old left",
+            "   3.0 s  web  0.0.5 -> 0.0.6  1/1 ready",
+            "dry run: nothing was changed",
+            "",
+        ]
+
+
 def test_no_color_draws_without_colours() -> None:
     with play("good", NO_COLOR="1") as terminal:
         assert terminal.wait() == 0

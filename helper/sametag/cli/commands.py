@@ -159,13 +159,13 @@ def status(arguments: Arguments) -> int:
     from sametag import deploy
     from sametag.cli.watching import shower
 
-    show = shower(arguments)
-    if arguments.watch:
-        # Ctrl-C is how a watch ends.
-        with suppress(KeyboardInterrupt):
-            _await(deploy.follow(_target(arguments), arguments.release, show))
-    else:
-        show(_await(deploy.status(_target(arguments), arguments.release)))
+    with shower(arguments) as show:
+        if arguments.watch:
+            # Ctrl-C is how a watch ends.
+            with suppress(KeyboardInterrupt):
+                _await(deploy.follow(_target(arguments), arguments.release, show))
+        else:
+            show(_await(deploy.status(_target(arguments), arguments.release)))
     return _DONE if show.as_released else _DRIFT
 
 

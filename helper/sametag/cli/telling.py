@@ -79,13 +79,14 @@ def interrupted(arguments: argparse.Namespace) -> InterruptedByUserError:
 
 def _listeners(arguments: argparse.Namespace) -> list[Listener]:
     if arguments.report is None:
-        return [_reader(arguments.format)]
+        return [listener(arguments.format)]
     from sametag.output.report import Report
 
-    return [_reader(arguments.format), Report(arguments.report)]
+    return [listener(arguments.format), Report(arguments.report)]
 
 
-def _reader(style: str) -> Listener:
+def listener(style: str) -> Listener:
+    """Return who tells the reader, in the `--format` chosen and as the terminal can."""
     if style == "json":
         from sametag.output.stream import JsonStream
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from sametag.output.status import status_json, status_lines
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sametag.deploy import Status
 
@@ -39,21 +40,27 @@ class Shower:
         self._last = text
 
 
-def shower(arguments: argparse.Namespace) -> Shower:
-    """Return what shows statuses: as JSON, in place on a terminal, or one below the other."""
+@contextmanager
+def shower(arguments: argparse.Namespace) -> Iterator[Shower]:
+    """Give what shows statuses: as JSON, in place on a terminal, or one below the other."""
     write, watch = writer(sys.stdout), arguments.watch
     if arguments.output == "json":
-        return Shower(lambda status: status_json(status, indent=None if watch else 2), write)
-    if watch and redraws(sys.stdout):
-        return Shower(_text, _redrawing())
-    return Shower(_text, (lambda text: write(f"{datetime.now().astimezone():%H:%M:%S}\n{text}")) if watch else write)
+        yield Shower(lambda status: status_json(status, indent=None if watch else 2), write)
+    elif watch and redraws(sys.stdout):
+        with _redrawing() as draw:
+            yield Shower(_text, draw)
+    elif watch:
+        yield Shower(_text, lambda text: write(f"{datetime.now().astimezone():%H:%M:%S}\n{text}"))
+    else:
+        yield Shower(_text, write)
 
 
 def _text(status: Status) -> str:
     return "\n".join(status_lines(status))
 
 
-def _redrawing() -> Callable[[str], None]:
+@contextmanager
+def _redrawing() -> Iterator[Callable[[str], None]]:
     from rich.text import Text
 
     from sametag.output.screen import Screen
@@ -66,4 +73,7 @@ def _redrawing() -> Callable[[str], None]:
             lines = [*lines[: height - 1], f"(and {len(lines) - height + 1} lines more)"]
         screen.draw([Text(line) for line in lines])
 
-    return draw
+    try:
+        yield draw
+    finally:
+        screen.keep()

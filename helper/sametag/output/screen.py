@@ -1,13 +1,17 @@
 """Lines at the end of a terminal that are drawn again and again in the same place.
 
-The cursor is never hidden, so that whatever ends the program leaves a terminal that works.
+The cursor is never hidden, so that whatever ends the program leaves a terminal that works; what is typed is not shown
+until the picture is kept.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+from sametag.output.echo import Echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +31,7 @@ class Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._echo = Echo(stream)
         self._drawn: list[int] = []
 
     @property
@@ -37,6 +42,7 @@ class Screen:
 
     def draw(self, lines: Sequence[Text]) -> None:
         """Draw these lines in the place of those that were drawn last."""
+        self._echo.off()
         self._write(lines, keep=False)
 
     def print(self, lines: Sequence[Text]) -> None:
@@ -44,8 +50,9 @@ class Screen:
         self._write(lines, keep=True)
 
     def keep(self) -> None:
-        """Leave what was drawn last where it is."""
+        """Leave what was drawn last where it is, and the terminal as it was."""
         self._drawn = []
+        self._echo.restore()
 
     def _write(self, lines: Sequence[Text], *, keep: bool) -> None:
         width, _ = self.size
@@ -61,6 +68,12 @@ class Screen:
         self._drawn = [] if keep else [min(line.cell_len, width) for line in lines]
 
     def _erase(self, width: int) -> str:
-        """Return what erases the lines drawn last; a terminal made narrower since then has wrapped them."""
-        rows = sum(-(-cells // (width + 1)) or 1 for cells in self._drawn)
+        """Return what erases the lines drawn last; a terminal made narrower since then has wrapped them, as most do."""
+        rows = sum(-(-cells // (width + 1)) or 1 for cells in self._drawn) if _wraps() else len(self._drawn)
         return _UP_AND_ERASE.format(rows) if rows else ""
+
+
+def _wraps() -> bool:
+    """Whether the terminal wraps anew what is on it when it is made narrower: all do but xterm, screen and Linux's."""
+    cuts = os.environ.get("XTERM_VERSION") or os.environ.get("STY") or os.environ.get("TERM") == "linux"
+    return bool(os.environ.get("TMUX")) or not cuts
