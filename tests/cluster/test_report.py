@@ -12,7 +12,13 @@ from playwright.sync_api import sync_playwright
 
 import single
 from embedded import tools
-from gifinator import MISSING, OLD, ROOT
+from gifinator import MISSING, NEW, OLD, ROOT
+from rollouts import moving, progress, start
+from sametag.deploy import Failure
+from sametag.errors import RolloutError
+from sametag.output.listener import End
+from sametag.output.report import Report
+from sametag.rollout import Evidence, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,11 +63,13 @@ def fits(page: Page) -> bool:
 
 
 @pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
-def test_a_failed_upgrade_is_told_as_events_and_written_down(
+def test_an_install_and_a_failed_upgrade_are_told_as_events_and_written_down(
     run: Run, namespace: str, repository: str, browser: Browser, tmp_path: Path
 ) -> None:
     place = (single.NAME, "-n", namespace)
-    assert run("sametag", "install", *place, *single.values(repository, OLD)).code == 0
+    installed = run("sametag", "install", *place, *single.values(repository, OLD), "--format", "json")
+    _are_as_the_schema_says([json.loads(line) for line in installed.stdout.splitlines()])
+    assert json.loads(installed.stdout.splitlines()[-1])["result"] == "succeeded"
     folder = tmp_path / "report"
 
     ran = run("sametag", "upgrade", *place, "--tag", MISSING, "--format", "json", "--report", str(folder))
@@ -83,6 +91,27 @@ def test_a_failed_upgrade_is_told_as_events_and_written_down(
 
     for width in (PHONE, DESK):
         _is_readable(look(browser, folder / "report.html", width, tmp_path / f"{width}.png"), len(pods(found)))
+
+
+def test_what_pods_write_neither_runs_nor_breaks_the_page(browser: Browser, tmp_path: Path) -> None:
+    """Logs, events and messages come from anybody."""
+    script = "<script>document.title = 'run'</script>"
+    bad = f"""</pre></script>{script}<img src=x onerror="document.title='run'">'&lt;\x1b[31m"""
+    trouble = Trouble("CrashLoopBackOff", bad, "web-1", "web")
+    report = Report(str(tmp_path))
+    report(start("upgrade", NEW))
+    report(progress(1.0, OLD, moving("web", OLD, NEW, troubles=(trouble,))))
+    report(Failure((Evidence("web", trouble, events=(f"BackOff: {bad}",), log=(bad, "x" * 5000), previous=(bad,)),)))
+    report.end(End("upgrade", "shop", 3.0, error=RolloutError(bad, bad)))
+
+    for width in (PHONE, DESK):
+        page = look(browser, tmp_path / "report.html", width, tmp_path / f"{width}.png")
+        assert page.title() != "run"
+        assert page.locator("script, img[src]").count() == 0
+        assert page.get_by_text(script).first.is_visible()
+        assert "\x1b" not in page.content()
+        assert fits(page)
+        page.close()
 
 
 def _are_as_the_schema_says(events: list[dict[str, Any]]) -> None:

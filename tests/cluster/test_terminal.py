@@ -1,10 +1,12 @@
-"""A rollout on a real terminal: drawn in place through a resize, and clean after Ctrl-C."""
+"""A rollout on a real terminal: drawn in place through a resize, clean after Ctrl-C, and written down."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -25,7 +27,7 @@ CTRL_C = "\x03"
 
 @pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_install_and_upgrade_are_drawn_in_place_and_ctrl_c_leaves_the_truth(
-    run: Run, namespace: str, repository: str
+    run: Run, namespace: str, repository: str, tmp_path: Path
 ) -> None:
     place = [single.NAME, "-n", namespace]
     with Terminal([SAMETAG, "install", *place, *single.values(repository, OLD)], 100, 24) as terminal:
@@ -35,13 +37,23 @@ def test_install_and_upgrade_are_drawn_in_place_and_ctrl_c_leaves_the_truth(
         assert sum(row.startswith("SERVICE") for row in terminal.rows) == 1, str(terminal)
         assert any(row.startswith("installed gifinator: 1 service on tag") for row in terminal.rows), str(terminal)
 
-    with Terminal([SAMETAG, "upgrade", *place, "--tag", NEW, *single.NEVER], 100, 24) as terminal:
+    with Terminal(
+        [SAMETAG, "upgrade", *place, "--tag", NEW, *single.NEVER, "--report", str(tmp_path)], 100, 24
+    ) as terminal:
         terminal.wait_for(f"{OLD} -> {NEW}  starting")
         terminal.press(CTRL_C)
         assert terminal.wait() == 130
         # A hidden cursor would stay hidden.
         assert terminal.written.count("\x1b[?25l") == terminal.written.count("\x1b[?25h")
         assert any(row.startswith("sametag: interrupted") for row in terminal.rows), str(terminal)
+        assert terminal.echoes
+
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert (found["message"], found["exitCode"], found["events"][-1]["event"]) == ("interrupted", 130, "end")
+    assert [rollout["tag"] for rollout in found["rollouts"]] == [NEW]
+    suites = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - ours
+    assert [child.tag for case in suites.iter("testcase") for child in case] == ["skipped", "error"]
+    assert (tmp_path / "report.html").read_text().rstrip().endswith("</html>")
 
     assert single.newest(run, namespace) == (NEW, "failed", False)
     assert run("sametag", "rollback", *place).code == 0
