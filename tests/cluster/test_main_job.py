@@ -28,6 +28,11 @@ def all_run(tag: str) -> dict[str, set[str]]:
     return {service: {tag} for service in SERVICES}
 
 
+def render_runs(tag: str) -> dict[str, set[str]]:
+    """What runs where there is only `render`: for what surrounds a rollout one service shows as much as four."""
+    return {"render": {tag}}
+
+
 @pytest.fixture
 def installed(run: Run, namespace: str, repository: str) -> str:
     """A namespace with the application on the old tag."""
@@ -41,6 +46,9 @@ def installed(run: Run, namespace: str, repository: str) -> str:
         str(VALUES),
         "--set",
         f"image.repository={repository}",
+        # Many tests share one small node.
+        "--set",
+        "defaults.resources.requests.cpu=1m",
         "--tag",
         OLD,
     )
@@ -102,14 +110,14 @@ def repository_of(kubectl: Kubectl, namespace: str) -> str:
 
 
 def test_after_an_automatic_rollback_rollback_does_not_redeploy_the_failure(
-    run: Run, installed: str, kubectl: Kubectl
+    run: Run, render_alone: str, kubectl: Kubectl
 ) -> None:
     """Plain `helm rollback` would: it goes to the revision before, which is the failed one."""
-    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW).code == 0
-    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", MISSING).code == 4
+    assert run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW).code == 0
+    assert run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", MISSING).code == 4
 
-    assert run("sametag", "rollback", NAME, "-n", installed).code == 0
-    assert kubectl.tags(installed) == all_run(OLD)
+    assert run("sametag", "rollback", NAME, "-n", render_alone).code == 0
+    assert kubectl.tags(render_alone) == render_runs(OLD)
 
 
 def test_a_command_that_is_not_in_the_image_fails_the_install_and_nothing_is_left(
@@ -127,28 +135,31 @@ def test_a_command_that_is_not_in_the_image_fails_the_install_and_nothing_is_lef
     assert run("sametag", "history", NAME, "-n", namespace).code == 3
 
 
-def test_an_upgrade_with_a_bare_tag_keeps_the_users_values(run: Run, installed: str, kubectl: Kubectl) -> None:
-    keep = ("-f", str(VALUES), "--set", f"image.repository={repository_of(kubectl, installed)}")
-    assert run("sametag", "upgrade", NAME, "-n", installed, *keep, "--set", "services.render.replicas=2").code == 0
-    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW).code == 0
+def test_an_upgrade_with_a_bare_tag_keeps_the_users_values(
+    run: Run, render_alone: str, kubectl: Kubectl, render_values: Callable[..., str]
+) -> None:
+    more = ("-f", render_values(), "--set", "services.render.replicas=2")
+    assert run("sametag", "upgrade", NAME, "-n", render_alone, *more).code == 0
+    assert run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW).code == 0
 
-    assert kubectl.tags(installed) == all_run(NEW)
-    replicas = kubectl("get", "deployment", "render", "-n", installed, "-o", "jsonpath={.spec.replicas}")
+    assert kubectl.tags(render_alone) == render_runs(NEW)
+    replicas = kubectl("get", "deployment", "render", "-n", render_alone, "-o", "jsonpath={.spec.replicas}")
     assert replicas == "2"
 
 
-def test_drift_is_found_and_the_next_upgrade_ends_it(run: Run, installed: str, kubectl: Kubectl) -> None:
+def test_drift_is_found_and_the_next_upgrade_ends_it(run: Run, render_alone: str, kubectl: Kubectl) -> None:
     """With server-side apply the fields of `kubectl set image` conflict: a plain upgrade would end with two tags."""
-    image = f"{repository_of(kubectl, installed)}:{NEW}"
-    kubectl("set", "image", "deployment/render", f"render={image}", "-n", installed)
-    kubectl("rollout", "status", "deployment/render", "-n", installed)
+    image = f"{repository_of(kubectl, render_alone)}:{NEW}"
+    kubectl("set", "image", "deployment/render", f"render={image}", "-n", render_alone)
+    kubectl("rollout", "status", "deployment/render", "-n", render_alone)
 
-    assert run("sametag", "status", NAME, "-n", installed).code == 6
-    assert run("sametag", "rollback", NAME, "-n", installed, "--to-revision", "1").code == 0
-    assert kubectl.tags(installed) == all_run(OLD)
-    assert run("sametag", "status", NAME, "-n", installed).code == 0
+    assert run("sametag", "status", NAME, "-n", render_alone).code == 6
+    assert run("sametag", "rollback", NAME, "-n", render_alone, "--to-revision", "1").code == 0
+    assert kubectl.tags(render_alone) == render_runs(OLD)
+    assert run("sametag", "status", NAME, "-n", render_alone).code == 0
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_a_release_of_helm_3_is_upgraded_and_rolled_back(
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:
@@ -163,26 +174,27 @@ def test_a_release_of_helm_3_is_upgraded_and_rolled_back(
 
 
 def test_an_interrupted_upgrade_leaves_a_release_that_can_be_rolled_back(
-    installed: str, run: Run, kubectl: Kubectl
+    render_alone: str, run: Run, kubectl: Kubectl
 ) -> None:
     """Ctrl-C reaches Helm as SIGINT, once, so that it writes down that the revision failed."""
     never = ("--set-json", 'services.render.probes={"port": "http", "readinessPath": "/never", "path": "/healthz"}')
     process = subprocess.Popen(
-        ["sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, *never], stderr=subprocess.PIPE, text=True
+        ["sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW, *never], stderr=subprocess.PIPE, text=True
     )
-    wait_until(lambda: NEW in kubectl.tags(installed).get("render", set()))
+    wait_until(lambda: NEW in kubectl.tags(render_alone).get("render", set()))
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 130, stderr
-    history = json.loads(run("sametag", "history", NAME, "-n", installed, "-o", "json").stdout)["revisions"]
+    history = json.loads(run("sametag", "history", NAME, "-n", render_alone, "-o", "json").stdout)["revisions"]
     assert [entry["status"] for entry in history] == ["deployed", "failed"]
     # The lock was given back.
-    assert run("sametag", "rollback", NAME, "-n", installed, "--lock-timeout", "0").code == 0
-    assert kubectl.tags(installed) == all_run(OLD)
+    assert run("sametag", "rollback", NAME, "-n", render_alone, "--lock-timeout", "0").code == 0
+    assert kubectl.tags(render_alone) == render_runs(OLD)
 
 
-def test_what_cannot_be_done_is_said_in_one_line_with_a_remedy(run: Run, installed: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+def test_what_cannot_be_done_is_said_in_one_line_with_a_remedy(run: Run, render_alone: str, tmp_path: Path) -> None:
     """One release, and every way to ask for the wrong thing."""
     old_kubeconfig = tmp_path / "kubeconfig"
     old_kubeconfig.write_text(
@@ -207,35 +219,37 @@ def test_what_cannot_be_done_is_said_in_one_line_with_a_remedy(run: Run, install
         ("upgrade", NAME, "--tag", "not a tag"): (1, "image.tag"),
     }
     for words, (code, message) in cases.items():
-        ran = run("sametag", *words, "-n", installed)
+        ran = run("sametag", *words, "-n", render_alone)
         assert (ran.code, message in ran.stderr) == (code, True), words
         assert len(ran.stderr.splitlines()) > 1, f"no remedy: {words}"
         assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_a_user_without_rights_is_told_which_one_is_missing(
-    run: Run, installed: str, kubectl: Kubectl, tmp_path: Path
+    run: Run, render_alone: str, kubectl: Kubectl, tmp_path: Path
 ) -> None:
-    kubectl("create", "serviceaccount", "nobody", "-n", installed)
-    kubeconfig = kubeconfig_of(kubectl, installed, "nobody", tmp_path)
+    kubectl("create", "serviceaccount", "nobody", "-n", render_alone)
+    kubeconfig = kubeconfig_of(kubectl, render_alone, "nobody", tmp_path)
 
-    ran = run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, "--kubeconfig", str(kubeconfig))
+    ran = run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW, "--kubeconfig", str(kubeconfig))
 
     assert ran.code == 3
     assert 'cannot list resource "secrets"' in ran.stderr
-    assert kubectl.tags(installed) == all_run(OLD)
+    assert kubectl.tags(render_alone) == render_runs(OLD)
 
 
-def test_a_release_in_progress_is_not_touched(run: Run, installed: str, kubectl: Kubectl, helm: Path) -> None:
+@pytest.mark.parametrize("helm", ["HELM3"], indirect=True)  # test_unlock has Helm 4
+def test_a_release_in_progress_is_not_touched(run: Run, render_alone: str, kubectl: Kubectl, helm: Path) -> None:
     """Helm was killed in the middle; the release is pending until somebody clears it."""
-    command = [str(helm), "upgrade", NAME, "chart", "-n", installed, "--reset-then-reuse-values", "--wait"]
+    command = [str(helm), "upgrade", NAME, "chart", "-n", render_alone, "--reset-then-reuse-values", "--wait"]
     command += ["--set", f"image.tag={NEW}", "--set", "services.render.probes.readinessPath=/never"]
     process = subprocess.Popen(command, cwd=ROOT)
-    wait_until(lambda: NEW in kubectl.tags(installed).get("render", set()))
+    wait_until(lambda: NEW in kubectl.tags(render_alone).get("render", set()))
     process.kill()
     process.wait()
 
-    ran = run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW)
+    ran = run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW)
 
     assert ran.code == 7
     assert "revision 2 (tag 0.0.6) is pending-upgrade" in ran.stderr
@@ -262,7 +276,7 @@ def test_the_documented_role_is_enough(
 
 
 def test_the_chart_may_come_from_a_registry(
-    run: Run, installed: str, repository: str, kubectl: Kubectl, tmp_path: Path
+    run: Run, render_alone: str, repository: str, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     charts = f"oci://{repository.rpartition('/')[0]}/charts"
     (archive,) = [
@@ -273,5 +287,5 @@ def test_the_chart_may_come_from_a_registry(
     assert run("helm", "push", archive, charts, "--plain-http").code == 0
 
     chart = ("--chart", f"{charts}/sametag", "--plain-http")
-    assert run("sametag", "upgrade", NAME, "-n", installed, "--tag", NEW, *chart).code == 0
-    assert kubectl.tags(installed) == all_run(NEW)
+    assert run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW, *chart).code == 0
+    assert kubectl.tags(render_alone) == render_runs(NEW)

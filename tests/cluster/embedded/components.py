@@ -231,6 +231,8 @@ def _kubelet_configuration(folder: Path, port: int, health: int) -> dict[str, An
         "containerRuntimeEndpoint": f"unix://{folder}/containerd.sock",
         "healthzPort": health,
         "podLogsDir": str(folder / "pod-logs"),
+        # Tests side by side have more than the 110 of a usual node; the range has 253 addresses.
+        "maxPods": 200,
         "port": port,
         "resolvConf": "",
         "serializeImagePulls": False,
