@@ -272,6 +272,18 @@ def test_the_documented_role_is_enough(
     assert run("sametag", "rollback", NAME, *where).code == 0
     assert kubectl.tags(namespace) == all_run(OLD)
     assert run("sametag", "status", NAME, *where).code == 0
+
+    # What new values add needs rights too.
+    rule = {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["*"]}
+    patch = [
+        {"op": "test", "path": "/rules/5/apiGroups", "value": rule["apiGroups"]},
+        {"op": "replace", "path": "/rules/5", "value": rule},
+    ]
+    kubectl("patch", "role", "sametag", "-n", namespace, "--type=json", "--patch", json.dumps(patch))
+    host = ("--set", "services.frontend.ingress.hosts={shop.example.com}", "--tag", NEW)
+    ran = run("sametag", "upgrade", NAME, *where, *host)
+    assert (ran.code, "create ingresses.networking.k8s.io" in ran.stderr) == (3, True)
+    assert kubectl.tags(namespace) == all_run(OLD)
     assert run("sametag", "uninstall", NAME, *where).code == 0
 
 

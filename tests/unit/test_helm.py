@@ -14,7 +14,8 @@ import pytest
 
 from sametag.cluster import Target
 from sametag.errors import HelmError, LockedError, SametagError, ValuesError
-from sametag.release.helm import HelmCommand, refusal
+from sametag.release.helm import HelmCommand
+from sametag.release.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

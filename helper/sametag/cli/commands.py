@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from sametag import chart as charts
 from sametag import values
 from sametag.cli.checking import check, print_report, refuse_problems
 from sametag.cli.given import defaults_of, sources, user_values
+from sametag.cli.running import given_chart, progress, request_of, run_to_its_end, say_step, target_of
 from sametag.cli.telling import telling
 from sametag.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     from sametag.chart import Chart
-    from sametag.cluster import Target
-    from sametag.deploy import Event, Plan, Request
+    from sametag.deploy import Event, Plan
     from sametag.release import Revision
     from sametag.values import Problem, Values
 
@@ -39,7 +39,7 @@ def version() -> int:
 
 def validate(arguments: Arguments) -> int:
     """Check the values, or each of several files; print every problem."""
-    with _chart(arguments) as chart:
+    with given_chart(arguments) as chart:
         report = check(chart, arguments, _on_the_server(chart, arguments) if arguments.server else None)
     style = arguments.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     print_report(report, style, sys.stdout)
@@ -56,11 +56,11 @@ def render(arguments: Arguments) -> int:
     """Print the manifests."""
     from sametag.release.helm import HelmCommand
 
-    with _chart(arguments) as chart:
+    with given_chart(arguments) as chart:
         user = user_values(arguments)
         refuse_problems(chart, user)
-        helm = HelmCommand(_target(arguments), warn=_progress)
-        manifests = _await(helm.render(arguments.release, chart.path, user.tree, namespace=arguments.namespace))
+        helm = HelmCommand(target_of(arguments), warn=progress)
+        manifests = run_to_its_end(helm.render(arguments.release, chart.path, user.tree, namespace=arguments.namespace))
     sys.stdout.write(manifests)
     return _DONE
 
@@ -69,11 +69,11 @@ def install(arguments: Arguments) -> int:
     """Install a release and wait until every service is ready."""
     from sametag import deploy
 
-    with telling(arguments) as told, _chart(arguments) as chart:
+    with telling(arguments) as told, given_chart(arguments) as chart:
         user = user_values(arguments)
         refuse_problems(chart, user)
         options = {"recover": not arguments.keep_failed, "create_namespace": arguments.create_namespace}
-        told.outcome = _await(deploy.install(_request(arguments, told, **options), chart, user.tree))
+        told.outcome = run_to_its_end(deploy.install(request_of(arguments, told, **options), chart, user.tree))
     return _DONE
 
 
@@ -82,11 +82,11 @@ def upgrade(arguments: Arguments) -> int:
     from sametag import deploy
     from sametag.cli.planning import planning
 
-    with telling(arguments) as told, _chart(arguments) as chart:
+    with telling(arguments) as told, given_chart(arguments) as chart:
         options = {"recover": not arguments.no_rollback, "create_namespace": arguments.create_namespace}
-        request = _request(arguments, told, **options)
+        request = request_of(arguments, told, **options)
         plan = planning(arguments, chart)
-        told.outcome = _await(deploy.upgrade(request, chart, plan, install=arguments.install))
+        told.outcome = run_to_its_end(deploy.upgrade(request, chart, plan, install=arguments.install))
     return _DONE
 
 
@@ -113,23 +113,23 @@ def _planned(arguments: Arguments) -> Plan:
         if isinstance(event, deploy.Plan):
             found.append(event)
         else:
-            _say_step(event)
+            say_step(event)
 
-    request = _request(arguments, hear, dry_run=True)
+    request = request_of(arguments, hear, dry_run=True)
     to_tag, to_revision = arguments.to_tag, arguments.to_revision
     try:
         if to_tag is not None or to_revision is not None:
             if any(sources(arguments)):
                 raise UsageError("a rollback takes its values from its revision: leave out the values, or --to-…")
-            _await(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
+            run_to_its_end(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
         else:
-            with _chart(arguments) as chart:
+            with given_chart(arguments) as chart:
                 install = bool(arguments.values)
-                _await(deploy.upgrade(request, chart, planning(arguments, chart), install=install))
+                run_to_its_end(deploy.upgrade(request, chart, planning(arguments, chart), install=install))
     except ClusterError as refused:
         if not found:
             raise
-        _progress(f"upgrade would stop: {refused.message}")
+        progress(f"upgrade would stop: {refused.message}")
     return found[0]
 
 
@@ -138,9 +138,9 @@ def rollback(arguments: Arguments) -> int:
     from sametag import deploy
 
     with telling(arguments) as told:
-        request = _request(arguments, told)
+        request = request_of(arguments, told)
         to_tag, to_revision = arguments.to_tag, arguments.to_revision
-        told.outcome = _await(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
+        told.outcome = run_to_its_end(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
     return _DONE
 
 
@@ -148,7 +148,7 @@ def history(arguments: Arguments) -> int:
     """List the revisions with their tags."""
     from sametag.output import releases
 
-    found = _await(_read_history(arguments))
+    found = run_to_its_end(_read_history(arguments))
     lines = [releases.history_json(found)] if arguments.output == "json" else releases.history_table(found)
     print("\n".join(lines))
     return _DONE
@@ -163,9 +163,9 @@ def status(arguments: Arguments) -> int:
         if arguments.watch:
             # Ctrl-C is how a watch ends.
             with suppress(KeyboardInterrupt):
-                _await(deploy.follow(_target(arguments), arguments.release, show))
+                run_to_its_end(deploy.follow(target_of(arguments), arguments.release, show))
         else:
-            show(_await(deploy.status(_target(arguments), arguments.release)))
+            show(run_to_its_end(deploy.status(target_of(arguments), arguments.release)))
     return _DONE if show.as_released else _DRIFT
 
 
@@ -174,7 +174,7 @@ def unlock(arguments: Arguments) -> int:
     from sametag import deploy
     from sametag.output import releases
 
-    found = _await(deploy.unlock(_request(arguments, _say_step)))
+    found = run_to_its_end(deploy.unlock(request_of(arguments, say_step)))
     print("\n".join(releases.unlocked_lines(found)))
     return _DONE
 
@@ -183,8 +183,8 @@ def uninstall(arguments: Arguments) -> int:
     """Remove a release."""
     from sametag import deploy
 
-    request = _request(arguments, _say_step)
-    _await(deploy.uninstall(request, keep_history=arguments.keep_history))
+    request = request_of(arguments, say_step)
+    run_to_its_end(deploy.uninstall(request, keep_history=arguments.keep_history))
     print(f"uninstalled {arguments.release}")
     return _DONE
 
@@ -208,56 +208,11 @@ async def _read_history(arguments: Arguments) -> list[Revision]:
     from sametag import release
     from sametag.cluster import connect
 
-    target = _target(arguments)
+    target = target_of(arguments)
     async with connect(target) as client:
         found = await release.revisions(client, arguments.release)
         release.current(found, arguments.release, target.resolved_namespace)
         return found
-
-
-def _target(arguments: Arguments) -> Target:
-    from sametag.cluster import Target
-
-    return Target(arguments.kubeconfig, arguments.kube_context, arguments.namespace)
-
-
-def _request(arguments: Arguments, report: Callable[[Event], None], **options: bool) -> Request:
-    from sametag.deploy import UNLOCK_WAIT, Options, Request
-
-    flags = ("timeout", "history_max", "description", "lock_timeout", "dry_run", "take_over")
-    given = {name: value for name in flags if (value := getattr(arguments, name, None)) is not None}
-    fail_fast = getattr(arguments, "fail_fast", "on") == "on"
-    chosen = Options(**{"lock_timeout": UNLOCK_WAIT, "fail_fast": fail_fast, **given, **options})
-    return Request(_target(arguments), arguments.release, report, chosen)
-
-
-def _say_step(event: Event) -> None:
-    from sametag.deploy import Step
-
-    if isinstance(event, Step):
-        _progress(event.text)
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _chart(arguments: Arguments) -> Iterator[Chart]:
-    """Load the chart; one in a registry is fetched with Helm first, and removed again."""
-    reference = arguments.chart
-    if reference is None or not charts.is_remote(reference):
-        yield charts.load(reference)
-        return
-    import tempfile
-
-    from sametag.cluster import Target
-    from sametag.release.helm import HelmCommand
-
-    with tempfile.TemporaryDirectory(prefix="sametag-") as folder:
-        helm = HelmCommand(Target(), warn=_progress)
-        fetched = helm.fetch(reference, folder, version=arguments.chart_version, plain_http=arguments.plain_http)
-        yield charts.load(str(_await(fetched)))
 
 
 def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], list[Problem]]:
@@ -265,30 +220,12 @@ def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], lis
     from sametag.deploy.refusals import refusals
     from sametag.release.helm import HelmCommand
 
-    target = _target(arguments)
-    helm = HelmCommand(target, warn=_progress)
+    target = target_of(arguments)
+    helm = HelmCommand(target, warn=progress)
     defaults = defaults_of(chart)
 
     async def ask(user: Values) -> list[Problem]:
         manifests = await helm.render(arguments.release, chart.path, user.tree, namespace=target.resolved_namespace)
         return await refusals(target, manifests, values.on_defaults(defaults, user))
 
-    return lambda user: _await(ask(user))
-
-
-def _await(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; SIGTERM and SIGHUP (a terminal that closes) end it as Ctrl-C does, so that Helm ends cleanly."""
-    import asyncio
-    import signal
-
-    async def main() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        if task is not None:
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, task.cancel)
-        return await coroutine
-
-    try:
-        return asyncio.run(main())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    return lambda user: run_to_its_end(ask(user))

@@ -214,8 +214,8 @@ class Deployment:
         )
 
     async def check_rights(self, chart: Chart, values: dict[str, Any]) -> None:
-        """Refuse what the user has no right to; an upgrade mostly changes the kinds that are there already."""
-        if self.history:
+        """Refuse what the user has no right to; another image is of the kinds that are there already."""
+        if self.history and _differ_in_image_alone(self.history[-1], chart, values):
             manifest = self.history[-1].manifest
         else:
             manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
@@ -228,6 +228,10 @@ class Deployment:
     def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
         """Put together what is true now."""
         return Outcome(self.history[-1], services, time.monotonic() - self.began)
+
+
+def _differ_in_image_alone(now: Revision, chart: Chart, values: dict[str, Any]) -> bool:
+    return now.chart == f"{chart.name}-{chart.version}" and {**now.values, "image": 0} == {**values, "image": 0}
 
 
 def image_of(revision: Revision) -> Image:
