@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 _NAME = "bench"
+_NAMESPACE = f"{_NAME}-{os.getpid()}"
 _PATIENCE = ["--timeout", "30m"]
 
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
@@ -55,15 +56,15 @@ class Bench:
     def helm(self, tag: str) -> list[str]:
         """Return the command of Helm that moves every service to a tag."""
         settings = ["--reset-then-reuse-values", "--set-string", f"image.tag={tag}"]
-        return ["helm", "upgrade", _NAME, "chart", "--namespace", _NAME, "--wait", *_PATIENCE, *settings]
+        return ["helm", "upgrade", _NAME, "chart", "--namespace", _NAMESPACE, "--wait", *_PATIENCE, *settings]
 
     def sametag(self, tag: str) -> list[str]:
         """Return our command that does it."""
-        return ["sametag", "upgrade", _NAME, "--namespace", _NAME, "--tag", tag, *_PATIENCE]
+        return ["sametag", "upgrade", _NAME, "--namespace", _NAMESPACE, "--tag", tag, *_PATIENCE]
 
     def install(self) -> None:
         """Install the release on the old tag."""
-        place = ["--namespace", _NAME, "--values", str(self.values)]
+        place = ["--namespace", _NAMESPACE, "--values", str(self.values)]
         self.run(["sametag", "install", _NAME, *place, "--tag", OLD, *_PATIENCE])
 
     def times(self, rounds: int) -> tuple[float, float]:
@@ -148,8 +149,8 @@ def _measure(kubectl: Kubectl, values: dict[str, Any], rounds: int) -> None:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
         (folder / "helm").symlink_to(os.environ["SAMETAG_HELM4"])
         (folder / "values.json").write_text(json.dumps(values))
-        kubectl.create_restricted_namespace(_NAME)
-        cleanup.callback(kubectl, "delete", "namespace", _NAME)
+        kubectl.create_restricted_namespace(_NAMESPACE)
+        cleanup.callback(kubectl, "delete", "namespace", _NAMESPACE)
         environment = {**RATE, **kubectl.environment, "PATH": f"{folder}:{os.environ['PATH']}"}
         _print_line(Bench(kubectl, environment, folder / "values.json"), len(values["services"]), rounds)
 
