@@ -58,3 +58,10 @@ def test_install_and_upgrade_are_drawn_in_place_and_ctrl_c_leaves_the_truth(
     assert single.newest(run, namespace) == (NEW, "failed", False)
     assert run("sametag", "rollback", *place).code == 0
     assert single.newest(run, namespace) == (OLD, "deployed", True)
+
+    with Terminal([SAMETAG, "status", *place, "--watch"], 100, 24) as terminal:
+        terminal.wait_for(OLD)
+        assert not terminal.echoes
+        terminal.press(CTRL_C)
+        assert terminal.wait() == 0
+        assert terminal.echoes
