@@ -1,7 +1,7 @@
 """Faults at random, one after another, until the time is over: `make chaos SEED=1 SECONDS=600`.
 
 After each: the next commands say the truth, the next upgrade ends with every service on one tag, and a client that has
-asked all the time has lost no request. The same seed draws the same faults at the same moments.
+asked the release that runs all the time has lost no request. The same seed draws the same faults at the same moments.
 
 Environment:
     SEED: Of the draw; a new one each time by default, and printed.
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from load import Load
 from small_app import FAILED_AND_ROLLED_BACK, App, check, healthy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _NAME = "chaos"
 
@@ -42,21 +42,26 @@ _RENDER: dict[str, Any] = {
     "probes": {"port": "http", "path": "/healthz", "readinessPath": "/readyz"},
 }
 
+# Seconds in which something is done to a command; most take less.
+_LONG = 8.0
+
 # Seconds that the parts of the cluster are away.
 _AWAY = {"kube-apiserver": 20, "etcd": 5, "kubelet": 30}
 
 
 @dataclass(frozen=True, slots=True)
 class Chaos:
-    """What can be done to a release that runs.
+    """What can be done to a release that runs, and to one that is installed and removed again.
 
     Attributes:
-        app: The release.
+        app: The release that runs.
+        other: The one that comes and goes.
         draw: Decides.
         cluster: Whose parts can be stopped; None where it is somebody else's.
     """
 
     app: App
+    other: App
     draw: random.Random
     cluster: Cluster | None
 
@@ -72,8 +77,11 @@ class Chaos:
         }
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             acts[number.name] = partial(self._interrupt, number)
-        for name in FAULTS:
+        for name, fault in FAULTS.items():
             acts[name] = partial(self._fault, name)
+            # A hook before an upgrade runs before no install.
+            if name != "quota" and "migrate" not in fault.reasons:
+                acts[f"install, {name}"] = partial(self._failing_install, name)
         for component in _AWAY if self.cluster else ():
             acts[f"{component} away"] = partial(self._away, component)
         return acts
@@ -103,10 +111,32 @@ class Chaos:
         assert named & fault.reasons.keys(), f"not named: {ended.stderr}"
         return f"named {', '.join(sorted(named))}"
 
+    def _failing_install(self, name: str) -> str:
+        """Nothing is left of a first install that fails."""
+        fault = FAULTS[name]
+        with self._coming_and_going():
+            ended = self.other.install(fault.tag, **fault.changes)
+            named = {event["service"] for event in ended.events if event["event"] == "failure"}
+            assert ended.code == FAILED_AND_ROLLED_BACK, ended.stderr
+            assert named & fault.reasons.keys(), f"not named: {ended.stderr}"
+            assert self.other.ask("history")[1] is None, "the failed install is still there"
+        return f"named {', '.join(sorted(named))}"
+
+    @contextmanager
+    def _coming_and_going(self) -> Iterator[None]:
+        """Check the other release after the block, and remove it."""
+        try:
+            yield
+            check(self.other)
+        finally:
+            self.other.remove()
+
     def _interrupt(self, number: signal.Signals) -> str:
-        verb, moment = self.draw.choice(("upgrade", "rollback")), self.draw.uniform(0.3, 12)
-        code, _ = self.app.interrupted(verb, number, moment)
-        assert code in (0, 130, -number), f"exit {code}"
+        verb, moment = self.draw.choice(("install", "upgrade", "rollback")), self.draw.uniform(0, _LONG)
+        installs = verb == "install"
+        with self._coming_and_going() if installs else nullcontext():
+            code, _ = (self.other if installs else self.app).interrupted(verb, number, moment)
+            assert code in (0, 130, -number), f"exit {code}"
         return f"{verb}, after {moment:.1f} s: exit {code}"
 
     def _kill_helm(self) -> str:
@@ -127,7 +157,7 @@ class Chaos:
 
     def _hands(self, *words: str) -> str:
         process = self._upgrading()
-        time.sleep(self.draw.uniform(0.5, 8))
+        time.sleep(self.draw.uniform(0.5, _LONG))
         self.app.by_hand(*words)
         process.communicate(timeout=300)
         assert process.returncode in (0, FAILED_AND_ROLLED_BACK), f"exit {process.returncode}"
@@ -135,14 +165,24 @@ class Chaos:
 
     def _away(self, component: str) -> str:
         assert self.cluster
-        process = self._upgrading()
-        time.sleep(self.draw.uniform(0.5, 8))
-        self.cluster.stop_component(component)
-        time.sleep(_AWAY[component])
-        self.cluster.start_component(component)
-        process.communicate(timeout=600)
-        assert process.returncode in (0, 3, FAILED_AND_ROLLED_BACK), f"exit {process.returncode}"
-        return f"{_AWAY[component]} s: exit {process.returncode}"
+        verb = self.draw.choice(("install", "upgrade", "rollback"))
+        moment = self.draw.uniform(0.5, _LONG)
+        with self._coming_and_going() if verb == "install" else nullcontext():
+            process = self._beginning(verb)
+            time.sleep(moment)
+            self.cluster.stop_component(component)
+            try:
+                time.sleep(_AWAY[component])
+            finally:
+                self.cluster.start_component(component)
+            process.communicate(timeout=600)
+            assert process.returncode in (0, 3, FAILED_AND_ROLLED_BACK), f"exit {process.returncode}"
+        return f"{verb}, after {moment:.1f} s for {_AWAY[component]} s: exit {process.returncode}"
+
+    def _beginning(self, verb: str) -> subprocess.Popen[str]:
+        if verb == "install":
+            return self.other.start(verb, "--values", str(self.other.values({})), "--tag", OLD)
+        return self.app.start(verb) if verb == "rollback" else self._upgrading()
 
     def _upgrading(self) -> subprocess.Popen[str]:
         return self.app.start(
@@ -155,8 +195,8 @@ def main() -> int:
     seed, seconds = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)), os.environ.get("SECONDS")
     print(f"SEED={seed}", flush=True)
     with ExitStack() as cleanup:
-        app = _set_up(cleanup)
-        chaos = Chaos(app, random.Random(seed), Cluster.running())  # noqa: S311 - faults, no secrets
+        app, other = _set_up(cleanup)
+        chaos = Chaos(app, other, random.Random(seed), Cluster.running())  # noqa: S311 - faults, no secrets
         address = json.loads(app.kubectl("get", "service", f"{_NAME}-render", "-n", app.namespace, "-o", "json"))
         service = (address["spec"]["clusterIP"], address["spec"]["ports"][0]["port"])
         broke = _play(chaos, service, time.monotonic() + float(seconds or 600))
@@ -164,21 +204,23 @@ def main() -> int:
     return 1 if broke else 0
 
 
-def _set_up(cleanup: ExitStack) -> App:
+def _set_up(cleanup: ExitStack) -> tuple[App, App]:
+    """Return a release that runs, and one that is not installed."""
     provided = provide(cleanup, print)
     kubectl, repository = Kubectl(provided.kubectl, provided.kubeconfig), f"{provided.registry}/gifinator"
     for version in (OLD, NEW):
         images.build_and_push(SOURCE, repository, version, print)
     folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix=f"{_NAME}-")))
     (folder / "helm").symlink_to(provided.helm4)
-    kubectl.create_restricted_namespace(_NAME)
-    cleanup.callback(kubectl, "delete", "namespace", _NAME, "--wait=false")
     environment = {**kubectl.environment, "PATH": f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    app = App(kubectl, _NAME, _NAME, repository, folder, environment)
+    app, other = (App(kubectl, name, name, repository, folder, environment) for name in (_NAME, f"{_NAME}-other"))
+    for one in (app, other):
+        kubectl.create_restricted_namespace(one.namespace)
+        cleanup.callback(kubectl, "delete", "namespace", one.namespace, "--wait=false")
     app.services = {"render": _RENDER, "web": healthy(), "worker": healthy()}
     for ended in (app.install(), app.upgrade()):
         assert ended.code == 0, ended.stderr
-    return app
+    return app, other
 
 
 def _play(chaos: Chaos, service: tuple[str, int], until: float) -> list[str]:
@@ -193,7 +235,7 @@ def _play(chaos: Chaos, service: tuple[str, int], until: float) -> list[str]:
                 line += f": {acts[name]()}"
                 check(chaos.app)
             assert not load.failures, f"lost requests: {load.failures}"
-        except (AssertionError, RuntimeError, subprocess.TimeoutExpired) as error:
+        except (AssertionError, RuntimeError, subprocess.SubprocessError) as error:
             line += f"  BROKE: {error}"
             broke.append(line)
         print(line, flush=True)

@@ -155,7 +155,8 @@ class App:
 
     def remove(self) -> None:
         """Uninstall it, and wait until its pods are gone."""
-        command = ["helm", "uninstall", self.name, "--namespace", self.namespace, "--wait", "--cascade=foreground"]
+        command = ["helm", "uninstall", self.name, "--namespace", self.namespace, "--ignore-not-found"]
+        command += ["--wait", "--cascade=foreground"]
         subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
 
     def by_hand(self, *words: str) -> None:

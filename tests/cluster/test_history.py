@@ -91,15 +91,25 @@ def test_a_failed_change_of_values_goes_back_to_the_values_before(run: Run, name
     assert "readinessPath" not in run("helm", "get", "values", NAME, *where).stdout
 
 
-@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+@pytest.mark.parametrize(("helm", "newest_revision"), [("HELM4", 2), ("HELM3", 3)], indirect=["helm"])
 def test_a_tag_whose_revisions_are_pruned_is_deployed_with_todays_values(
-    run: Run, namespace: str, repository: str, kubectl: Kubectl
+    run: Run, namespace: str, repository: str, kubectl: Kubectl, newest_revision: int
 ) -> None:
-    where = ("-n", namespace)
+    """By hand, or by a plain `helm upgrade --history-max 1`, which still keeps what was deployed before."""
+    where, environment = ("-n", namespace), ("--set", "services.render.env.NEW=yes")
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
-    assert run("sametag", "upgrade", NAME, *where, "--tag", NEW, "--set", "services.render.env.NEW=yes").code == 0
-    kubectl("delete", "secret", f"sh.helm.release.v1.{NAME}.v1", *where)
-    told = f"Helm's history has no revision with tag {OLD} any more: deploying {OLD} with the values of revision 2"
+    if newest_revision == 2:
+        assert run("sametag", "upgrade", NAME, *where, "--tag", NEW, *environment).code == 0
+        kubectl("delete", "secret", f"sh.helm.release.v1.{NAME}.v1", *where)
+    else:
+        prune = ("helm", "upgrade", NAME, CHART, *where, "--reset-then-reuse-values", "--history-max", "1", "--wait")
+        assert run(*prune, "--set", f"image.tag={NEW}").code == 0
+        assert run(*prune, *environment).code == 0
+    assert [entry["tag"] for entry in history(run, namespace)] == [NEW] * (newest_revision - 1)
+    told = (
+        f"Helm's history has no revision with tag {OLD} any more: "
+        f"deploying {OLD} with the values of revision {newest_revision}"
+    )
 
     dry = run("sametag", "rollback", NAME, *where, "--to-tag", OLD, "--dry-run")
     assert (dry.code, told in dry.stderr) == (0, True)

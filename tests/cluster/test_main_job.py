@@ -159,18 +159,29 @@ def test_drift_is_found_and_the_next_upgrade_ends_it(run: Run, render_alone: str
     assert run("sametag", "status", NAME, "-n", render_alone).code == 0
 
 
-@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
-def test_a_release_of_helm_3_is_upgraded_and_rolled_back(
-    run: Run, namespace: str, repository: str, kubectl: Kubectl
+@pytest.mark.parametrize(("helm", "maker"), [("HELM4", "HELM3"), ("HELM3", "HELM4")], indirect=["helm"])
+def test_a_release_of_plain_helm_is_upgraded_and_rolled_back_with_the_other(
+    run: Run, namespace: str, repository: str, kubectl: Kubectl, maker: str
 ) -> None:
-    helm3 = os.environ["SAMETAG_HELM3"]
-    values = ("-f", str(VALUES), "--set", f"image.repository={repository}", "--set-string", f"image.tag={OLD}")
-    assert run(helm3, "install", NAME, str(ROOT / "chart"), "-n", namespace, *values, "--wait").code == 0
+    """Helm 4 applies on the server and Helm 3 at the client: what one has set and the new values have not must go."""
+    where = ("-n", namespace)
+    values = ("-f", str(VALUES), "--set", f"image.repository={repository}")
+    first = (*values, "--set", "services.render.env.ONCE=yes", "--set-string", f"image.tag={OLD}")
+    assert run(os.environ[f"SAMETAG_{maker}"], "install", NAME, str(ROOT / "chart"), *where, *first, "--wait").code == 0
 
-    assert run("sametag", "upgrade", NAME, "-n", namespace, "--tag", NEW).code == 0
+    def environment() -> str:
+        return kubectl("get", "deployment", "render", *where, "-o", "jsonpath={..env[*].name}")
+
+    assert "ONCE" in environment()
+    assert run("sametag", "upgrade", NAME, *where, *values, "--tag", NEW).code == 0
     assert kubectl.tags(namespace) == all_run(NEW)
-    assert run("sametag", "rollback", NAME, "-n", namespace).code == 0
+    assert "ONCE" not in environment()
+    assert run("sametag", "status", NAME, *where).code == 0
+
+    assert run("sametag", "rollback", NAME, *where).code == 0
     assert kubectl.tags(namespace) == all_run(OLD)
+    assert "ONCE" in environment()
+    assert run("sametag", "status", NAME, *where).code == 0
 
 
 def test_an_interrupted_upgrade_leaves_a_release_that_can_be_rolled_back(

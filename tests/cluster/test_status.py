@@ -9,6 +9,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 from gifinator import NEW, OLD, Kubectl
+from single import history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,13 @@ def test_a_tag_that_was_pushed_over_is_found(
     assert status.code == 6
     assert f"the tag {tag} was pushed over: the pods run sha256:" in status.stdout
     assert status.stdout.rstrip().endswith("was verified")
+
+    assert run("sametag", "upgrade", NAME, "-n", namespace, "--tag", tag).code == 0
+    first, second = history(run, namespace)
+    assert (first["tag"], second["tag"], second["verified"]) == (tag, tag, True)
+    assert f"{second['digest']}" in status.stdout
+    assert second["digest"] != first["digest"]
+    assert run("sametag", "status", NAME, "-n", namespace).code == 0
 
 
 def push_over(repository: str, tag: str, other: str) -> None:
