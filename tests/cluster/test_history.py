@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gifinator import MISSING, NEW, OLD, Kubectl
-from single import CHART, NAME, NEVER, history, newest, values
+from single import CHART, NAME, NEVER, history, newest, values, wait_until
 
 if TYPE_CHECKING:
     from single import Run
@@ -105,6 +105,8 @@ def test_a_tag_whose_revisions_are_pruned_is_deployed_with_todays_values(
         prune = ("helm", "upgrade", NAME, CHART, *where, "--reset-then-reuse-values", "--history-max", "1", "--wait")
         assert run(*prune, "--set", f"image.tag={NEW}").code == 0
         assert run(*prune, *environment).code == 0
+        # Helm 3 is done before the last old pod is told to end.
+        wait_until(lambda: kubectl.tags(namespace) == {"render": {NEW}})
     assert [entry["tag"] for entry in history(run, namespace)] == [NEW] * (newest_revision - 1)
     told = (
         f"Helm's history has no revision with tag {OLD} any more: "
