@@ -157,7 +157,8 @@ class App:
         """Uninstall it, and wait until its pods are gone."""
         command = ["helm", "uninstall", self.name, "--namespace", self.namespace, "--ignore-not-found"]
         command += ["--wait", "--cascade=foreground"]
-        subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
 
     def by_hand(self, *words: str) -> None:
         """Change every Deployment with kubectl, which asks for their kind after the words that say what to do."""

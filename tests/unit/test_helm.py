@@ -94,11 +94,11 @@ def test_words_reach_helm_without_a_shell(install: Install) -> None:
     assert json.loads(asyncio.run(helm().run(["get", "$(reboot); '\""]))) == ["get", "$(reboot); '\""]
 
 
-@pytest.mark.parametrize(("own", "told"), [(None, "50 300"), ("20", "20 300")])
-def test_helm_may_ask_as_often_as_kubectl_unless_the_user_says_how_often(
+@pytest.mark.parametrize(("own", "told"), [(None, "50 300 400"), ("20", "20 300 400")])
+def test_helm_may_ask_as_often_as_kubectl_and_use_memory_unless_the_user_says_how_much(
     install: Install, monkeypatch: pytest.MonkeyPatch, own: str | None, told: str
 ) -> None:
-    install("print(os.environ['HELM_QPS'], os.environ['HELM_BURST_LIMIT'])")
+    install("print(os.environ['HELM_QPS'], os.environ['HELM_BURST_LIMIT'], os.environ['GOGC'])")
     if own:
         monkeypatch.setenv("HELM_QPS", own)
 

@@ -76,7 +76,7 @@ async def preflight(deployment: Deployment, chart: Chart, values: dict[str, Any]
         return
     then = await deployment.rehearse(chart, values)
     if options.take_over and not options.dry_run:
-        await diff.take_over(situation, then)
+        await _take_over(deployment, situation, then)
     elif not options.take_over and (disputed := await diff.conflicts(situation, then)):
         raise _refusal(deployment.name, disputed)
 
@@ -101,9 +101,15 @@ async def before_rollback(deployment: Deployment, to: Revision) -> None:
 async def clear_the_way(deployment: Deployment, to: Revision) -> None:
     """See to it that what was changed by hand goes with a rollback; one that cannot is still better than none."""
     try:
-        await diff.take_over(await patiently(lambda: look(deployment)), to)
+        await _take_over(deployment, await patiently(lambda: look(deployment)), to)
     except (ApiError, ClusterError) as error:
         _warn(deployment, f"what was changed by hand may stay: {error}")
+
+
+async def _take_over(deployment: Deployment, situation: diff.Situation, then: Revision) -> None:
+    await diff.take_over(situation, then)
+    if situation.touched:
+        await deployment.look_anew()
 
 
 async def prove(deployment: Deployment, newest: Revision) -> None:

@@ -60,6 +60,12 @@ class Deployment:
         """Whether there is no release: none was installed, or it was uninstalled and its history kept."""
         return not self.history or self.history[-1].status == "uninstalled"
 
+    async def look_anew(self) -> None:
+        """Let the next action begin a watch of its own: this one may not have seen yet what we have just changed."""
+        if self.watch:
+            await self.watch.end()
+            self.watch = None
+
     async def see_through(self, action: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[ServiceState, ...]:
         """Run Helm's action and watch the pods until every one is ready on the new revision.
 
