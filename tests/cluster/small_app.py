@@ -154,11 +154,12 @@ class App:
         return process.returncode, took
 
     def remove(self) -> None:
-        """Uninstall it, and wait until its pods are gone."""
+        """Uninstall it, and wait until its pods are gone; Helm 4 calls what it has not heard of yet gone, at times."""
         command = ["helm", "uninstall", self.name, "--namespace", self.namespace, "--ignore-not-found"]
-        command += ["--wait", "--cascade=foreground"]
         ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
+        labels = f"app.kubernetes.io/instance={self.name}"
+        self.kubectl("wait", "--for=delete", "pod", "-l", labels, "-n", self.namespace, "--timeout=120s")
 
     def by_hand(self, *words: str) -> None:
         """Change every Deployment with kubectl, which asks for their kind after the words that say what to do."""
