@@ -46,7 +46,7 @@ async def revisions(client: AsyncClient, release: str) -> list[Revision]:
         ClusterError: A stored revision cannot be decoded.
         HelmError: HELM_DRIVER names a storage that is not in the cluster.
     """
-    return await _listed(client, {"owner": "helm", "name": release})
+    return await _listed(client, release)
 
 
 async def renewed(client: AsyncClient, release: str, history: Sequence[Revision]) -> list[Revision]:
@@ -55,8 +55,8 @@ async def renewed(client: AsyncClient, release: str, history: Sequence[Revision]
     Raises:
         ClusterError: As `revisions`.
     """
-    known = op.not_in([str(revision.number) for revision in history])
-    added = await _listed(client, {"owner": "helm", "name": release, **({"version": known} if history else {})})
+    known = [str(revision.number) for revision in history]
+    added = await _listed(client, release, {"version": op.not_in(known)} if known else {})
     if added and added[-1].status == "deployed":
         return [*map(_superseded, history), *added]
     return [*history, *added]
@@ -69,7 +69,8 @@ def _superseded(revision: Revision) -> Revision:
     return Revision({**revision.record, "info": {**revision.record["info"], "status": "superseded"}})
 
 
-async def _listed(client: AsyncClient, labels: LabelSelector) -> list[Revision]:
+async def _listed(client: AsyncClient, release: str, more: LabelSelector | None = None) -> list[Revision]:
+    labels: LabelSelector = {"owner": "helm", "name": release, **(more or {})}
     found = [Revision(_unpack(item)[1], item) async for item in client.list(_kind(), labels=labels)]
     return sorted(found, key=lambda revision: revision.number)
 

@@ -27,10 +27,10 @@ class Meta(Struct):
     generation: int = 0
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
-    ownerReferences: list[Owner] = []  # noqa: N815 - Kubernetes' names here and below
-    resourceVersion: str = ""  # noqa: N815 - where a watch goes on from
-    creationTimestamp: str | None = None  # noqa: N815
-    deletionTimestamp: str | None = None  # noqa: N815
+    ownerReferences: list[Owner] = []
+    resourceVersion: str = ""  # where a watch goes on from
+    creationTimestamp: str | None = None
+    deletionTimestamp: str | None = None
 
 
 class _Object(NamespacedResourceG, Struct):
@@ -56,7 +56,7 @@ class Waiting(Struct):
 class Terminated(Struct):
     """How a container ended."""
 
-    exitCode: int  # noqa: N815
+    exitCode: int
     reason: str = ""
     message: str = ""
 
@@ -73,11 +73,11 @@ class ContainerStatus(Struct):
 
     name: str
     image: str = ""
-    imageID: str = ""  # noqa: N815
+    imageID: str = ""
     ready: bool = False
-    restartCount: int = 0  # noqa: N815
+    restartCount: int = 0
     state: ContainerState = field(default_factory=ContainerState)
-    lastState: ContainerState = field(default_factory=ContainerState)  # noqa: N815
+    lastState: ContainerState = field(default_factory=ContainerState)
 
 
 class Container(Struct):
@@ -98,8 +98,8 @@ class PodStatus(Struct):
 
     phase: str = ""
     conditions: list[Condition] = []
-    initContainerStatuses: list[ContainerStatus] = []  # noqa: N815
-    containerStatuses: list[ContainerStatus] = []  # noqa: N815
+    initContainerStatuses: list[ContainerStatus] = []
+    containerStatuses: list[ContainerStatus] = []
 
     @property
     def containers(self) -> list[ContainerStatus]:
@@ -122,11 +122,11 @@ class _ScaledSpec(Struct):
 
 
 class _ScaledStatus(Struct):
-    observedGeneration: int = 0  # noqa: N815
-    updatedReplicas: int = 0  # noqa: N815
-    availableReplicas: int = 0  # noqa: N815
+    observedGeneration: int = 0
+    updatedReplicas: int = 0
+    availableReplicas: int = 0
     #: A StatefulSet's newest, as its pods' label has it.
-    updateRevision: str = ""  # noqa: N815
+    updateRevision: str = ""
     conditions: list[Condition] = []
 
 
@@ -156,10 +156,10 @@ class StatefulSet(_Scaled):
 class DaemonSetStatus(Struct):
     """How many nodes have a DaemonSet's pod."""
 
-    observedGeneration: int = 0  # noqa: N815
-    desiredNumberScheduled: int = 0  # noqa: N815
-    updatedNumberScheduled: int = 0  # noqa: N815
-    numberAvailable: int = 0  # noqa: N815
+    observedGeneration: int = 0
+    desiredNumberScheduled: int = 0
+    updatedNumberScheduled: int = 0
+    numberAvailable: int = 0
 
 
 class DaemonSet(_Object):
@@ -205,7 +205,7 @@ class Reference(Struct):
 class Event(_Object):
     """An event."""
 
-    involvedObject: Reference = field(default_factory=Reference)  # noqa: N815
+    involvedObject: Reference = field(default_factory=Reference)
     reason: str = ""
     message: str = ""
     _api_info = ApiInfo(ResourceDef("", "v1", "Event"), "events", ["list", "watch"])
