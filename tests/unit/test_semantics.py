@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,18 @@ from hypothesis import strategies as st
 from sametag import chart, schema, values
 from sametag.schema import semantics
 from sametag.schema.placing import place
+from sametag.schema.semantics import changed
 from sametag.schema.semantics.resources import quantity
 from sametag.schema.semantics.services import merge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sametag.values import Problem
 
 CHART = chart.load(None)
 DEFAULTS = values.from_text(CHART.defaults, "chart/values.yaml")
+CHECK = schema.checker(DEFAULTS, CHART.schema)
 HEAD = 'image: {repository: example.com/a, tag: "1"}\n'
 
 
@@ -28,7 +34,7 @@ def check(text: str, **expressions: Any) -> list[Problem]:
     read = values.from_text(HEAD + text, "values.yaml")
     over = values.load(values.Sources(**expressions))
     user = read._replace(tree=values.coalesce(read, over).tree, layers=(*read.layers, *over.layers))
-    return schema.validate(DEFAULTS, user, CHART.schema)
+    return CHECK(user)
 
 
 def said(text: str, **expressions: Any) -> list[str]:
@@ -333,3 +339,79 @@ def test_every_name_in_the_code_is_in_the_catalogue() -> None:
     used = set(re.findall(r'(?:Problem|Finding|_report|_broken|_problem|explain)\(\s*"([a-z-]+)"', code))
     assert used
     assert used <= known
+
+
+# Scalars that become text
+
+
+CASES = [
+    case
+    for case in json.loads((Path(__file__).parent / "data" / "helm-yaml-scalars.json").read_text())
+    if not re.match("[\"'!&{[|>]|.* #", case["yaml"])
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["yaml"]))
+def test_a_scalar_is_warned_of_where_its_text_changes(case: dict[str, Any]) -> None:
+    """What Helm makes of each scalar is in the data; a string and a number that reads the same survive."""
+    written, value = case["yaml"], case.get("json")
+    problems = check(f"services:\n  web:\n    command: [web]\n    env:\n      A: {written}\n")
+    survives = value == written or (isinstance(value, bool) and written == json.dumps(value))
+    survives = survives or (isinstance(value, int | float) and written == go_number(value))
+    if any(problem.severity == "error" for problem in problems):
+        return
+    expected = [] if survives or (value is None and written.lower() == "null") else [("changed-value", 6)]
+    assert [(problem.rule, problem.location and problem.location.line) for problem in problems] == expected
+
+
+def go_number(value: Any) -> str:
+    """Write a number that is small enough for a plain notation."""
+    return str(int(value)) if float(value).is_integer() else repr(value).replace("e-0", "e-")
+
+
+def test_every_setting_whose_scalars_become_text_is_looked_at() -> None:
+    """In the schema those are the ones that take a string, a number and a boolean."""
+    definitions = CHART.schema["definitions"] if CHART.schema else {}
+    assert set(changed.TEXTS) == set(_of_scalars(definitions["service"], definitions, ()))
+
+
+def _of_scalars(schema: Any, definitions: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    if len(path) > 4:
+        return
+    entries = schema.get("additionalProperties") or {}
+    entries = definitions[entries["$ref"].rpartition("/")[2]] if "$ref" in entries else entries
+    if {"string", "number", "boolean"} <= set(entries.get("type", ())):
+        yield path
+    for part in schema.get("allOf", ()):
+        yield from _of_scalars(part, definitions, path)
+    for key, child in schema.get("properties", {}).items():
+        yield from _of_scalars(child, definitions, (*path, key))
+    for child in (entries, schema.get("items") or {}):
+        yield from _of_scalars(child, definitions, (*path, "*"))
+
+
+def test_scalars_of_expressions_become_text_too() -> None:
+    text = 'services: {web: {command: [web], env: {A: "1"}}}\n'
+    found = check(text, set=("services.web.env.A=+5",), set_json=('services.web.podLabels={"b":1.20}',))
+    assert [(problem.message, problem.remedy) for problem in found] == [
+        ('services.web.podLabels.b is written 1.20, and Kubernetes gets "1.2"', 'put quotes around it: "1.20"'),
+        ('services.web.env.A is written +5, and the container gets "5"', "use --set-string"),
+    ]
+    whole = '{"services":{"web":{"env":{"A":1e3}}}}'
+    assert [problem.message for problem in check(text, set_json=(whole,))] == [
+        'services.web.env.A is written 1e3, and the container gets "1000"'
+    ]
+
+
+def test_null_that_removes_something_is_no_lost_value() -> None:
+    text = "defaults: {env: {A: b}}\nservices: {web: {command: [web], env: {A: ~, B: null, C: ''}}}\n"
+    assert said(text) == []
+    assert said("services: {web: {command: [web], env: {A: b}}}\n", set=("services.web.env.A=null",)) == []
+
+
+def test_an_empty_value_is_not_an_empty_string() -> None:
+    (problem,) = check("services:\n  web:\n    command: [web]\n    env:\n      A:\n")
+    assert problem.message == "services.web.env.A has no value, which is null: it is left out"
+    assert problem.remedy == 'write "" for an empty string, or remove the line'

@@ -7,6 +7,7 @@ silence and nobody means, an empty name or a missing value, is refused here.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,23 @@ _MAX_INDEX = 65536
 _SHOWN = 80
 
 
+class _Number(NamedTuple):
+    """A number of JSON as it is written."""
+
+    text: str
+
+
+def _number_in(text: str, path: Path) -> str | None:
+    """Return the source text of a number inside of a JSON value; None where there is none."""
+    value = json.loads(text, parse_float=_Number, parse_int=_Number)
+    try:
+        for part in path:
+            value = value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return value.text if isinstance(value, _Number) else None
+
+
 class Expression(NamedTuple):
     """One expression and what it set.
 
@@ -31,12 +49,14 @@ class Expression(NamedTuple):
         settings: The paths that were set, with the column of each name, from 1, and the text of its value.
         problems: Why it could not be read, if so.
         text: As in `Layer`: there is no file.
+        json: The text of an object of `--set-json` without a name.
     """
 
     source: str
     settings: tuple[tuple[Path, int, str], ...]
     problems: tuple[Problem, ...] = ()
     text: bytes = b""
+    json: str = ""
 
     def locate(self, path: Path) -> Location | None:
         """Return where this path, or what holds it, was set; None where this expression has nothing to do with it."""
@@ -52,7 +72,14 @@ class Expression(NamedTuple):
 
     def written(self, path: Path) -> str | None:
         """Return the text of the value that was set at this path."""
-        return next((text for known, _, text in reversed(self.settings) if known == path), None)
+        if self.json:
+            return _number_in(self.json, path)
+        for known, _, text in reversed(self.settings):
+            if known == path:
+                return text
+            if known == path[: len(known)] and self.source.startswith("--set-json "):
+                return _number_in(text, path[len(known) :])
+        return None
 
 
 def apply(
@@ -96,7 +123,7 @@ def _whole_object(expression: str, tree: dict[str, Any], source: str) -> tuple[d
     value, end = from_json(expression, len(expression) - len(expression.lstrip()))
     if expression[end:].strip():
         raise ExpressionError("something follows the JSON object", column=end + 1)
-    return merge(tree, value), Expression(source, tuple(((key,), 1, "") for key in value))
+    return merge(tree, value), Expression(source, tuple(((key,), 1, "") for key in value), json=expression)
 
 
 class _Parser:

@@ -43,6 +43,9 @@ _EXACT = 2**53
 _FLOAT32_DIGITS = 9
 _PLAIN_EXPONENTS = range(-4, 6)
 
+# From the first on and below the second, Go's encoding/json writes a number without an exponent.
+_JSON_PLAIN = (1e-6, 1e21)
+
 _TAGS = "tag:yaml.org,2002:"
 
 
@@ -154,6 +157,23 @@ def _binary(text: str) -> str:
 def go_text(value: float) -> str:
     """Write a number as a template of Helm prints it, a float64: Go's strconv.FormatFloat(value, 'g', -1, 64)."""
     return _go_format(repr(float(value))) if math.isfinite(value) else str(value)
+
+
+def json_text(value: Scalar) -> str:
+    """Write a number or boolean as `toJson` in a template of Helm does, after it became a float64."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, int | float) or (isinstance(value, int) and abs(value) <= _EXACT):
+        return str(value)
+    from decimal import Decimal
+
+    # Go's encoding/json: digits without an exponent for these, else Python's own format but for a leading zero.
+    shortest = repr(float(value))
+    if value == 0 or _JSON_PLAIN[0] <= abs(value) < _JSON_PLAIN[1]:
+        digits = f"{Decimal(shortest):f}"
+        return digits.removesuffix(".0")
+    mantissa, _, exponent = f"{Decimal(shortest).normalize():e}".partition("e")
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 def _go_float32(value: float) -> str:

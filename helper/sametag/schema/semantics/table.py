@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sametag.schema.semantics import addresses, containers, content, ports, release, resources, workloads
+from sametag.schema.semantics import addresses, changed, containers, content, ports, release, resources, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,6 +134,7 @@ RELEASE_RULES = (
     ReleaseRule("same-object", "error", release.same_object),
     ReleaseRule("too-long-name", "error", release.too_long_name),
     ReleaseRule("name-is-no-text", "error", release.no_text),
+    ReleaseRule("changed-value", "warning", changed.changed_value),
     ReleaseRule("latest-tag", "warning", release.latest_tag),
     ReleaseRule("contested-host", "warning", release.contested_host),
 )
