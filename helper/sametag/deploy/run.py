@@ -13,6 +13,7 @@ from lightkube import ApiError
 from sametag import release as helm_release
 from sametag.cluster import patiently, to_its_end
 from sametag.deploy import preview
+from sametag.deploy.attempt import Attempt
 from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.watched import StuckError, Watch, Watched, watched
@@ -66,46 +67,65 @@ class Deployment:
             await self.watch.end()
             self.watch = None
 
-    async def see_through(self, action: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[ServiceState, ...]:
+    async def see_through(
+        self, action: Callable[[], Coroutine[Any, Any, int | None]], makes: Callable[[Revision], bool]
+    ) -> tuple[ServiceState, ...]:
         """Run Helm's action and watch the pods until every one is ready on the new revision.
+
+        Args:
+            action: Returns the number of the revision that Helm has made, where Helm tells it.
+            makes: Whether the action may have made a revision.
 
         Raises:
             StuckError: Something cannot heal, or Helm gave up after it had begun.
+            RolloutError: Another Helm changed the release meanwhile; nothing of what it did is undone.
             SametagError: Helm refused before it changed anything.
         """
-        known = {revision.number for revision in self.history}
+        attempt = Attempt(tuple(self.history), makes)
         digest = reason = ""
         watch, self.watch = self.watch or Watch(self.client, self.name), None
         try:
             async with watched(self.client, self.request, watch) as rollout:
                 self.before = rollout.before
-                await self._helms_part(rollout, action)
-                services = await rollout.settle(image_of(self.history[-1]))
+                revision = await self._helms_part(rollout, action, attempt)
+                services = await rollout.settle(image_of(revision))
+            await self._read_on(attempt)
+            attempt.refuse_others(self.history)
             digest = self._digest(services)
         except StuckError as stuck:
+            await self._read_on(attempt)
+            attempt.refuse_others(self.history)
             reason = stuck.reason
             raise
+        except RolloutError as overtaken:
+            reason = overtaken.message
+            raise
         finally:
-            await to_its_end(self._write_down(known, digest, reason))
+            await to_its_end(self._write_down(attempt, digest, reason))
         return services
 
-    async def _helms_part(self, rollout: Watched, action: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        count = len(self.history)
+    async def _helms_part(
+        self, rollout: Watched, action: Callable[[], Coroutine[Any, Any, int | None]], attempt: Attempt
+    ) -> Revision:
+        """Run Helm, and return the revision that it has made."""
+
+        async def run() -> None:
+            attempt.number = await action()
+
         try:
-            await rollout.run(action)
+            await rollout.run(run)
         except HelmError as error:
-            await self._read_on()
-            if len(self.history) == count:
+            await self._read_on(attempt)
+            if attempt.revision(self.history) is None:
                 raise  # Helm recorded no revision: nothing was changed
             stuck = await rollout.stuck()
             why = error.message if isinstance(error, KilledError) else stuck.reason or error.message
             raise StuckError(why, stuck.evidence) from error
-        await self._read_on()
-        if len(self.history) == count:
-            raise RolloutError(f"release {self.name} was removed while it was being deployed")
+        await self._read_on(attempt)
+        return attempt.refuse_others(self.history)
 
-    async def _read_on(self) -> None:
-        self.history = await patiently(lambda: helm_release.renewed(self.client, self.name, self.history))
+    async def _read_on(self, attempt: Attempt) -> None:
+        self.history = await patiently(lambda: helm_release.renewed(self.client, self.name, attempt.before))
         self._is_gone(gone=not self.history)
 
     def _is_gone(self, *, gone: bool) -> None:
@@ -129,8 +149,8 @@ class Deployment:
             self._warn(f"not verified: the pods run several images under the tag {newest.tag}: {told}")
         return ""
 
-    async def _write_down(self, known: set[int], digest: str, reason: str) -> None:
-        """Note in Helm's history who made the newest revision and why, and that it is verified where it is.
+    async def _write_down(self, attempt: Attempt, digest: str, reason: str) -> None:
+        """Note in Helm's history who made the new revision and why, and that it is verified where it is.
 
         Failed revisions are noted too; one that a killed Helm has left pending is failed. Then the history is cut to
         its length: by us, since Helm would remove the oldest, verified or not.
@@ -138,15 +158,17 @@ class Deployment:
         if self.lock and self.lock.lost:
             return
         try:
-            if not self.history or self.history[-1].number in known:
-                await self._read_on()
-            if not self.history or self.history[-1].number in known:
+            revision = attempt.revision(self.history)
+            if revision is None:
+                await self._read_on(attempt)
+                revision = attempt.revision(self.history)
+            if revision is None:
                 return  # Helm recorded nothing
-            newest = self.history[-1]
-            self.history[-1] = await patiently(lambda: self._noted(newest, digest, reason))
-            for revision in helm_release.expendable(self.history, self.request.options.history_max):
-                await helm_release.remove(self.client, revision)
-                self.history.remove(revision)
+            made, place = revision, self.history.index(revision)
+            self.history[place] = await patiently(lambda: self._noted(made, digest, reason))
+            for expendable in helm_release.expendable(self.history, self.request.options.history_max):
+                await helm_release.remove(self.client, expendable)
+                self.history.remove(expendable)
         except (ApiError, httpx2.TransportError, SametagError) as error:
             self._warn(f"what was done could not be noted in Helm's history: {error}")
 
@@ -183,7 +205,8 @@ class Deployment:
                 namespace=self.namespace,
                 timeout=self.request.options.timeout,
                 force_conflicts=self.applies_server_side,
-            )
+            ),
+            lambda revision: revision.manifest == to.manifest,
         )
 
     async def _start(self, action: str, tag: str) -> None:
@@ -205,8 +228,9 @@ class Deployment:
         image = values.get("image") or {}
         tag = str(image.get("tag") or image.get("digest") or "")
         await self._start("install" if self.gone else "upgrade", tag)
-        return await self.see_through(
-            lambda: self.helm.install_or_upgrade(
+
+        async def upgrade() -> int:
+            made = await self.helm.install_or_upgrade(
                 self.name,
                 chart.path,
                 values,
@@ -217,7 +241,10 @@ class Deployment:
                 timeout=self.request.options.timeout,
                 wait=True,
             )
-        )
+            return int(made["version"])
+
+        asked = {key: str(image[key]) for key in ("tag", "digest") if image.get(key)}
+        return await self.see_through(upgrade, lambda revision: asked.items() <= revision.image.items())
 
     async def check_rights(self, chart: Chart, values: dict[str, Any]) -> None:
         """Refuse what the user has no right to; another image is of the kinds that are there already."""
