@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         ValuesError,
     )
     from sametag.release import Revision, revisions
-    from sametag.rollout import ServiceState, Trouble, snapshot
+    from sametag.rollout import ServiceState, Trouble
     from sametag.schema import validate
     from sametag.values import Location, Problem, Sources, Values
     from sametag.values import from_text as values_from_text
@@ -100,7 +100,6 @@ _PUBLIC = {
     "load_values": ("values", "load"),
     "revisions": ("release", "revisions"),
     "rollback": ("deploy", "rollback"),
-    "snapshot": ("rollout", "snapshot"),
     "status": ("deploy", "status"),
     "uninstall": ("deploy", "uninstall"),
     "unlock": ("deploy", "unlock"),
@@ -150,7 +149,6 @@ __all__ = [
     "load_values",
     "revisions",
     "rollback",
-    "snapshot",
     "status",
     "uninstall",
     "unlock",

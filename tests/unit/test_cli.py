@@ -28,7 +28,22 @@ MISTAKEN = "image: {repository: app, tag: x}\nservices:\n  web:\n    comand: [a]
 APPS = "/apis/apps/v1/namespaces/apps"
 
 
-MANIFEST = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+INSTANCE = {"app.kubernetes.io/instance": "app"}
+LENS = "---\napiVersion: optics.example.com/v1\nkind: Lens\nmetadata: {name: wide}\n"
+
+
+def template(tag: str) -> dict[str, Any]:
+    containers = [{"name": "web", "image": f"registry.example.com/app:{tag}"}]
+    return {"metadata": {"labels": INSTANCE}, "spec": {"containers": containers}}
+
+
+def manifest_of(tag: str) -> str:
+    """A service, and its Deployment."""
+    meta, spec = {"name": "web", "labels": INSTANCE}, {"template": template(tag)}
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+    source = "# Source: sametag/templates/deployment.yaml"
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+    return f"---\n{service}---\n{source}\n{json.dumps(workload)}\n"
 
 
 def sametag(*words: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -42,15 +57,15 @@ def sametag(*words: str, folder: Path | None = None, **environment: str) -> subp
 
 
 def revision(
-    number: int, tag: str, status: str, description: str = "Upgrade complete", *, manifest: str = MANIFEST
+    number: int, tag: str, status: str, description: str = "Upgrade complete", *, more: str = ""
 ) -> dict[str, Any]:
     """One of Helm's Secrets."""
     record = {
         "version": number,
         "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": description},
         "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}, "values": {}},
-        "config": {"image": {"repository": "registry.example.com/app", "tag": tag}},
-        "manifest": manifest,
+        "config": {"image": {"repository": "registry.example.com/app", "tag": tag}, "services": {"web": {}}},
+        "manifest": manifest_of(tag) + more,
     }
     packed = base64.b64encode(gzip.compress(json.dumps(record).encode()))
     return {"metadata": {"name": f"v{number}"}, "data": {"release": base64.b64encode(packed).decode()}}
@@ -60,7 +75,7 @@ def deployed(api: ApiServer, running: str) -> None:
     """Two revisions, and one service with one pod that runs this tag."""
     owner = {"apiVersion": "apps/v1", "kind": "x", "name": "x", "uid": "d"}
     labels = {"app.kubernetes.io/component": "web"}
-    spec = {"replicas": 1, "selector": {}, "template": {}}
+    spec = {"replicas": 1, "selector": {}, "template": template(running)}
     numbers = {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1}
     meta = {"name": "web", "uid": "d", "generation": 1, "labels": labels}
     image = f"registry.example.com/app:{running}"
@@ -69,7 +84,10 @@ def deployed(api: ApiServer, running: str) -> None:
         f"{NAMESPACE}/secrets": [revision(2, "1.10", "deployed", noted), revision(1, "1.9", "superseded")],
         f"{APPS}/deployments": [{"metadata": meta, "spec": spec, "status": numbers}],
         f"{APPS}/replicasets": [
-            {"metadata": {"name": "r", "uid": "r", "ownerReferences": [owner]}, "spec": {"selector": {}}}
+            {
+                "metadata": {"name": "r", "uid": "r", "ownerReferences": [owner]},
+                "spec": {"selector": {}, "template": template(running)},
+            }
         ],
         f"{APPS}/statefulsets": [],
         f"{APPS}/daemonsets": [],
@@ -148,8 +166,7 @@ def test_status_names_an_object_that_is_gone(api: ApiServer) -> None:
 def test_a_kind_that_is_not_kubernetes_own_is_asked_for_its_plural(api: ApiServer) -> None:
     """No rule makes `lenses` of Lens."""
     deployed(api, "1.10")
-    manifest = "---\napiVersion: optics.example.com/v1\nkind: Lens\nmetadata: {name: wide}\n"
-    secrets = [revision(2, "1.10", "deployed", manifest=manifest)]
+    secrets = [revision(2, "1.10", "deployed", more=LENS)]
     api.answers[f"{NAMESPACE}/secrets"] = (200, {"metadata": {}, "items": secrets})
     kinds = [{"name": "lenses/status", "kind": "Lens"}, {"name": "lenses", "kind": "Lens", "namespaced": True}]
     api.answers["/apis/optics.example.com/v1"] = (200, {"resources": kinds})
@@ -161,8 +178,7 @@ def test_a_kind_that_is_not_kubernetes_own_is_asked_for_its_plural(api: ApiServe
 
 def test_a_kind_that_the_cluster_has_not_is_named(api: ApiServer) -> None:
     deployed(api, "1.10")
-    manifest = "---\napiVersion: optics.example.com/v1\nkind: Lens\nmetadata: {name: wide}\n"
-    secrets = [revision(2, "1.10", "deployed", manifest=manifest)]
+    secrets = [revision(2, "1.10", "deployed", more=LENS)]
     api.answers[f"{NAMESPACE}/secrets"] = (200, {"metadata": {}, "items": secrets})
     ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
@@ -184,7 +200,8 @@ def test_status_of_what_only_helm_changed_takes_one_list_a_kind_and_no_dry_run(a
     deployed(api, "1.10")
     sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
-    lists = ("deployments", "statefulsets", "daemonsets", "replicasets", "pods", "secrets", "services")
+    workloads = ("deployments", "statefulsets", "daemonsets", "replicasets", "pods")
+    lists = (*workloads, "secrets", "services", "deployments")
     assert sorted(path.partition("?")[0].rpartition("/")[2] for path in api.requests) == sorted(lists)
 
 

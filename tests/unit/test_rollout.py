@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from msgspec import convert, to_builtins
 
-from sametag.rollout import GRACE, Image, Patience, PodState, ServiceState, Trouble, pod_runs, split
+from sametag.rollout import GRACE, Member, Members, Patience, ServiceState, Trouble, same_image, split
 from sametag.rollout.objects import DaemonSet, Deployment, Event, Pod, ReplicaSet, StatefulSet
 from sametag.rollout.state import Assessor, assess
 from sametag.rollout.workload import Objects
 
 REPOSITORY = "registry.example.com:5000/team/app"
 OLD, NEW = f"{REPOSITORY}:0.0.5", f"{REPOSITORY}:0.0.6"
+WEB = Members("app", {("Deployment", "app-web"): Member("Deployment", "app-web", "web", "web", NEW)})
+
+
+def alone(kind: str, name: str) -> Members:
+    return Members("app", {(kind, name): Member(kind, name, name, "web", NEW)})
 
 
 def owned(kind: str, uid: str) -> list[dict[str, Any]]:
@@ -77,7 +82,8 @@ def judge(*pods: Pod, of: Deployment | None = None) -> ServiceState:
             deployments={"d1": workload},
             replicasets={s.metadata.uid: s for s in sets},
             pods={p.metadata.uid: p for p in pods},
-        )
+        ),
+        WEB,
     )
     return state
 
@@ -109,7 +115,7 @@ def test_the_label_that_the_controller_adds_makes_no_other_template() -> None:
     made.spec.template = {"metadata": {"labels": {"pod-template-hash": "x"}}}
     objects = Objects({"d1": deployment()}, replicasets={"made": made}, pods={"b": pod("b", "made", NEW)})
 
-    assert [p.name for p in assess(objects)[0].pods] == ["b"]
+    assert [p.name for p in assess(objects, WEB)[0].pods] == ["b"]
 
 
 def test_a_service_is_complete_once_no_older_pod_is_left() -> None:
@@ -147,21 +153,23 @@ def test_only_what_has_changed_is_judged_anew() -> None:
     pods = {"a": pod("a", "r1", OLD)}
     objects = Objects(deployments={"d1": deployment()}, replicasets={"r1": replicaset("r1", 1)}, pods=pods)
     assessor = Assessor(objects)
-    (first,) = assessor()
+    (first,) = assessor(WEB)
 
-    assert assessor()[0] is first
+    assert assessor(WEB)[0] is first
 
     pods["a"] = pod("a", "r1", OLD, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
-    assert [trouble.reason for trouble in assessor()[0].troubles] == ["ImageNotFound"]
+    assert [trouble.reason for trouble in assessor(WEB)[0].troubles] == ["ImageNotFound"]
 
     warning = {"involvedObject": {"uid": "a"}, "reason": "FailedMount", "message": "no secret", "metadata": {}}
     pods["a"] = pod("a", "r1", OLD, {"waiting": {"reason": "ContainerCreating"}})
-    assert assessor()[0].troubles == ()
+    assert assessor(WEB)[0].troubles == ()
     objects.events["e"] = convert(warning, Event)
-    assert [trouble.reason for trouble in assessor()[0].troubles] == ["FailedMount"]
+    assert [trouble.reason for trouble in assessor(WEB)[0].troubles] == ["FailedMount"]
 
     objects.deployments.clear()
-    assert assessor() == []
+    (gone,) = assessor(WEB)
+    assert (gone.uid, gone.complete, gone.doubt) == ("", False, "there is no app-web")
+    assert assessor(Members("app", {})) == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +226,7 @@ def test_an_exit_code_says_more_than_back_off() -> None:
 
 def with_sets(*sets: ReplicaSet, **status: Any) -> ServiceState:
     found = {s.metadata.uid: s for s in sets}
-    (state,) = assess(Objects(deployments={"d1": deployment(**status)}, replicasets=found))
+    (state,) = assess(Objects(deployments={"d1": deployment(**status)}, replicasets=found), WEB)
     return state
 
 
@@ -292,7 +300,8 @@ def test_the_newest_pods_of_a_statefulset_have_its_update_revision() -> None:
         labelled("db-0", "s1", OLD, controller_revision_hash="db-old"),
         labelled("db-1", "s1", NEW, controller_revision_hash="db-new"),
     ]
-    (state,) = assess(Objects(statefulsets={"s1": workload}, pods={p.metadata.name: p for p in pods}))
+    found = Objects(statefulsets={"s1": workload}, pods={p.metadata.name: p for p in pods})
+    (state,) = assess(found, alone("StatefulSet", "db"))
 
     assert ([p.name for p in state.pods], [p.name for p in state.others]) == (["db-1"], ["db-0"])
     assert not state.complete
@@ -321,7 +330,7 @@ def test_the_newest_pods_of_a_daemonset_have_its_template_generation() -> None:
         DaemonSet,
     )
     found = labelled("agent-x", "a1", NEW, pod_template_generation="2")
-    (state,) = assess(Objects(daemonsets={"a1": workload}, pods={"agent-x": found}))
+    (state,) = assess(Objects(daemonsets={"a1": workload}, pods={"agent-x": found}), alone("DaemonSet", "agent"))
 
     assert state.complete
     assert state.tags == ("0.0.6",)
@@ -365,20 +374,98 @@ def test_an_image_reference_splits_into_repository_tag_and_digest(reference: str
 
 
 @pytest.mark.parametrize(
-    ("images", "runs"),
+    ("there", "same"),
     [
-        ((NEW,), True),
-        ((OLD,), False),
-        ((NEW, "docker.io/envoy:1"), True),  # a sidecar has an image of its own
-        ((NEW, OLD), False),
-        (("docker.io/envoy:1",), False),
-        ((f"{NEW}@sha256:ab",), False),
+        (NEW, True),
+        (OLD, False),
+        ("mirror.example.com/team/app:0.0.6", True),  # a registry that admission put in the place of another
+        (f"{NEW}@sha256:ab", True),  # a digest that admission pinned
+        (f"{OLD}@sha256:ab", False),
+        (f"{REPOSITORY}@sha256:ab", None),  # nobody can tell which tag this was
+        (REPOSITORY, False),  # latest
     ],
 )
-def test_a_pod_is_on_the_tag_when_all_its_containers_of_the_repository_are(
-    images: tuple[str, ...], *, runs: bool
+def test_what_admission_makes_of_an_image_is_the_same_image(there: str, *, same: bool | None) -> None:
+    assert same_image(there, NEW) is same
+
+
+@pytest.mark.parametrize(("there", "same"), [(f"{NEW}@sha256:ab", True), (f"{NEW}@sha256:cd", False), (NEW, False)])
+def test_an_image_with_a_digest_is_the_same_when_the_digest_is(there: str, *, same: bool) -> None:
+    assert same_image(there, f"{NEW}@sha256:ab") is same
+
+
+def on_template(*containers: tuple[str, str]) -> ServiceState:
+    workload = deployment()
+    workload.spec.template = {"spec": {"containers": [{"name": name, "image": image} for name, image in containers]}}
+    return judge(of=workload)
+
+
+def test_a_service_is_on_the_tag_when_its_template_has_its_image_whatever_its_sidecars_run() -> None:
+    """Admission puts containers in front, and a sidecar may be of the same repository."""
+    assert on_template(("web", NEW)).on_tag
+    assert on_template(("mesh", "mesh:1"), ("web", NEW), ("nginx", OLD)).on_tag
+    assert on_template(("web", OLD)).on_tag is False
+    assert on_template(("other", NEW)).on_tag is None
+
+
+def test_a_pod_is_judged_by_the_template_that_it_was_made_of() -> None:
+    """The image of the pod itself is whatever admission made of it."""
+    workload = deployment()
+    workload.spec.template = {"spec": {"containers": [{"name": "web", "image": NEW}]}}
+    sets = [replicaset("old", 9), replicaset("new", 10)]
+    for replicaset_, image in zip(sets, (OLD, NEW), strict=True):
+        replicaset_.spec.template = {"spec": {"containers": [{"name": "web", "image": image}]}}
+    pods = [pod("a", "old", "elsewhere@sha256:ab"), pod("b", "new", "elsewhere@sha256:cd")]
+    found = Objects({"d1": workload}, replicasets=by_uid(sets), pods=by_uid(pods))
+    (state,) = assess(found, WEB)
+
+    assert ([p.on_tag for p in state.pods], [p.on_tag for p in state.others]) == ([True], [False])
+
+
+def by_uid(items: list[Any]) -> dict[str, Any]:
+    return {item.metadata.uid: item for item in items}
+
+
+def test_what_the_manifest_does_not_have_is_not_looked_at_whatever_it_is_labelled() -> None:
+    stranger = deployment()
+    stranger.metadata.name, stranger.metadata.uid = "neighbour", "d2"
+    (state,) = assess(Objects({"d1": deployment(), "d2": stranger}), WEB)
+
+    assert state.workload == "app-web"
+
+
+def test_a_workload_of_no_service_is_called_what_it_is_and_comes_last() -> None:
+    extra = Member("Deployment", "a-redis")
+    redis = deployment()
+    redis.metadata.name, redis.metadata.uid = "a-redis", "d2"
+    both = Members("app", {**WEB.found, ("Deployment", "a-redis"): extra})
+    found = assess(Objects({"d1": deployment(), "d2": redis}), both)
+
+    assert [(state.name, state.extra) for state in found] == [("web", False), ("deployment/a-redis", True)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "words"),
+    [
+        ("Deployment", {"paused": True}, "paused"),
+        ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, "OnDelete"),
+        ("DaemonSet", {"updateStrategy": {"type": "OnDelete"}}, "OnDelete"),
+        ("StatefulSet", {"updateStrategy": {"rollingUpdate": {"partition": 2}}}, "partition is 2"),
+    ],
+)
+def test_a_workload_that_keeps_old_pods_on_purpose_is_done_and_not_verified(
+    kind: str, spec: dict[str, Any], words: str
 ) -> None:
-    assert runs == pod_runs(PodState("a", images, ready=True, restarts=0, digests=()), Image(REPOSITORY, "0.0.6"))
+    types: dict[str, Any] = {"Deployment": Deployment, "StatefulSet": StatefulSet, "DaemonSet": DaemonSet}
+    metadata = {"name": "w", "uid": "w", "generation": 1}
+    workload = convert({"metadata": metadata, "spec": spec, "status": {"observedGeneration": 1}}, types[kind])
+    sets = {"r": replicaset("r", 1)} if kind == "Deployment" else {}
+    for replicaset_ in sets.values():
+        replicaset_.metadata.ownerReferences[0].uid = "w"
+    (state,) = assess(Objects(**{f"{kind.lower()}s": {"w": workload}}, replicasets=sets), alone(kind, "w"))
+
+    assert state.done
+    assert words in state.doubt
 
 
 def test_every_reason_is_documented_with_its_grace() -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec import convert
 
 from sametag.cluster import Target, connect
-from sametag.rollout import Evidence, ServiceState, Trouble, evidence
+from sametag.rollout import Evidence, Member, Members, ServiceState, Trouble, evidence
 from sametag.rollout.job import jobs
 from sametag.rollout.objects import Event, Job, Pod, StatefulSet
 from sametag.rollout.state import assess
@@ -56,13 +56,18 @@ def warning(uid: str, reason: str, message: str) -> Event:
     return convert({"metadata": {"uid": uid}, "involvedObject": about, "reason": reason, "message": message}, Event)
 
 
+def alone(kind: str, name: str, service: str) -> Members:
+    return Members("app", {(kind, name): Member(kind, name, service, service, "app:1")})
+
+
 def judge(the_job: Job, *pods: Pod, events: tuple[Event, ...] = ()) -> list[ServiceState]:
     return jobs(
         Objects(
             jobs={"j1": the_job},
             pods={pod.metadata.uid: pod for pod in pods},
             events=dict(enumerate(events)),  # type: ignore[arg-type] # any key does
-        )
+        ),
+        alone("Job", "app-migrate", "migrate"),
     )
 
 
@@ -108,8 +113,11 @@ def test_a_hook_that_gets_no_pod_is_named_by_its_event() -> None:
 
 
 def test_a_job_that_did_its_work_and_one_of_a_cronjob_are_not_told_of() -> None:
+    made = job(owner="nightly")
+    made.metadata.name = "app-nightly-29000000"
+
     assert judge(job(("Complete", "CompletionsReached"))) == []
-    assert judge(job(owner="nightly")) == []
+    assert judge(made) == []
 
 
 def statefulset(pods: tuple[Pod, ...], *events: Event) -> ServiceState:
@@ -123,7 +131,7 @@ def statefulset(pods: tuple[Pod, ...], *events: Event) -> ServiceState:
     )
     found = Objects(statefulsets={"s1": workload}, pods=dict(enumerate(pods)))  # type: ignore[arg-type] # any key does
     found.events.update(enumerate(events))  # type: ignore[arg-type] # any key does
-    (state,) = assess(found)
+    (state,) = assess(found, alone("StatefulSet", "db", "db"))
     return state
 
 

@@ -28,6 +28,17 @@ CORE = "/api/v1/namespaces/apps"
 APPS = "/apis/apps/v1/namespaces/apps"
 SECRET = f"{CORE}/secrets/sh.helm.release.v1.app.v1"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/apps/leases"
+IMAGE = "registry.example.com/app:1.0"
+TEMPLATE = {
+    "metadata": {"labels": {"app.kubernetes.io/instance": "app"}},
+    "spec": {"containers": [{"name": "web", "image": IMAGE}]},
+}
+WEB = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "labels": {"app.kubernetes.io/instance": "app"}},
+    "spec": {"template": TEMPLATE},
+}
 A, B = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 
 
@@ -51,8 +62,8 @@ def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -
         "version": 1,
         "info": {"status": status, "last_deployed": "2026-01-02T03:04:05Z", "description": "Install complete"},
         "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}},
-        "config": {"image": {"repository": "registry.example.com/app", "tag": "1.0"}},
-        "manifest": "",
+        "config": {"image": {"repository": "registry.example.com/app", "tag": "1.0"}, "services": {"web": {}}},
+        "manifest": f"---\n# Source: sametag/templates/deployment.yaml\n{json.dumps(WEB)}\n",
     }
     packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(record).encode()))).decode()
     api.put(SECRET, {"metadata": {}, "data": {"release": packed}})
@@ -64,7 +75,7 @@ def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -
             [
                 {
                     "metadata": {"name": "web", "uid": "d", "generation": 1},
-                    "spec": {"replicas": count, "selector": {}, "template": {}},
+                    "spec": {"replicas": count, "selector": {}, "template": TEMPLATE},
                     "status": {"observedGeneration": 1, "updatedReplicas": count, "availableReplicas": count},
                 }
             ]
@@ -73,7 +84,7 @@ def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -
             [
                 {
                     "metadata": {"name": "r", "uid": "r", "ownerReferences": [{**owner, "uid": "d"}]},
-                    "spec": {"selector": {}},
+                    "spec": {"selector": {}, "template": TEMPLATE},
                 }
             ]
         ),
@@ -86,16 +97,15 @@ def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -
 
 
 def pod(name: str, digest: str) -> dict[str, Any]:
-    image = "registry.example.com/app:1.0"
     image_id = f"registry.example.com/app@{digest}" if digest else ""
-    status = {"name": "web", "image": image, "imageID": image_id, "ready": True, "restartCount": 0}
+    status = {"name": "web", "image": IMAGE, "imageID": image_id, "ready": True, "restartCount": 0}
     return {
         "metadata": {
             "name": name,
             "uid": name,
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "x", "name": "x", "uid": "r"}],
         },
-        "spec": {"containers": [{"name": "web", "image": image}]},
+        "spec": {"containers": [{"name": "web", "image": IMAGE}]},
         "status": {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [status]},
     }
 

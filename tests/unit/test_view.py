@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from sametag.cluster import Target
 from sametag.deploy import Options, Request
 from sametag.deploy.view import View
-from sametag.rollout import Image, PodState, ServiceState, Trouble
+from sametag.rollout import Member, Members, PodState, ServiceState, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sametag.deploy import Event
 
-IMAGE = Image("registry.example.com/app", "2")
+IMAGE = "registry.example.com/app:2"
+MADE = Members(
+    "app", {("Deployment", name): Member("Deployment", name, name, name, IMAGE) for name in ("web", "worker")}
+)
 MISSING = Trouble("ImageNotFound", "there is no app:2", "web-1", "web")
 REFUSED = Trouble("Forbidden", "exceeded quota", "")
 WAITS = Trouble("NotReady", "", "worker-1", "worker")
@@ -23,7 +26,7 @@ WAITS = Trouble("NotReady", "", "worker-1", "worker")
 
 def state(name: str, *, generation: int = 2, ready: bool = True, **more: object) -> ServiceState:
     pod = PodState(f"{name}-1", ("registry.example.com/app:2",), ready=ready, restarts=0, digests=("sha256:ab",))
-    found = {"observed": True, "pods": (pod,), **more}
+    found = {"observed": True, "pods": (pod,), "on_tag": True, **more}
     return ServiceState(name, name, name, generation, desired=1, updated=1, ready=int(ready), **found)  # type: ignore[arg-type]
 
 
@@ -111,12 +114,44 @@ def test_without_fail_fast_trouble_is_told_and_ends_nothing() -> None:
     assert told == (False, [("web", MISSING)])
 
 
+def ended(view: View) -> tuple[bool, bool, bool]:
+    """Whether every service is seen on its tag, every controller is done, and something has failed."""
+    view.expect(MADE)
+    return view.settled.is_set(), view.done.is_set(), view.failed.is_set()
+
+
 def test_it_is_settled_when_every_pod_runs_the_image_and_jobs_are_helms_to_wait_for() -> None:
     job = state("migrate", ready=False, job=True)
 
-    def settled(view: View) -> bool:
-        view.expect(IMAGE)
-        return view.settled.is_set()
+    assert seen(BEFORE, [state("web"), state("worker"), job], then=ended) == (True, True, False)
+    assert seen(BEFORE, [state("web"), state("worker", ready=False)], then=ended) == (False, False, False)
 
-    assert seen(BEFORE, [state("web"), state("worker"), job], then=settled)
-    assert not seen(BEFORE, [state("web"), state("worker", ready=False)], then=settled)
+
+def test_it_is_not_settled_by_what_was_seen_of_the_revision_before() -> None:
+    assert seen([state("web")], then=ended) == (False, False, False)
+
+
+def test_another_image_than_the_manifests_is_not_settled_and_not_waited_for() -> None:
+    assert seen(BEFORE, [state("web"), state("worker", on_tag=False)], then=ended) == (False, True, False)
+    assert seen(BEFORE, [state("web"), state("worker", on_tag=None)], then=ended) == (False, True, False)
+
+
+def test_what_its_controller_calls_done_cannot_fail_any_more() -> None:
+    """An autoscaler adds a pod that finds no node, a pod crashes: the rollout was over by then."""
+
+    def late(*, rolled_out: bool) -> ServiceState:
+        return state("web", ready=False, troubles=(MISSING,), rolled_out=rolled_out)
+
+    assert seen(BEFORE, [late(rolled_out=False), state("worker")], then=ended) == (False, False, True)
+    assert seen(BEFORE, [late(rolled_out=True), state("worker")], then=ended) == (False, True, False)
+
+
+def test_a_workload_of_no_service_decides_nothing_and_is_named() -> None:
+    redis = state("deployment/redis", ready=False, extra=True, troubles=(MISSING,))
+    found = seen(BEFORE, [state("web"), state("worker"), redis], then=lambda view: (*ended(view), view.failures()))
+
+    assert found == (True, True, False, [("deployment/redis", MISSING)])
+
+
+def test_where_pods_stay_old_on_purpose_nobody_waits() -> None:
+    assert seen(BEFORE, [state("web"), state("worker", ready=False, held="it is paused")], then=ended)

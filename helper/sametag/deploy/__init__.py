@@ -18,7 +18,6 @@ from sametag.deploy import preview
 from sametag.deploy.events import Event, Failure, Options, Outcome, Plan, Progress, Request, Start, Step, Troubled
 from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
 from sametag.deploy.rights import refuse_missing
-from sametag.deploy.run import Deployment, image_of
 from sametag.deploy.running import Status, follow, status
 from sametag.deploy.session import begin
 from sametag.deploy.watched import StuckError
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sametag.chart import Chart
+    from sametag.deploy.run import Deployment
     from sametag.release import Revision
 
 __all__ = [
@@ -45,7 +45,6 @@ __all__ = [
     "Troubled",
     "Unlocked",
     "follow",
-    "image_of",
     "install",
     "rollback",
     "status",

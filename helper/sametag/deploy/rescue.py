@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sametag import release as helm_release
 from sametag.cluster import connect
+from sametag.deploy.run import members_of
 from sametag.deploy.session import died, locked, mark_failed
 from sametag.errors import LockedError
 from sametag.release.duration import seconds
@@ -57,7 +58,8 @@ async def unlock(request: Request) -> Unlocked:
             if dead is None:
                 _refuse_young(request, newest)
             newest = await mark_failed(client, newest, dead.who if dead else "")
-        services = await snapshot(client, request.release)
+        now = members_of(newest, request.release, request.target.resolved_namespace)
+        services = [state for state in await snapshot(client, now) if not state.extra]
         return Unlocked(was, newest, tuple(services), helm_release.last_good(history))
 
 

@@ -16,11 +16,13 @@ from sametag.deploy import preview
 from sametag.deploy.attempt import Attempt
 from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.rights import refuse_missing
+from sametag.deploy.tags import defaults_of, refuse_untagged
 from sametag.deploy.watched import StuckError, Watch, Watched, watched
 from sametag.errors import HelmError, RolloutError, SametagError
 from sametag.release import Note, note
+from sametag.release.duration import seconds
 from sametag.release.helm import HelmCommand, KilledError
-from sametag.rollout import Image, ServiceState, digests_of
+from sametag.rollout import Members, ServiceState, digests_of, members, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -48,6 +50,8 @@ class Deployment:
     server_side: bool
     #: Begun while all else is checked; the first action takes it.
     watch: Watch | None
+    #: The workloads of the revision that is about to be made.
+    expected: Members | None = None
     #: What ran when the newest action began: what was in trouble then is not this action's doing.
     before: dict[str, ServiceState] = field(default_factory=dict)
 
@@ -67,14 +71,26 @@ class Deployment:
             await self.watch.end()
             self.watch = None
 
+    async def _sight(self, members: Members) -> Watch:
+        """Return a watch of these workloads: the one that has begun, where it sees them all."""
+        if self.watch and self.watch.members.labelled and not members.labelled:
+            await self.look_anew()
+        sight, self.watch = self.watch or Watch(self.client, members), None
+        sight.members = members
+        return sight
+
     async def see_through(
-        self, action: Callable[[], Coroutine[Any, Any, int | None]], makes: Callable[[Revision], bool]
+        self,
+        action: Callable[[], Coroutine[Any, Any, int | None]],
+        makes: Callable[[Revision], bool],
+        expected: Members,
     ) -> tuple[ServiceState, ...]:
         """Run Helm's action and watch the pods until every one is ready on the new revision.
 
         Args:
             action: Returns the number of the revision that Helm has made, where Helm tells it.
             makes: Whether the action may have made a revision.
+            expected: The workloads of the new revision, as far as they are known before.
 
         Raises:
             StuckError: Something cannot heal, or Helm gave up after it had begun.
@@ -83,12 +99,13 @@ class Deployment:
         """
         attempt = Attempt(tuple(self.history), makes)
         digest = reason = ""
-        watch, self.watch = self.watch or Watch(self.client, self.name), None
+        sight, deadline = await self._sight(expected), time.monotonic() + seconds(self.request.options.timeout)
         try:
-            async with watched(self.client, self.request, watch) as rollout:
+            async with watched(self.client, self.request, sight) as rollout:
                 self.before = rollout.before
                 revision = await self._helms_part(rollout, action, attempt)
-                services = await rollout.settle(image_of(revision))
+                made = members_of(revision, self.name, self.namespace)
+                services = await rollout.settle(made, deadline - time.monotonic())
             await self._read_on(attempt)
             attempt.refuse_others(self.history)
             digest = self._digest(services)
@@ -139,14 +156,17 @@ class Deployment:
         self._is_gone(gone=not keep_history)
 
     def _digest(self, services: Sequence[ServiceState]) -> str:
-        """Return the one digest that every pod runs; empty, with a warning, where there is none."""
-        newest = self.history[-1]
-        digests = sorted(digests_of(services, image_of(newest)))
+        """Return the one digest that every pod was seen to run; empty, with a warning that says why, where none was."""
+        doubts = [f"{state.name}: {state.doubt}" for state in services if state.doubt]
+        if doubts:
+            self._warn(f"not verified: {'; '.join(doubts)}")
+            return ""
+        digests = sorted(digests_of(services))
         if len(digests) == 1:
             return digests[0]
         if digests:
             told = ", ".join(digest or "none reported" for digest in digests)
-            self._warn(f"not verified: the pods run several images under the tag {newest.tag}: {told}")
+            self._warn(f"not verified: the pods run several images under the tag {self.history[-1].tag}: {told}")
         return ""
 
     async def _write_down(self, attempt: Attempt, digest: str, reason: str) -> None:
@@ -198,6 +218,7 @@ class Deployment:
         """Run `helm rollback` to a revision, watched."""
         await self._start("rollback", to.tag or to.digest)
         await preview.clear_the_way(self, to)
+        expected = members_of(to, self.name, self.namespace)
         return await self.see_through(
             lambda: self.helm.rollback(
                 self.name,
@@ -207,6 +228,7 @@ class Deployment:
                 force_conflicts=self.applies_server_side,
             ),
             lambda revision: revision.manifest == to.manifest,
+            expected,
         )
 
     async def _start(self, action: str, tag: str) -> None:
@@ -226,8 +248,9 @@ class Deployment:
     async def apply(self, chart: Chart, values: dict[str, Any]) -> tuple[ServiceState, ...]:
         """Run `helm upgrade --install` with exactly these values, watched."""
         image = values.get("image") or {}
-        tag = str(image.get("tag") or image.get("digest") or "")
-        await self._start("install" if self.gone else "upgrade", tag)
+        expected = self.expected or Members(self.name, {})
+        tags = {tag or digest for _, tag, digest in map(split, expected.images)}
+        await self._start("install" if self.gone else "upgrade", ", ".join(sorted(tags)))
 
         async def upgrade() -> int:
             made = await self.helm.install_or_upgrade(
@@ -244,14 +267,13 @@ class Deployment:
             return int(made["version"])
 
         asked = {key: str(image[key]) for key in ("tag", "digest") if image.get(key)}
-        return await self.see_through(upgrade, lambda revision: asked.items() <= revision.image.items())
+        return await self.see_through(upgrade, lambda revision: asked.items() <= revision.image.items(), expected)
 
     async def check_rights(self, chart: Chart, values: dict[str, Any]) -> None:
-        """Refuse what the user has no right to; another image is of the kinds that are there already."""
-        if self.history and _differ_in_image_alone(self.history[-1], chart, values):
-            manifest = self.history[-1].manifest
-        else:
-            manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
+        """Refuse what the user has no right to, and what would not run the tag that is asked for."""
+        manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
+        self.expected = members(self.name, self.namespace, [manifest], (values, defaults_of(chart)))
+        refuse_untagged(self.expected, chart, values)
         await refuse_missing(self.client, self.namespace, manifest)
 
     async def rehearse(self, chart: Chart, values: dict[str, Any]) -> Revision:
@@ -263,10 +285,8 @@ class Deployment:
         return Outcome(self.history[-1], services, time.monotonic() - self.began)
 
 
-def _differ_in_image_alone(now: Revision, chart: Chart, values: dict[str, Any]) -> bool:
-    return now.chart == f"{chart.name}-{chart.version}" and {**now.values, "image": 0} == {**values, "image": 0}
-
-
-def image_of(revision: Revision) -> Image:
-    """Return the one image of a revision."""
-    return Image(revision.repository, revision.tag, revision.digest)
+def members_of(revision: Revision | None, release: str, namespace: str) -> Members:
+    """Return the workloads of a revision; none of no revision."""
+    if revision is None:
+        return Members(release, {})
+    return members(release, namespace, (revision.manifest, *revision.hook_manifests), revision.layers)

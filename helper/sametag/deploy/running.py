@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from lightkube import ApiError
 from sametag import diff
 from sametag import release as helm_release
 from sametag.cluster import connect
-from sametag.deploy.run import image_of
+from sametag.deploy.run import members_of
 from sametag.errors import ClusterError
 from sametag.rollout import digests_of, snapshot, watch
 
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
     from sametag.cluster import Target
     from sametag.release import Revision
-    from sametag.rollout import Image, ServiceState
+    from sametag.rollout import Members, ServiceState
 
 _FORBIDDEN = 403
+
+# A revision that adds a service and changes none is seen this late.
+_READ_AGAIN_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +40,19 @@ class Status:
         services: Their pods.
         drift: What differs from the revision's manifest; each is what setting it right would do.
         refusal: Why the objects could not be held against the manifest, a missing right say; empty where they were.
+        extras: The workloads of no service, and their pods.
     """
 
     revision: Revision
     services: tuple[ServiceState, ...]
     drift: tuple[diff.ObjectDiff, ...]
     refusal: str = ""
-
-    @property
-    def image(self) -> Image:
-        """The one that every service shall run."""
-        return image_of(self.revision)
+    extras: tuple[ServiceState, ...] = ()
 
     @property
     def pushed_over(self) -> set[str]:
         """The digests that the pods run under the tag, where they are not the one that was verified; else empty."""
-        found = digests_of(self.services, self.image) - {""} if self.on_tag else set()
+        found = digests_of(self.services) - {""} if self.on_tag else set()
         verified = {self.revision.note.digest} if self.revision.verified else found
         return found if len(found) > 1 or found - verified else set()
 
@@ -63,7 +64,10 @@ class Status:
     @property
     def on_tag(self) -> bool:
         """Whether every pod of every service is."""
-        return all(state.runs(self.image) for state in self.services)
+        pods = (pod for state in self.services for pod in (*state.pods, *state.others))
+        return all(state.on_tag is not False for state in self.services) and all(
+            pod.on_tag is not False for pod in pods
+        )
 
 
 async def status(target: Target, release: str) -> Status:
@@ -73,59 +77,90 @@ async def status(target: Target, release: str) -> Status:
         SametagError: There is no such release, or the cluster refused.
     """
     async with connect(target) as client:
-        return await _status(client, release, await snapshot(client, release))
+        newest = await _newest(client, release)
+        return await _status(client, release, newest, await snapshot(client, _members(client, release, newest)))
 
 
-async def _status(client: AsyncClient, release: str, services: Sequence[ServiceState]) -> Status:
+async def _newest(client: AsyncClient, release: str) -> Revision:
     history = await helm_release.revisions(client, release)
-    newest = helm_release.current(history, release, str(client.namespace))
+    return helm_release.current(history, release, str(client.namespace))
+
+
+def _members(client: AsyncClient, release: str, newest: Revision) -> Members:
+    return members_of(newest, release, str(client.namespace))
+
+
+async def _status(client: AsyncClient, release: str, newest: Revision, states: Sequence[ServiceState]) -> Status:
+    services, extras = _apart(states)
     # Whoever may only read, or has lost a CustomResourceDefinition, still sees the pods.
     try:
         situation = await diff.look(client, release, newest, server_side=newest.server_side)
-        return Status(newest, tuple(services), await diff.drift(situation))
+        return Status(newest, services, await diff.drift(situation), extras=extras)
     except ApiError as error:
         if error.status.code != _FORBIDDEN:
             raise
-        return Status(newest, tuple(services), (), error.status.message or "forbidden")
+        return Status(newest, services, (), error.status.message or "forbidden", extras)
     except ClusterError as error:
-        return Status(newest, tuple(services), (), error.message)
+        return Status(newest, services, (), error.message, extras)
 
 
 async def follow(target: Target, release: str, look: Callable[[Status], None]) -> None:
     """Call `look` with what runs now, and whenever it has changed, until cancelled.
 
-    The release and its objects are read again when a workload was changed, not when only its pods are others.
+    The release and its objects are read again when a workload was changed, and now and then, not when only its pods are
+    others.
 
     Raises:
         SametagError: There is no such release (any more), or the cluster refused.
     """
     states: asyncio.Queue[tuple[ServiceState, ...]] = asyncio.Queue()
     async with connect(target) as client:
-        watching = asyncio.create_task(watch(client, release, lambda found: states.put_nowait(tuple(found))))
+        followed = _Followed(client, release, _members(client, release, await _newest(client, release)))
+        seen = watch(client, lambda: followed.members, lambda found: states.put_nowait(tuple(found)))
+        watching = asyncio.create_task(seen)
         watching.add_done_callback(lambda _: states.put_nowait(()))
         try:
-            await _report_changes(client, release, states, watching, look)
+            while True:
+                services = await states.get()
+                if watching.done():
+                    await watching  # raises what the API server refused
+                if status := await followed.status(services):
+                    look(status)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _report_changes(
-    client: AsyncClient,
-    release: str,
-    states: asyncio.Queue[tuple[ServiceState, ...]],
-    watching: asyncio.Task[None],
-    look: Callable[[Status], None],
-) -> None:
-    last: Status | None = None
-    while True:
-        services = await states.get()
-        if watching.done():
-            await watching  # raises what the API server refused
-        if last is None or [state.spec for state in services] != [state.spec for state in last.services]:
-            last = await _status(client, release, services)
-        elif services != last.services:
-            last = replace(last, services=services)
-        else:
-            continue
-        look(last)
+class _Followed:
+    """A release whose status is asked for again and again."""
+
+    def __init__(self, client: AsyncClient, release: str, members: Members) -> None:
+        self.members = members
+        self._client = client
+        self._release = release
+        self._last: Status | None = None
+        self._states: tuple[ServiceState, ...] = ()
+        self._read = 0.0
+
+    async def status(self, states: tuple[ServiceState, ...]) -> Status | None:
+        """Return what runs now; None where that is what ran before."""
+        unchanged = [state.spec for state in states] == [state.spec for state in self._states]
+        if self._last and unchanged and time.monotonic() < self._read + _READ_AGAIN_SECONDS:
+            return self._others(self._last, states)
+        newest = await _newest(self._client, self._release)
+        self.members = _members(self._client, self._release, newest)
+        self._read, self._states = time.monotonic(), states
+        self._last = await _status(self._client, self._release, newest, states)
+        return self._last
+
+    def _others(self, last: Status, states: tuple[ServiceState, ...]) -> Status | None:
+        if states == self._states:
+            return None
+        services, extras = _apart(states)
+        self._states, self._last = states, replace(last, services=services, extras=extras)
+        return self._last
+
+
+def _apart(states: Sequence[ServiceState]) -> tuple[tuple[ServiceState, ...], tuple[ServiceState, ...]]:
+    """Return the services, and the workloads of none."""
+    return tuple(state for state in states if not state.extra), tuple(state for state in states if state.extra)

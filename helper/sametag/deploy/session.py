@@ -16,7 +16,7 @@ from lightkube.resources.core_v1 import Namespace
 from sametag import release as helm_release
 from sametag.cluster import connect, to_its_end
 from sametag.deploy.events import Step
-from sametag.deploy.run import Deployment, image_of
+from sametag.deploy.run import Deployment, members_of
 from sametag.deploy.watched import Watch
 from sametag.errors import ClusterError, LockedError, UsageError
 from sametag.release import Note, Revision, author, note
@@ -52,9 +52,11 @@ async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Depl
         raise UsageError(f"the description is longer than {note.REASON_LIMIT} characters")
     helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
     async with helm.telling_its_version(), connect(request.target) as client, locked(client, request) as lock:
-        watch = Watch(client, request.release) if rollout and not request.options.dry_run else None
+        history = await helm_release.revisions(client, request.release)
+        # Begun while all else is asked: it takes as long as that.
+        now = members_of(history[-1] if history else None, request.release, request.target.resolved_namespace)
+        watch = Watch(client, now) if rollout and not request.options.dry_run else None
         try:
-            history = await helm_release.revisions(client, request.release)
             if lock:
                 lock.obsolete = not history
             history = await _past_the_dead(client, request, lock, history)
@@ -178,14 +180,14 @@ async def _verified_now(client: AsyncClient, history: Sequence[Revision], watch:
     """
     if not history or history[-1].status != "deployed" or history[-1].verified:
         return list(history)
-    newest, image = history[-1], image_of(history[-1])
+    newest = history[-1]
     try:
         await watch.begin()
     except ApiError:
         return list(history)  # the rights are checked next, and in better words
-    states = [state for state in watch.latest if not state.job]
-    digests = digests_of(states, image)
-    if len(digests) != 1 or "" in digests or not all(state.complete and state.runs(image) for state in states):
+    states = [state for state in watch.latest if not (state.job or state.extra)]
+    digests = digests_of(states)
+    if len(digests) != 1 or "" in digests or not all(state.complete and state.on_tag for state in states):
         return list(history)
     told = newest.note._replace(
         verified=True, when=newest.note.when or datetime.now(UTC), tag=newest.tag, digest=digests.pop()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
-    from sametag.rollout import Image, ServiceState, Trouble
+    from sametag.rollout import Members, ServiceState, Trouble
 
     _Key = tuple[str, str, str, str]
 
@@ -39,7 +39,7 @@ class View:
         self._request = request
         self._clock = clock
         self._patience = Patience(clock)
-        self._expected: Image | None = None
+        self._expected: Members | None = None
         self._began = self._hooks_ended = clock()
         self._first = True
         self._explained: set[_Key] = set()
@@ -53,8 +53,12 @@ class View:
         self.stuck = asyncio.Event()
         #: And every other service is either well, or in trouble too.
         self.decided = asyncio.Event()
-        #: Every pod runs the expected image.
+        #: Every service was seen ready on the image that the manifest has.
         self.settled = asyncio.Event()
+        #: Every service is as its controller wants it.
+        self.done = asyncio.Event()
+        #: Something cannot heal, in a service whose controller is not done.
+        self.failed = asyncio.Event()
         #: Whoever ends the watch ends these too.
         self.explaining: list[asyncio.Task[None]] = []
 
@@ -69,7 +73,8 @@ class View:
         self._request.report(Progress(self.latest, self.before, self._clock() - self._began))
         found = self.troubles()
         self._newest |= {(name, trouble.pod, trouble.container): (name, trouble) for name, trouble in found}
-        exhausted = self._patience.exhausted(found)
+        extras = {state.name for state in states if state.extra}
+        exhausted = self._patience.exhausted((name, trouble) for name, trouble in found if name not in extras)
         if self._request.options.fail_fast:
             self._fail(exhausted)
         if not self.stuck.is_set():  # else all of it is explained soon
@@ -103,7 +108,7 @@ class View:
             return
         self.stuck.set()
         services = {service for service, _ in self._failed.values()}
-        if all(state.complete or state.name in services for state in self.latest):
+        if all(state.complete or state.extra or state.name in services for state in self.latest):
             self.decided.set()
 
     def _explain(self, found: Sequence[tuple[str, Trouble]]) -> None:
@@ -117,15 +122,23 @@ class View:
     async def _tell(self, found: Sequence[tuple[str, Trouble]]) -> None:
         self._request.report(Troubled(tuple(await evidence(self._client, found))))
 
-    def expect(self, image: Image) -> None:
-        """Say which image every pod has to run; `settled` is set once they all do."""
-        self._expected = image
+    def expect(self, made: Members) -> None:
+        """Say that Helm is done, and what it has made: from here on it is told when the services are."""
+        self._expected = made
         self._check()
 
     def _check(self) -> None:
-        image = self._expected
-        if image and all(state.complete and state.runs(image) for state in self.latest):
+        if self._expected is None:
+            return
+        services = {state.name: state for state in self.latest if not (state.extra or state.job)}
+        if not self._expected.running <= services.keys():
+            return  # what was looked at last was the revision before
+        if all(state.held or not state.doubt for state in services.values()):
             self.settled.set()
+        if all(state.done for state in services.values()):
+            self.done.set()
+        if any(name in services and not services[name].done for name, _ in self._failed.values()):
+            self.failed.set()
 
 
 def _keyed(found: Iterable[tuple[str, Trouble]]) -> dict[_Key, tuple[str, Trouble]]:

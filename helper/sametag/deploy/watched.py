@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
-    from sametag.rollout import Evidence, Image, ServiceState, Trouble
+    from sametag.rollout import Evidence, Members, ServiceState, Trouble
 
 # A rollback begins when the API server is back, where it was its absence that stopped the upgrade.
 _BEGIN_SECONDS = 120
@@ -41,18 +41,20 @@ class StuckError(Exception):
 
 
 class Watch:
-    """A watch of a release's services, which goes on until it is ended.
+    """A watch of a release's workloads, which goes on until it is ended.
 
     Attributes:
+        members: What is looked at.
         latest: What was last seen.
         tell: Called with each state of the services.
     """
 
-    def __init__(self, client: AsyncClient, release: str) -> None:
+    def __init__(self, client: AsyncClient, members: Members) -> None:
+        self.members = members
         self.latest: Sequence[ServiceState] = ()
         self.tell: Callable[[Sequence[ServiceState]], None] = lambda _: None
         self._begun = asyncio.Event()
-        self._task = asyncio.create_task(watch(client, release, self._look))
+        self._task = asyncio.create_task(watch(client, lambda: self.members, self._look))
 
     def _look(self, states: Sequence[ServiceState]) -> None:
         self.latest = states
@@ -125,27 +127,40 @@ class Watched:
                 await self._watch.first(self._view.decided.wait())
         raise await self.stuck()
 
-    async def settle(self, image: Image) -> tuple[ServiceState, ...]:
-        """Check with our own eyes that every pod of every service runs the image, and return the services.
+    async def settle(self, made: Members, seconds: float) -> tuple[ServiceState, ...]:
+        """Wait for what Helm does not wait for, and return the services; what they are not, their `doubt` says.
+
+        Helm's and the controllers' word that the rollout is done stands, whatever we see. Helm 3 does not wait for
+        minReadySeconds, and no Helm for old pods to go: only a service whose controller is not done can fail here.
+
+        Args:
+            made: The workloads of the new revision.
+            seconds: What is left of the timeout.
 
         Raises:
-            StuckError: One does not.
+            StuckError: A service cannot become ready, or has not in this time.
         """
-        view = self._view
-        view.expect(image)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_SECONDS):
-                await self._watch.first(view.settled.wait(), view.stuck.wait())
+        view, self._watch.members = self._view, made
+        view.expect(made)
+        settling: float = _SETTLE_SECONDS + max((member.min_ready for member in made.found.values()), default=0)
+        settling = min(settling, max(seconds, _SETTLE_SECONDS))
+        await self._wait(settling, view.settled, view.failed)
+        if not view.settled.is_set():
+            await self._wait(seconds - settling, view.done, view.failed)
         if view.settled.is_set():
-            return tuple(state for state in view.latest if not state.job)
+            return _services(view.latest)
         # The watch may have lost its connection meanwhile.
-        states = await patiently(lambda: snapshot(self._client, self._request.release))
-        astray = [state.name for state in states if not (state.complete and state.runs(image))]
-        if astray:
-            found = (await self.stuck()).evidence
-            wanted = f"tag {image.tag}" if image.tag else image.digest
-            raise StuckError(f"Helm is done, but not on {wanted}: {', '.join(astray)}", found)
-        return tuple(states)
+        states = await patiently(lambda: snapshot(self._client, made))
+        unfinished = [state.name for state in _services(states) if not state.done]
+        if unfinished:
+            stuck = await self.stuck()
+            raise StuckError(stuck.reason or f"not ready in time: {', '.join(unfinished)}", stuck.evidence)
+        return _services(states)
+
+    async def _wait(self, seconds: float, *events: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._watch.first(*(event.wait() for event in events))
 
     async def stuck(self) -> StuckError:
         """Return what is wrong now, with its evidence."""
@@ -163,6 +178,10 @@ class Watched:
         """Say that Helm is told to end, where it is at work."""
         if self._helm and not self._helm.done():
             self._request.report(Step("interrupted: Helm is told to end, and writes down what it has done"))
+
+
+def _services(states: Sequence[ServiceState]) -> tuple[ServiceState, ...]:
+    return tuple(state for state in states if not (state.job or state.extra))
 
 
 @asynccontextmanager

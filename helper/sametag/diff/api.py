@@ -16,7 +16,7 @@ from lightkube.types import PatchType
 from sametag.diff.fields import HELM
 from sametag.diff.objects import Key, key_of, keyed, merge_key
 from sametag.errors import ClusterError
-from sametag.rollout.watch import INSTANCE_LABEL
+from sametag.rollout import INSTANCE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping

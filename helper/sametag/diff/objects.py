@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag import values
-from sametag.rollout.state import SERVICE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
 #: Where something is in an object: a key of a map, or an item of a list as `[name]`, for each level.
 Path = tuple[str, ...]
+
+# The chart's label that says which service an object is of.
+_SERVICE_LABEL = "app.kubernetes.io/component"
 
 # Helm's own way to cut a manifest. Source: helm.sh/helm/v4/pkg/release/v1/util, SplitManifests
 _BORDER = re.compile(r"(?:^|\s*\n)---\s*")
@@ -70,7 +72,7 @@ def key_of(item: Object, namespace: str) -> Key:
 def service_of(item: Object) -> str:
     """Return the service that an object is of; empty for one of no service, such as an extra object."""
     labels = (item.get("metadata") or {}).get("labels") or {}
-    return str(labels.get(SERVICE_LABEL) or "")
+    return str(labels.get(_SERVICE_LABEL) or "")
 
 
 def merge_key(field: str, items: Iterable[Any]) -> str | None:

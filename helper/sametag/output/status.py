@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any
 from sametag.output.plans import change_document, in_short
 from sametag.output.table import table
 from sametag.output.words import DIGEST_LENGTH, tag_of
-from sametag.rollout import pod_runs
+
+_ON_TAG = {True: "yes", False: "no", None: "unknown"}
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sametag.deploy import Status
     from sametag.diff import Change, ObjectDiff
-    from sametag.rollout import Image, PodState, ServiceState
+    from sametag.rollout import PodState, ServiceState
 
 
 def status_lines(status: Status) -> Iterator[str]:
     """Yield the release in one line, then one line a pod, then what is wrong and what others have changed."""
     revision = status.revision
     yield f"revision {revision.number} is {revision.status} on tag {revision.tag or revision.digest}"
-    rows = [row for state in status.services for row in _pod_rows(state, status.image)]
+    rows = [row for state in (*status.services, *status.extras) for row in _pod_rows(state)]
     yield from table(("SERVICE", "READY", "POD", "TAG", "RESTARTS", "ON THE TAG"), rows)
-    for state in status.services:
+    for state in (*status.services, *status.extras):
         for trouble in state.troubles:
             yield f"{state.name}: {trouble.pod}: {trouble.summary}"
     if status.pushed_over:
@@ -41,13 +42,13 @@ def _pushed_over(status: Status) -> str:
     return f"the tag {revision.tag} was pushed over: the pods run {digests}{verified}"
 
 
-def _pod_rows(state: ServiceState, image: Image) -> Iterator[tuple[str, ...]]:
+def _pod_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
     ready = f"{state.ready}/{state.desired}"
     if not (state.pods or state.others):
         yield state.name, ready, "-", "-", "-", "-"
     for pod in (*state.pods, *state.others):
         tags = ", ".join(tag_of(reference) for reference in pod.images)
-        yield state.name, ready, pod.name, tags, str(pod.restarts), "yes" if pod_runs(pod, image) else "no"
+        yield state.name, ready, pod.name, tags, str(pod.restarts), "-" if state.extra else _ON_TAG[pod.on_tag]
 
 
 def _drift_lines(one: ObjectDiff, revision: str) -> Iterator[str]:
@@ -77,32 +78,33 @@ def status_json(status: Status, *, indent: int | None = 2) -> str:
         "asReleased": status.as_released,
         "pushedOver": sorted(status.pushed_over),
         "refusal": status.refusal or None,
-        "services": {state.name: _service_document(state, status.image) for state in status.services},
+        "services": {state.name: _service_document(state) for state in status.services},
+        "extras": {state.name: _service_document(state) for state in status.extras},
         "drift": [_drift_document(one) for one in status.drift],
     }
     return json.dumps(document, indent=indent)
 
 
-def _service_document(state: ServiceState, image: Image) -> dict[str, Any]:
+def _service_document(state: ServiceState) -> dict[str, Any]:
     return {
         "desired": state.desired,
         "ready": state.ready,
         "complete": state.complete,
-        "pods": [_pod_document(pod, image) for pod in (*state.pods, *state.others)],
+        "pods": [_pod_document(pod) for pod in (*state.pods, *state.others)],
         "troubles": [
             {"pod": trouble.pod, "reason": trouble.reason, "message": trouble.message} for trouble in state.troubles
         ],
     }
 
 
-def _pod_document(pod: PodState, image: Image) -> dict[str, Any]:
+def _pod_document(pod: PodState) -> dict[str, Any]:
     return {
         "name": pod.name,
         "images": list(pod.images),
         "digests": list(pod.digests),
         "ready": pod.ready,
         "restarts": pod.restarts,
-        "onTag": pod_runs(pod, image),
+        "onTag": pod.on_tag,
     }
 
 

@@ -126,7 +126,17 @@ class Revision:
     @property
     def manifest(self) -> str:
         """The rendered manifests, one YAML stream."""
-        return str(self.record["manifest"])
+        return str(self.record.get("manifest") or "")
+
+    @property
+    def hook_manifests(self) -> list[str]:
+        """The rendered hooks, each with its template in the first line, as Helm writes it for all other objects."""
+        return [f"# Source: {hook['path']}\n{hook['manifest']}" for hook in self.record.get("hooks") or ()]
+
+    @property
+    def layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The user's values, and the chart's defaults."""
+        return self.values, self.record["chart"].get("values") or {}
 
     @property
     def server_side(self) -> bool:

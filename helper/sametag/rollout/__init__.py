@@ -1,21 +1,25 @@
 """Watch the workloads of a release, and say why a pod is stuck."""
 
 from sametag.rollout.evidence import Evidence, evidence
-from sametag.rollout.state import Image, PodState, ServiceState, digests_of, pod_runs, split
+from sametag.rollout.members import INSTANCE_LABEL, Member, Members, members
+from sametag.rollout.state import PodState, ServiceState, digests_of, same_image, split
 from sametag.rollout.trouble import GRACE, Patience, Trouble
 from sametag.rollout.watch import snapshot, watch
 
 __all__ = [
     "GRACE",
+    "INSTANCE_LABEL",
     "Evidence",
-    "Image",
+    "Member",
+    "Members",
     "Patience",
     "PodState",
     "ServiceState",
     "Trouble",
     "digests_of",
     "evidence",
-    "pod_runs",
+    "members",
+    "same_image",
     "snapshot",
     "split",
     "watch",

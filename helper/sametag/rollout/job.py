@@ -4,39 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sametag.rollout.state import SERVICE_LABEL, ServiceState, pod_state
+from sametag.rollout.members import HOOK_ANNOTATION
+from sametag.rollout.state import ServiceState, pod_state
 from sametag.rollout.trouble import Trouble, pod_troubles, refusals
 from sametag.rollout.workload import Objects, Owned, counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sametag.rollout.members import Member, Members
     from sametag.rollout.objects import ContainerStatus, Job, Pod
-
-_HOOK = "helm.sh/hook"
 
 # The first says that a Job will fail, while its pods, and so their logs, are still there.
 # Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
 _FAILED = ("FailureTarget", "Failed")
 
 
-def jobs(objects: Objects) -> list[ServiceState]:
-    """Judge every Job that has not ended, or has failed; those that a CronJob makes are no part of a rollout."""
+def jobs(objects: Objects, members: Members) -> list[ServiceState]:
+    """Judge every Job of a manifest that has not ended, or has failed."""
     if not objects.jobs:
         return []
     owned = Owned(objects)
-    found = [job for job in objects.jobs.values() if not (job.metadata.ownerReferences or _succeeded(job))]
-    return [_state(job, owned) for job in sorted(found, key=lambda job: job.metadata.name)]
+    unended = (job for job in objects.jobs.values() if not _succeeded(job))
+    found = [(member, job) for job in unended if (member := members.get("Job", job.metadata.name))]
+    return [_state(member, job, owned) for member, job in sorted(found, key=lambda pair: pair[0].name)]
 
 
 def _succeeded(job: Job) -> bool:
     return any(condition.type in ("Complete", "SuccessCriteriaMet") for condition in job.status.true_conditions)
 
 
-def _state(job: Job, owned: Owned) -> ServiceState:
+def _state(member: Member, job: Job, owned: Owned) -> ServiceState:
     meta, attempts = job.metadata, owned.attempts(job)
     return ServiceState(
-        name=meta.labels.get(SERVICE_LABEL, meta.name),
+        name=member.title,
         workload=meta.name,
         uid=meta.uid,
         generation=meta.generation,
@@ -44,15 +45,16 @@ def _state(job: Job, owned: Owned) -> ServiceState:
         updated=job.spec.completions,
         ready=job.status.succeeded,
         observed=True,
-        pods=tuple(pod_state(pod) for pod in attempts if counts(pod)),
+        pods=tuple(pod_state(pod, member) for pod in attempts if counts(pod)),
         troubles=tuple(_troubles(job, attempts, owned)),
         unready=tuple(_newest("NotReady", f"{_title(job)} has not ended", attempts)),
         job=True,
+        extra=not member.service,
     )
 
 
 def _title(job: Job) -> str:
-    hook = job.metadata.annotations.get(_HOOK, "").replace(",", " and ")
+    hook = job.metadata.annotations.get(HOOK_ANNOTATION, "").replace(",", " and ")
     return f"{hook + ' hook ' if hook else ''}job/{job.metadata.name}"
 
 

@@ -115,8 +115,23 @@ class Pod(_Object):
     _api_info = ApiInfo(ResourceDef("", "v1", "Pod"), "pods", ["list", "watch"])
 
 
+class RollingUpdate(Struct):
+    """How a StatefulSet replaces its pods: those with a number below `partition` stay."""
+
+    partition: int = 0
+
+
+class UpdateStrategy(Struct):
+    """Whether a StatefulSet or a DaemonSet replaces its pods."""
+
+    type: str = "RollingUpdate"
+    rollingUpdate: RollingUpdate = field(default_factory=RollingUpdate)
+
+
 class _ScaledSpec(Struct):
     replicas: int = 1
+    paused: bool = False
+    updateStrategy: UpdateStrategy = field(default_factory=UpdateStrategy)
     #: The pod template, whatever is in it.
     template: dict[str, Any] = {}
 
@@ -153,6 +168,12 @@ class StatefulSet(_Scaled):
     _api_info = ApiInfo(ResourceDef("apps", "v1", "StatefulSet"), "statefulsets", ["list", "watch"])
 
 
+class _DaemonSetSpec(Struct):
+    updateStrategy: UpdateStrategy = field(default_factory=UpdateStrategy)
+    #: The pod template, whatever is in it.
+    template: dict[str, Any] = {}
+
+
 class DaemonSetStatus(Struct):
     """How many nodes have a DaemonSet's pod."""
 
@@ -165,6 +186,7 @@ class DaemonSetStatus(Struct):
 class DaemonSet(_Object):
     """A DaemonSet."""
 
+    spec: _DaemonSetSpec = field(default_factory=_DaemonSetSpec)
     status: DaemonSetStatus = field(default_factory=DaemonSetStatus)
     _api_info = ApiInfo(ResourceDef("apps", "v1", "DaemonSet"), "daemonsets", ["list", "watch"])
 

@@ -10,35 +10,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sametag.rollout.members import RUNNING
 from sametag.rollout.trouble import Trouble, troubles, unready
-from sametag.rollout.workload import Objects, Owned, numbers
+from sametag.rollout.workload import Objects, Owned, held, numbers, rolled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from sametag.rollout.members import Member, Members
     from sametag.rollout.objects import Pod
     from sametag.rollout.workload import Workload
 
-#: The chart's label that says which service a workload is.
-SERVICE_LABEL = "app.kubernetes.io/component"
-
 _DIGEST = re.compile(r"sha\d+:[0-9a-f]+$")
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """The one image of a release.
-
-    Attributes:
-        repository: With the registry, as pods name it.
-        tag: Empty where the image is pinned by digest alone.
-        digest: `sha256:…`, or empty.
-    """
-
-    repository: str
-    tag: str
-    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +31,11 @@ class PodState:
 
     Attributes:
         name: Its name.
-        images: The images that its containers ask for.
+        images: The images that its containers ask for, the one that runs the service first.
         ready: Whether it is.
         restarts: Of its containers, in all.
         digests: What the kubelet says that each of `images` is; empty where it has not said.
+        on_tag: Whether it was made of a template with the service's image; None where that cannot be told.
     """
 
     name: str
@@ -58,16 +43,17 @@ class PodState:
     ready: bool
     restarts: int
     digests: tuple[str, ...]
+    on_tag: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What runs for one service.
+    """What runs for one service, or for an extra workload of the release.
 
     Attributes:
-        name: The key in `services`.
+        name: The key in `services`; of an extra workload, what it is (`deployment/redis`).
         workload: The name of its Deployment, StatefulSet or DaemonSet.
-        uid: The workload's.
+        uid: The workload's; empty where it is not in the cluster.
         generation: The workload's; it grows with each change of the spec.
         desired, updated, ready: Numbers of pods.
         observed: Whether the controller has seen the newest spec.
@@ -76,6 +62,10 @@ class ServiceState:
         troubles: Empty when nothing is wrong.
         unready: The containers that Helm waits for, trouble or not.
         job: Whether it is a Job that has not ended, or has failed; one that has done its work is no longer told of.
+        extra: Whether it is the workload of no service: it has no tag, and decides nothing.
+        on_tag: Whether the workload's pod template has the image that the manifest has; None where that cannot be told.
+        held: Why its controller does not replace every pod by itself, such as `it is paused`; else empty.
+        rolled_out: Whether its controller says that the newest spec is rolled out.
     """
 
     name: str
@@ -91,6 +81,28 @@ class ServiceState:
     troubles: tuple[Trouble, ...] = ()
     unready: tuple[Trouble, ...] = ()
     job: bool = False
+    extra: bool = False
+    on_tag: bool | None = None
+    held: str = ""
+    rolled_out: bool = False
+
+    @property
+    def doubt(self) -> str:
+        """Why it is not seen ready on its tag, every pod; else empty."""
+        if self.held:
+            return self.held
+        if not self.uid:
+            return f"there is no {self.workload}"
+        if self.on_tag is False:
+            return "its pod template has another image than the manifest"
+        if self.on_tag is None:
+            return "its pod template has a digest in the place of the tag"
+        return "" if self.complete else f"{self.ready} of {self.desired} pods are ready"
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to wait for: its controller says so, or we see it."""
+        return self.observed and bool(self.held or self.rolled_out or self.complete)
 
     @property
     def spec(self) -> tuple[str, int]:
@@ -106,13 +118,10 @@ class ServiceState:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that its pods run, sorted; of the application's image or of others alike."""
-        found = {split(image)[1] or split(image)[2] for pod in (*self.pods, *self.others) for image in pod.images}
-        return tuple(sorted(found))
-
-    def runs(self, image: Image) -> bool:
-        """Whether every pod, old ones too, runs this image and none of its repository with another tag."""
-        return all(pod_runs(pod, image) for pod in (*self.pods, *self.others))
+        """The tags that its pods run, sorted; of an extra workload, those of all its containers."""
+        pods = (*self.pods, *self.others)
+        found = (split(image) for pod in pods for image in (pod.images if self.extra else pod.images[:1]))
+        return tuple(sorted({tag or digest for _, tag, digest in found}))
 
 
 def split(reference: str) -> tuple[str, str, str]:
@@ -125,57 +134,79 @@ def split(reference: str) -> tuple[str, str, str]:
     return (head, tag, digest) if colon and "/" not in tag else (name, "", digest)
 
 
-def pod_runs(pod: PodState, image: Image) -> bool:
-    """Whether a pod runs the image; containers of other repositories (sidecars) do not count."""
-    ours = [(tag, digest) for repository, tag, digest in map(split, pod.images) if repository == image.repository]
-    return bool(ours) and all(tag == image.tag and digest == image.digest for tag, digest in ours)
+def same_image(there: str, wanted: str) -> bool | None:
+    """Whether an image reference is the one that a manifest has, or what admission makes of it.
+
+    Admission rewrites the registry, and pins the digest. Where it puts a digest in the place of the tag, this cannot be
+    told: None.
+    """
+    (_, tag, digest), (_, wanted_tag, wanted_digest) = split(there), split(wanted)
+    if wanted_digest:
+        return digest == wanted_digest if digest else False
+    if digest and not tag:
+        return None
+    return (tag or "latest") == (wanted_tag or "latest")
 
 
-def digests_of(states: Iterable[ServiceState], image: Image) -> set[str]:
-    """Return the digests that the pods run of this image's repository; an empty one where the kubelet has not said.
+def digests_of(states: Iterable[ServiceState]) -> set[str]:
+    """Return the digests that the services' pods run; an empty one where the kubelet has not said.
 
     More than one means that the tag was pushed over between two pulls.
     """
-    return {
-        digest
-        for state in states
-        for pod in (*state.pods, *state.others)
-        for reference, digest in zip(pod.images, pod.digests, strict=True)
-        if split(reference)[0] == image.repository
-    }
+    pods = (pod for state in states if not state.extra for pod in (*state.pods, *state.others))
+    return {pod.digests[0] for pod in pods if pod.digests}
 
 
 class Assessor:
-    """Judges every service of a release from its objects as they are now, and anew only those whose objects changed."""
+    """Judges every workload of a manifest from the objects as they are now, and anew only what has changed."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._judged: dict[str, tuple[list[Any], ServiceState]] = {}
+        self._judged: dict[tuple[str, str], tuple[list[Any], ServiceState]] = {}
 
-    def __call__(self) -> list[ServiceState]:
-        """Return the states, sorted by name."""
-        owned = Owned(self._objects)
-        self._judged = {workload.metadata.uid: self._judge(workload, owned) for workload in self._objects.workloads}
-        return sorted((state for _, state in self._judged.values()), key=lambda state: state.name)
+    def __call__(self, members: Members) -> list[ServiceState]:
+        """Return the states: the services by name, then the extra workloads; also of those that are not there."""
+        owned, workloads = Owned(self._objects), self._objects.workloads
+        wanted = {key: member for key, member in members.found.items() if member.kind in RUNNING}
+        self._judged = {key: self._judge(member, workloads.get(key), owned) for key, member in wanted.items()}
+        return sorted((state for _, state in self._judged.values()), key=lambda state: (state.extra, state.name))
 
-    def _judge(self, workload: Workload, owned: Owned) -> tuple[list[Any], ServiceState]:
-        known, parts = self._judged.get(workload.metadata.uid), owned.parts(workload)
+    def _judge(self, member: Member, workload: Workload | None, owned: Owned) -> tuple[list[Any], ServiceState]:
+        known = self._judged.get((member.kind, member.name))
+        parts = [member, *(owned.parts(workload) if workload else ())]
         # What has not changed is the very same object, which a comparison sees first.
-        return known if known and known[0] == parts else (parts, _service(workload, owned))
+        if known and known[0] == parts:
+            return known
+        return parts, _service(member, workload, owned) if workload else _missing(member)
 
 
-def assess(objects: Objects) -> list[ServiceState]:
-    """Judge every service of a release from its objects as they are now, sorted by name."""
-    return Assessor(objects)()
+def assess(objects: Objects, members: Members) -> list[ServiceState]:
+    """Judge every workload of a manifest from the objects as they are now: the services by name, then the others."""
+    return Assessor(objects)(members)
 
 
-def _service(workload: Workload, owned: Owned) -> ServiceState:
+def _missing(member: Member) -> ServiceState:
+    return ServiceState(
+        name=member.title,
+        workload=member.name,
+        uid="",
+        generation=0,
+        desired=member.desired,
+        updated=0,
+        ready=0,
+        observed=False,
+        extra=not member.service,
+    )
+
+
+def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
     meta = workload.metadata
     current, older = owned.split(workload)
     desired, updated, ready = numbers(workload)
     observed = owned.observed(workload)
+    on_tag = _template_is_on_tag(workload.spec.template, member)
     return ServiceState(
-        name=meta.labels.get(SERVICE_LABEL, meta.name),
+        name=member.title,
         workload=meta.name,
         uid=meta.uid,
         generation=meta.generation,
@@ -183,17 +214,38 @@ def _service(workload: Workload, owned: Owned) -> ServiceState:
         updated=updated,
         ready=ready,
         observed=observed,
-        pods=tuple(map(pod_state, current)),
-        others=tuple(map(pod_state, older)),
+        pods=tuple(pod_state(pod, member, on_tag=on_tag) for pod in current),
+        others=tuple(pod_state(pod, member, on_tag=_pod_is_on_tag(pod, member, owned)) for pod in older),
         # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
         troubles=tuple(troubles(workload, current, owned)) if observed else (),
         unready=tuple(unready("NotReady", "", current)),
+        extra=not member.service,
+        on_tag=on_tag,
+        held=held(workload),
+        rolled_out=observed and rolled_out(workload, owned),
     )
 
 
-def pod_state(pod: Pod) -> PodState:
+def _template_is_on_tag(template: dict[str, Any], member: Member) -> bool | None:
+    """Whether a pod template has the service's image: admission may have put other containers into it."""
+    containers = (template.get("spec") or {}).get("containers") or ()
+    images = [str(container.get("image")) for container in containers if container.get("name") == member.container]
+    return same_image(images[0], member.image) if images else None
+
+
+def _pod_is_on_tag(pod: Pod, member: Member, owned: Owned) -> bool | None:
+    """Whether an older pod has the service's image: by its template, where there is one to look at."""
+    if (template := owned.template(pod)) is not None:
+        return _template_is_on_tag(template, member)
+    images = [container.image for container in pod.spec.containers if container.name == member.container]
+    return same_image(images[0], member.image) if images else None
+
+
+def pod_state(pod: Pod, member: Member, *, on_tag: bool | None = None) -> PodState:
     """Return what is told of a pod."""
-    statuses, containers = pod.status.containers, pod.spec.containers
+    statuses = pod.status.containers
+    # A sort keeps the order of what it does not tell apart.
+    containers = sorted(pod.spec.containers, key=lambda container: container.name != member.container)
     ids = {status.name: status.imageID for status in statuses}
     return PodState(
         name=pod.metadata.name,
@@ -201,6 +253,7 @@ def pod_state(pod: Pod) -> PodState:
         ready=any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions),
         restarts=sum(status.restartCount for status in statuses),
         digests=tuple(_digest(ids.get(container.name, "")) for container in containers),
+        on_tag=on_tag,
     )
 
 

@@ -13,6 +13,7 @@ from lightkube import ApiError
 
 from sametag.cluster import RETRY_SECONDS, is_transient
 from sametag.rollout.job import jobs
+from sametag.rollout.members import INSTANCE_LABEL
 from sametag.rollout.objects import DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
 from sametag.rollout.state import Assessor, ServiceState, assess
 from sametag.rollout.workload import Objects
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
     from lightkube.core.client import FieldSelector, LabelSelector
 
-#: The chart's label that says which release a workload is of.
-INSTANCE_LABEL = "app.kubernetes.io/instance"
+    from sametag.rollout.members import Members
 
 # A rolling update makes bursts of events; one look at the end of a burst is enough. And looking, which takes longer the
 # more services there are, shall not take the time of what is looked at.
@@ -45,7 +45,12 @@ class _Source:
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def _workloads(objects: Objects, release: str) -> list[_Source]:
+def _labels(members: Members) -> LabelSelector | None:
+    """Return the label that all that is looked for has; None where something of it has none, and all is listed."""
+    return {INSTANCE_LABEL: members.release} if members.labelled else None
+
+
+def _workloads(objects: Objects, members: Members) -> list[_Source]:
     stores: list[tuple[Any, dict[str, Any]]] = [
         (Deployment, objects.deployments),
         (StatefulSet, objects.statefulsets),
@@ -53,23 +58,31 @@ def _workloads(objects: Objects, release: str) -> list[_Source]:
         (ReplicaSet, objects.replicasets),
         (Pod, objects.pods),
     ]
-    return [_Source(kind, store, {INSTANCE_LABEL: release}) for kind, store in stores]
+    return [_Source(kind, store, _labels(members)) for kind, store in stores]
 
 
-async def snapshot(client: AsyncClient, release: str) -> list[ServiceState]:
-    """Return the state of every service of a release now; five API calls, whatever the number of services."""
+async def snapshot(client: AsyncClient, members: Members) -> list[ServiceState]:
+    """Return the state of every workload of a manifest now; five API calls, whatever the number of services."""
     objects = Objects()
-    for source in _workloads(objects, release):
+    for source in _workloads(objects, members):
         async for item in client.list(source.kind, labels=source.labels):
             source.store[item.metadata.uid] = item
-    return assess(objects)
+    return assess(objects, members)
 
 
-async def watch(client: AsyncClient, release: str, look: Callable[[list[ServiceState]], None]) -> None:
-    """Call `look` with the state of every service and Job now, after each change, and at least once a second.
+async def watch(
+    client: AsyncClient, members: Callable[[], Members], look: Callable[[list[ServiceState]], None]
+) -> None:
+    """Call `look` with the state of every workload and Job now, after each change, and at least once a second.
 
     It goes on until it is cancelled. List and watch, not polling: 14 requests, whatever happens, while the connection
     holds. One that breaks is made again; the caller decides how long to go on. What is first looked at is whole.
+
+    Args:
+        client: Its namespace is the release's.
+        members: Returns what is looked at. It may change; where all of it has the label of the release at first, what
+            comes later must have it too.
+        look: Called with the states.
 
     Raises:
         ApiError: The API server refuses the watch (no rights, say).
@@ -78,7 +91,8 @@ async def watch(client: AsyncClient, release: str, look: Callable[[list[ServiceS
     changed = asyncio.Event()
     # Events have no labels; those from before are of other rollouts, and what still holds is said again.
     events = _Source(Event, objects.events, fields={"type": "Warning"}, past=False)
-    sources = [*_workloads(objects, release), _Source(Job, objects.jobs, {INSTANCE_LABEL: release}), events]
+    now = members()
+    sources = [*_workloads(objects, now), _Source(Job, objects.jobs, _labels(now)), events]
     try:
         async with asyncio.TaskGroup() as group:
             for source in sources:
@@ -88,7 +102,8 @@ async def watch(client: AsyncClient, release: str, look: Callable[[list[ServiceS
             assessed = Assessor(objects)
             while True:
                 began = time.monotonic()
-                look([*assessed(), *jobs(objects)])
+                now = members()
+                look([*assessed(now), *jobs(objects, now)])
                 took = time.monotonic() - began
                 changed.clear()
                 # Graces run out by time alone.

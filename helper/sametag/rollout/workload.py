@@ -31,9 +31,14 @@ class Objects:
     events: dict[str, Event] = field(default_factory=dict)
 
     @property
-    def workloads(self) -> list[Workload]:
-        """Every workload, of whatever kind."""
-        return [*self.deployments.values(), *self.statefulsets.values(), *self.daemonsets.values()]
+    def workloads(self) -> dict[tuple[str, str], Workload]:
+        """Every workload by kind and name; a Job is none."""
+        found: list[Workload] = [
+            *self.deployments.values(),
+            *self.statefulsets.values(),
+            *self.daemonsets.values(),
+        ]
+        return {(type(workload).__name__, workload.metadata.name): workload for workload in found}
 
 
 class Owned:
@@ -43,6 +48,7 @@ class Owned:
         self._pods = _by_owner(filter(counts, objects.pods.values()))
         self._attempts = _by_owner(objects.pods.values())
         self._replicasets = _by_owner(objects.replicasets.values())
+        self._templates = {uid: replicaset.spec.template for uid, replicaset in objects.replicasets.items()}
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
         for event in objects.events.values():
             self._events[event.involvedObject.uid].append(event)
@@ -58,6 +64,11 @@ class Owned:
         owners = [uid, *(one.metadata.uid for one in sets)]
         found = [workload, *sets, *(pod for owner in owners for pod in self._pods.get(owner, ()))]
         return [*found, *(event for one in found for event in self._events.get(one.metadata.uid, ()))]
+
+    def template(self, pod: Pod) -> dict[str, Any] | None:
+        """Return the template that a Deployment's pod was made of; None for the pods of other kinds."""
+        owners = (self._templates.get(owner.uid) for owner in pod.metadata.ownerReferences)
+        return next((template for template in owners if template is not None), None)
 
     def attempts(self, job: Job) -> list[Pod]:
         """Return every pod of a Job, also those at their end, oldest first."""
@@ -153,3 +164,32 @@ def numbers(workload: Workload) -> Numbers:
         daemons = workload.status
         return Numbers(daemons.desiredNumberScheduled, daemons.updatedNumberScheduled, daemons.numberAvailable)
     return Numbers(workload.spec.replicas, workload.status.updatedReplicas, workload.status.availableReplicas)
+
+
+def held(workload: Workload) -> str:
+    """Return why the controller does not bring every pod to the newest spec by itself; empty where it does."""
+    if isinstance(workload, Deployment):
+        return "it is paused" if workload.spec.paused else ""
+    strategy = workload.spec.updateStrategy
+    if strategy.type == "OnDelete":
+        return "its update strategy is OnDelete: a pod changes when it is deleted"
+    if partition := strategy.rollingUpdate.partition:
+        return f"its partition is {partition}: the pods with a lower number stay as they are"
+    return ""
+
+
+def rolled_out(workload: Workload, owned: Owned) -> bool:
+    """Whether the controller, which has seen the newest spec, says that it is rolled out.
+
+    Source: k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go, and deploymentutil.DeploymentComplete
+    """
+    if isinstance(workload, Deployment):
+        newest = owned.replicaset(workload)
+        return newest is not None and any(
+            condition.type == "Progressing"
+            and condition.reason == "NewReplicaSetAvailable"
+            and f'"{newest.metadata.name}"' in condition.message
+            for condition in workload.status.conditions
+        )
+    wanted = numbers(workload)
+    return wanted.updated >= wanted.desired <= wanted.ready

@@ -1,0 +1,48 @@
+"""Whether the services of a chart can follow a tag: known from what Helm renders, before anything is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sametag import values
+from sametag.errors import UsageError
+from sametag.rollout import split
+
+if TYPE_CHECKING:
+    from sametag.chart import Chart
+    from sametag.rollout import Members
+
+_OURS = ("services", "image")
+
+
+def defaults_of(chart: Chart) -> dict[str, Any]:
+    """Return a chart's own values."""
+    return values.from_text(chart.defaults, "values.yaml").tree
+
+
+def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> None:
+    """Refuse a chart that makes no service of the values, and a tag that no service would run.
+
+    Args:
+        expected: What Helm renders.
+        chart: What it is rendered from.
+        user: The user's values.
+
+    Raises:
+        UsageError: The tag cannot be followed.
+    """
+    whole = {**defaults_of(chart), **user}
+    if not expected.images and not all(isinstance(whole.get(key), dict) for key in _OURS):
+        raise UsageError(
+            f"the chart {chart.name} makes no workload of `services` and `image`: no tag can be followed",
+            "--chart takes the chart of sametag, or one that has it as a dependency; helm deploys all others",
+        )
+    image = user.get("image") or {}
+    tag, digest = str(image.get("tag") or ""), str(image.get("digest") or "")
+    rendered = [(tag, digest) for _, tag, digest in map(split, expected.images)]
+    if rendered and (tag or digest) and not any(tag in one if tag else digest in one for one in rendered):
+        tags = ", ".join(sorted({tag or digest for tag, digest in rendered}))
+        raise UsageError(
+            f"no service would run {tag or digest}: the chart {chart.name} gives them {tags}",
+            "set image.tag below the name of each dependency that has services",
+        )

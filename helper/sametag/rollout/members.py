@@ -1,0 +1,204 @@
+"""Which workloads a revision's manifest has, and what each of them is: a service's, or an extra one.
+
+What decides a rollout is what the manifest has, and not what carries a label. A service's workload is one that a
+template of the chart made of an entry of `services`; all else (extraObjects, other subcharts, the objects of a chart
+around this one) is extra: it is shown, and has no tag.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+#: The chart's label that says which release an object is of.
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+
+HOOK_ANNOTATION = "helm.sh/hook"
+
+# The kinds, and the API groups that have them.
+_GROUPS = {"Deployment": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Job": "batch", "CronJob": "batch"}
+
+#: The kinds whose pods run until they are stopped.
+RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
+
+# Helm's own way to cut a manifest. Source: helm.sh/helm/v4/pkg/release/v1/util, SplitManifests
+_BORDER = re.compile(r"(?:^|\s*\n)---\s*")
+
+# The first line of each object that Helm renders: the template that made it.
+_SOURCE = re.compile(r"# Source: (\S+)")
+
+# Only these documents are read: a large release has many more.
+_MAY_RUN = re.compile(r"kind[\"']?\s*:\s*[\"']?(?:" + "|".join([*_GROUPS, r"\w*List"]) + r")\b")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml, where it is there
+    """Reads every plain scalar as text: only names and images are looked at, and no two parsers agree on the others."""
+
+    yaml_implicit_resolvers = {"<": [("tag:yaml.org,2002:merge", re.compile("<<"))]}  # noqa: RUF012 - as in PyYAML
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A workload of a manifest.
+
+    Attributes:
+        kind: Deployment, StatefulSet, DaemonSet, Job or CronJob.
+        name: The object's.
+        service: The key in `services` that made it; below the name of its chart where that is a subchart
+            (`shop.web`). Empty for an extra workload.
+        container: The name of the container that runs the service; empty for an extra workload.
+        image: The image of that container, as the manifest has it.
+        desired: How many pods the manifest asks for, as far as it does.
+        min_ready: The seconds for which a pod has to be ready before it counts.
+        hook: Whether Helm runs it as a step of its own.
+    """
+
+    kind: str
+    name: str
+    service: str = ""
+    container: str = ""
+    image: str = ""
+    desired: int = 1
+    min_ready: int = 0
+    hook: bool = False
+
+    @property
+    def title(self) -> str:
+        """What it is called: by its service, or, an extra workload, by what it is (`deployment/redis`)."""
+        return self.service or f"{self.kind.lower()}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The workloads of a manifest that are in the release's namespace.
+
+    Attributes:
+        release: The release's name.
+        found: Each by kind and name.
+        labelled: Whether every one of them, and its pods, has the label of the release.
+    """
+
+    release: str
+    found: Mapping[tuple[str, str], Member]
+    labelled: bool = True
+
+    def get(self, kind: str, name: str) -> Member | None:
+        """Return the member that an object of the namespace is; None where the manifest does not have it."""
+        return self.found.get((kind, name))
+
+    @property
+    def running(self) -> set[str]:
+        """The services that run until they are stopped."""
+        return {member.service for member in self.found.values() if member.service and member.kind in RUNNING}
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images that the services run, as the manifest has them: one, but for a chart that holds several."""
+        return tuple(dict.fromkeys(member.image for member in self.found.values() if member.service))
+
+
+def members(release: str, namespace: str, manifests: Iterable[str], values: Sequence[Mapping[str, Any]]) -> Members:
+    """Read which workloads a release has.
+
+    Args:
+        release: Its name.
+        namespace: Its namespace.
+        manifests: YAML streams as Helm renders and stores them, the hooks' too.
+        values: The user's, and the chart's defaults: the services are in one of them.
+    """
+    found: dict[tuple[str, str], Member] = {}
+    labelled = True
+    for source, item in (each for text in manifests for each in _objects(text)):
+        member = _member(source, item, values)
+        if member and str((item.get("metadata") or {}).get("namespace") or namespace) == namespace:
+            found[member.kind, member.name] = member
+            labelled = labelled and _has_label(item, release)
+    return Members(release, found, labelled)
+
+
+def _objects(manifest: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each object that may be a workload, with the template that made it; empty where that is not said."""
+    for text in _BORDER.split(manifest):
+        if not _MAY_RUN.search(text):
+            continue
+        try:
+            document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        except yaml.YAMLError:
+            continue  # no API server has taken it either
+        source = _SOURCE.match(text)
+        for item in _flat(document):
+            yield source[1] if source else "", item
+
+
+def _flat(document: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(document, dict):
+        return
+    if str(document.get("kind", "")).endswith("List"):
+        for item in document.get("items") or ():
+            yield from _flat(item)
+    else:
+        yield document
+
+
+def _member(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> Member | None:
+    kind, metadata = str(item.get("kind")), _map(item.get("metadata"))
+    if _GROUPS.get(kind) != str(item.get("apiVersion")).partition("/")[0]:
+        return None
+    name, hook = str(metadata.get("name")), HOOK_ANNOTATION in _map(metadata.get("annotations"))
+    spec = _map(item.get("spec"))
+    desired, min_ready = _number(spec.get("replicas"), 1), _number(spec.get("minReadySeconds"), 0)
+    containers = _map(_template(item).get("spec")).get("containers")
+    main = _map(containers[0]) if isinstance(containers, list) and containers else {}
+    service = _service(source, kind, str(main.get("name")), values)
+    if not service:
+        return Member(kind, name, desired=desired, min_ready=min_ready, hook=hook)
+    return Member(kind, name, service, str(main["name"]), str(main.get("image")), desired, min_ready, hook)
+
+
+def _service(source: str, kind: str, container: str, values: Sequence[Mapping[str, Any]]) -> str:
+    """Return the service that an object was made of; empty where it was not made of one.
+
+    The chart has a template for each kind, and calls the first container after the service. Another chart may do so
+    too, but has no such entry in its values. A post-renderer may have removed what says which template it was.
+    """
+    chart, _, file = source.partition("/templates/")
+    if source and file != f"{kind.lower()}.yaml":
+        return ""
+    # Source: helm.sh/helm/v4/pkg/chart/v2, ChartFullPath; a subchart is called by its alias, as its values are
+    path = chart.split("/charts/")[1:]
+    scopes = [_at(layer, path) for layer in values]
+    if not any(container in _map(scope.get("services")) for scope in scopes):
+        return ""
+    if not any(_map(scope.get("image")) for scope in scopes):
+        return ""
+    return ".".join([*path, container])
+
+
+def _at(values: Mapping[str, Any], path: Iterable[str]) -> Mapping[str, Any]:
+    for step in path:
+        values = _map(values.get(step))
+    return values
+
+
+def _template(item: dict[str, Any]) -> dict[str, Any]:
+    spec = _map(item.get("spec"))
+    return _map(_map(_map(spec.get("jobTemplate")).get("spec") or spec).get("template"))
+
+
+def _has_label(item: dict[str, Any], release: str) -> bool:
+    metas = (_map(item.get("metadata")), _map(_template(item).get("metadata")))
+    return all(_map(meta.get("labels")).get(INSTANCE_LABEL) == release for meta in metas)
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(text: Any, otherwise: int) -> int:
+    return int(text) if isinstance(text, str) and text.isdigit() else otherwise
