@@ -78,7 +78,7 @@ def test_a_failed_hook_is_named_with_its_job_and_the_container_of_its_newest_pod
     failed = job(("Failed", "BackoffLimitExceeded"))
     (state,) = judge(failed, attempt("second", "2", **FAILED), attempt("first", "1", **FAILED))
 
-    message = "pre-install and pre-upgrade hook job/app-migrate failed: BackoffLimitExceeded: m"
+    message = "pre-install and pre-upgrade hook job/app-migrate failed with exit code 3, try 2 of 7"
     assert state.troubles == (Trouble("JobFailed", message, "second", "migrate"),)
     assert state.complete, "Helm waits for a Job, not the last look at the services"
 

@@ -227,6 +227,13 @@ def _deploying(command: argparse.ArgumentParser) -> None:
         help="whether what cannot heal ends the rollout, or only Helm's timeout does (default: %(default)s)",
     )
     command.add_argument(
+        "--grace",
+        metavar="REASON=DURATION",
+        action="append",
+        default=[],
+        help="how long a trouble may last before it ends the rollout, such as Unschedulable=2m (may be given again)",
+    )
+    command.add_argument(
         "--format",
         choices=("text", "json"),
         default="text",

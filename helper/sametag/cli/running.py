@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
+from sametag.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace as Arguments
@@ -28,14 +29,36 @@ def target_of(arguments: Arguments) -> Target:
 
 
 def request_of(arguments: Arguments, report: Callable[[Event], None], **options: bool) -> Request:
-    """Return what is asked of a deployment: the flags that the command has, and `options`."""
+    """Return what is asked of a deployment: the flags that the command has, and `options`.
+
+    Raises:
+        UsageError: `--grace` names no reason, or no duration.
+    """
     from sametag.deploy import UNLOCK_WAIT, Options, Request
 
     flags = ("timeout", "history_max", "description", "lock_timeout", "dry_run", "take_over")
     given = {name: value for name in flags if (value := getattr(arguments, name, None)) is not None}
     fail_fast = getattr(arguments, "fail_fast", "on") == "on"
-    chosen = Options(**{"lock_timeout": UNLOCK_WAIT, "fail_fast": fail_fast, **given, **options})
+    chosen = Options(
+        **{"lock_timeout": UNLOCK_WAIT, "fail_fast": fail_fast, "grace": _graces(arguments), **given, **options}
+    )
     return Request(target_of(arguments), arguments.release, report, chosen)
+
+
+def _graces(arguments: Arguments) -> dict[str, float]:
+    """Read `--grace REASON=DURATION`."""
+    from sametag.release.duration import seconds
+    from sametag.rollout import GRACE
+
+    found = {}
+    for word in getattr(arguments, "grace", ()):
+        reason, equals, duration = word.partition("=")
+        if reason not in GRACE:
+            raise UsageError(f"--grace: there is no reason {reason}", f"the reasons: {', '.join(sorted(GRACE))}")
+        if not equals:
+            raise UsageError(f"--grace: {reason} needs a duration", f"write it as {reason}=90s")
+        found[reason] = seconds(duration)
+    return found
 
 
 def say_step(event: Event) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sametag.cluster import Target
     from sametag.diff import Hook, ObjectDiff
@@ -26,6 +26,7 @@ class Options:
         create_namespace: Whether Helm creates the namespace of a first install.
         recover: Whether a failed upgrade is rolled back, and a failed first install removed.
         fail_fast: Whether what cannot heal ends the rollout; else only Helm's timeout does.
+        grace: For how many seconds a trouble may last, by its reason, where that is not `rollout.GRACE`'s number.
         take_over: Whether an upgrade overwrites what others have changed; a rollback always does.
         dry_run: Whether to check everything, with a server-side dry run too, and change nothing.
     """
@@ -37,6 +38,7 @@ class Options:
     create_namespace: bool = False
     recover: bool = True
     fail_fast: bool = True
+    grace: Mapping[str, float] = field(default_factory=dict)
     take_over: bool = False
     dry_run: bool = False
 

@@ -38,7 +38,7 @@ class View:
         self._client = client
         self._request = request
         self._clock = clock
-        self._patience = Patience(clock)
+        self._patience = Patience(clock, request.options.grace)
         self._expected: Members | None = None
         self._began = self._hooks_ended = clock()
         self._first = True

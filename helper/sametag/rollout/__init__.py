@@ -3,11 +3,14 @@
 from sametag.rollout.evidence import Evidence, evidence
 from sametag.rollout.members import INSTANCE_LABEL, Member, Members, members
 from sametag.rollout.state import PodState, ServiceState, digests_of, same_image, split
-from sametag.rollout.trouble import GRACE, Patience, Trouble
+from sametag.rollout.trouble import AWAITED, DEADLINE, GRACE, HOPELESS, Patience, Trouble
 from sametag.rollout.watch import snapshot, watch
 
 __all__ = [
+    "AWAITED",
+    "DEADLINE",
     "GRACE",
+    "HOPELESS",
     "INSTANCE_LABEL",
     "Evidence",
     "Member",

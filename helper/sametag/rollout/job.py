@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sametag.rollout.members import Member, Members
-    from sametag.rollout.objects import ContainerStatus, Job, Pod
+    from sametag.rollout.objects import Condition, ContainerStatus, Job, Pod, Terminated
 
 # The first says that a Job will fail, while its pods, and so their logs, are still there.
 # Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
@@ -61,15 +61,34 @@ def _title(job: Job) -> str:
 def _troubles(job: Job, attempts: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
     failed = [condition for condition in job.status.true_conditions if condition.type in _FAILED]
     if failed:
-        yield from _newest("JobFailed", f"{_title(job)} failed: {failed[0].reason}: {failed[0].message}", attempts)
+        yield from _newest("JobFailed", f"{_title(job)} {_failure(job, failed[0], attempts)}", attempts)
         return
     if not attempts:
-        yield from refusals(owned.events(job))
+        yield from refusals(owned.events(job), attempts)
     for pod in attempts:
         for trouble in pod_troubles(pod, owned.events(pod)):
             # How often a Job may crash is its backoffLimit's to say.
             if trouble.reason != "CrashLoopBackOff":
                 yield trouble
+
+
+def _failure(job: Job, failed: Condition, attempts: Sequence[Pod]) -> str:
+    """Say how a Job failed: with which exit code, at which of its tries."""
+    if failed.reason == "DeadlineExceeded":
+        return f"failed: it took longer than its activeDeadlineSeconds, {job.spec.activeDeadlineSeconds}"
+    statuses = [status for pod in attempts[-1:] for status in pod.status.containers]
+    ended = next((end for end in map(_end, statuses) if end and end.exitCode), None)
+    if ended is None:
+        return f"failed: {failed.reason}: {failed.message}"
+    # A pod that is restarted in place counts each of its restarts.
+    tries = max(job.status.failed, len(attempts), *(status.restartCount + 1 for status in statuses))
+    of = f" of {job.spec.backoffLimit + 1}" if failed.reason == "BackoffLimitExceeded" else f", {failed.reason}"
+    oom = " (OOMKilled)" if ended.reason == "OOMKilled" else ""
+    return f"failed with exit code {ended.exitCode}{oom}, try {tries}{of}"
+
+
+def _end(status: ContainerStatus) -> Terminated | None:
+    return status.state.terminated or status.lastState.terminated
 
 
 def _newest(reason: str, message: str, attempts: Sequence[Pod]) -> Iterator[Trouble]:

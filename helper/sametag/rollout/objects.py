@@ -54,17 +54,24 @@ class Waiting(Struct):
 
 
 class Terminated(Struct):
-    """How a container ended."""
+    """How a container ended; times are RFC 3339."""
 
     exitCode: int
     reason: str = ""
     message: str = ""
+    startedAt: str | None = None
+    finishedAt: str | None = None
+
+
+class Running(Struct):
+    """A container runs."""
 
 
 class ContainerState(Struct):
-    """What a container does, or did before; it runs where neither is set."""
+    """What a container does, or did before."""
 
     waiting: Waiting | None = None
+    running: Running | None = None
     terminated: Terminated | None = None
 
 
@@ -75,9 +82,39 @@ class ContainerStatus(Struct):
     image: str = ""
     imageID: str = ""
     ready: bool = False
+    started: bool | None = None
     restartCount: int = 0
     state: ContainerState = field(default_factory=ContainerState)
     lastState: ContainerState = field(default_factory=ContainerState)
+
+
+class Handler(Struct):
+    """Where a probe asks."""
+
+    port: int | str = 0
+    path: str = ""
+
+
+class Probe(Struct):
+    """How the kubelet asks a container how it is; seconds."""
+
+    httpGet: Handler | None = None
+    tcpSocket: Handler | None = None
+    initialDelaySeconds: int = 0
+    periodSeconds: int = 10
+    failureThreshold: int = 3
+
+    @property
+    def allowance(self) -> int:
+        """For how long it may fail before the kubelet acts: the first is asked at once, the last not waited for."""
+        return self.initialDelaySeconds + self.periodSeconds * (self.failureThreshold - 1)
+
+
+class Variable(Struct):
+    """One entry of a container's `env`."""
+
+    name: str
+    value: str = ""
 
 
 class Container(Struct):
@@ -85,18 +122,34 @@ class Container(Struct):
 
     name: str
     image: str = ""
+    env: list[Variable] = []
+    startupProbe: Probe | None = None
+    livenessProbe: Probe | None = None
+    readinessProbe: Probe | None = None
+
+    def probe(self, kind: str) -> Probe | None:
+        """Return one of its probes: `Startup`, `Liveness` or `Readiness`."""
+        found: Probe | None = getattr(self, f"{kind.lower()}Probe")
+        return found
 
 
 class PodSpec(Struct):
-    """A pod's containers, without those that only prepare it."""
+    """A pod's containers, and where it runs."""
 
+    nodeName: str = ""
+    initContainers: list[Container] = []
     containers: list[Container] = []
+
+    def container(self, name: str) -> Container | None:
+        """Return a container by its name, one that only prepares the pod too."""
+        return next((one for one in (*self.initContainers, *self.containers) if one.name == name), None)
 
 
 class PodStatus(Struct):
     """How a pod is."""
 
     phase: str = ""
+    nominatedNodeName: str = ""
     conditions: list[Condition] = []
     initContainerStatuses: list[ContainerStatus] = []
     containerStatuses: list[ContainerStatus] = []
@@ -192,15 +245,18 @@ class DaemonSet(_Object):
 
 
 class JobSpec(Struct):
-    """How often a Job's pod has to do its work."""
+    """How often a Job's pod has to do its work, and may fail; for how many seconds in all."""
 
     completions: int = 1
+    backoffLimit: int = 6
+    activeDeadlineSeconds: int | None = None
 
 
 class JobStatus(Struct):
-    """How far a Job is."""
+    """How far a Job is; numbers of pods."""
 
     succeeded: int = 0
+    failed: int = 0
     conditions: list[Condition] = []
 
     @property
@@ -218,16 +274,23 @@ class Job(_Object):
 
 
 class Reference(Struct):
-    """What an event is about."""
+    """What an event is about; of a pod, maybe one of its containers."""
 
     uid: str = ""
     name: str = ""
+    fieldPath: str = ""
+
+    def is_about(self, container: str) -> bool:
+        """Whether it is about this container, as far as it says."""
+        return not self.fieldPath or self.fieldPath.endswith(f"{{{container}}}")
 
 
 class Event(_Object):
-    """An event."""
+    """An event; `count` is how often it was reported."""
 
     involvedObject: Reference = field(default_factory=Reference)
     reason: str = ""
     message: str = ""
+    count: int = 1
+    lastTimestamp: str | None = None
     _api_info = ApiInfo(ResourceDef("", "v1", "Event"), "events", ["list", "watch"])
