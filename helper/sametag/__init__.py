@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         unlock,
         upgrade,
     )
-    from sametag.diff import Change, Hook, ObjectDiff, Owner
+    from sametag.diff import Change, ObjectDiff, Owner
     from sametag.errors import (
         ClusterError,
         HelmError,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         UsageError,
         ValuesError,
     )
-    from sametag.release import Revision, revisions
+    from sametag.release import Hook, Revision, revisions
     from sametag.rollout import ServiceState, Trouble
     from sametag.schema import validate
     from sametag.values import Location, Problem, Sources, Values
@@ -66,7 +66,7 @@ _PUBLIC = {
     "Event": ("deploy", "Event"),
     "Failure": ("deploy", "Failure"),
     "HelmError": ("errors", "HelmError"),
-    "Hook": ("diff", "Hook"),
+    "Hook": ("release", "Hook"),
     "InterruptedByUserError": ("errors", "InterruptedByUserError"),
     "Location": ("values", "Location"),
     "LockedError": ("errors", "LockedError"),

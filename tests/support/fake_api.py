@@ -98,7 +98,7 @@ class ApiServer:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815 - http.server's names
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815 - http.server's names
 
             def log_message(self, *_: object) -> None:
                 """Say nothing: `requests` tells."""

@@ -257,10 +257,17 @@ def test_argo_cd_and_flux_are_known_by_their_marks(metadata: dict[str, Any], exp
     assert [str(owner) for owner in gitops([{"metadata": metadata}] * 2)] == expected
 
 
-def revision(number: int, *events: str, kind: str = "Job", description: str = "Upgrade complete") -> Revision:
-    hook = {"kind": kind, "name": "migrate", "events": list(events)}
-    record = {"version": number, "info": {"description": description}, "hooks": [hook]}
-    return Revision(record)
+def revision(number: int, *events: str, kind: str = "Job", **more: str) -> Revision:
+    """A revision of that second, whose hook ran in the next, unless said otherwise."""
+    last = {"started_at": f"2026-01-01T00:00:{number:02}.5Z", "phase": "Succeeded"}
+    last |= {key: more[key] for key in last.keys() & more.keys()}
+    hook = {"kind": kind, "name": "migrate", "events": list(events), "last_run": last}
+    info = {
+        "description": more.get("description", "Upgrade complete"),
+        "last_deployed": f"2026-01-01T00:00:{number:02}Z",
+        "status": more.get("status", "superseded"),
+    }
+    return Revision({"version": number, "info": info, "hooks": [hook]})
 
 
 def test_a_hook_is_named_with_the_events_at_which_it_runs() -> None:
@@ -270,15 +277,19 @@ def test_a_hook_is_named_with_the_events_at_which_it_runs() -> None:
     assert hooks(revision(1, "pre-upgrade", kind="ServiceAccount"), ("pre-upgrade",)) == []
 
 
-def test_going_back_crosses_what_ran_since_and_a_rollback_runs_no_migration() -> None:
+def test_going_back_crosses_what_did_its_work_since_also_in_a_revision_that_failed_later() -> None:
     history = [
         revision(1, "pre-upgrade"),
         revision(2, "pre-upgrade"),
-        revision(3, "pre-upgrade", description="Rollback to 1"),
-        revision(4, "pre-upgrade"),
-        revision(5, "test"),
+        # A copy of the first revision's, which did not run again.
+        revision(3, "pre-upgrade", description="Rollback to 1", started_at="2026-01-01T00:00:01.5Z"),
+        revision(4, "pre-upgrade", status="failed"),
+        revision(5, "pre-upgrade", status="failed", phase="Failed"),
+        revision(6, "pre-upgrade", status="failed", phase="Running"),
+        revision(7, "pre-upgrade", started_at="0001-01-01T00:00:00Z"),
+        revision(8, "pre-upgrade", started_at=""),
+        revision(9, "test"),
     ]
 
-    assert [(str(hook), numbers) for hook, numbers in crossed(history, history[0]).items()] == [
-        ("Job migrate (pre-upgrade)", [2, 4])
-    ]
+    (found,) = crossed(history, history[0]).items()
+    assert (found[0], [ran.number for ran in found[1]]) == ("Job migrate (pre-upgrade)", [2, 4])

@@ -11,13 +11,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sametag.deploy import Plan, Status
-from sametag.diff import ABSENT, Change, Hook, ObjectDiff, Owner
+from sametag.diff import ABSENT, Change, ObjectDiff, Owner
 from sametag.diff.objects import Key
 from sametag.output.documents import Documents
 from sametag.output.lines import ProgressLines
 from sametag.output.plans import in_short, plan_in_full, plan_json, plan_lines
 from sametag.output.status import status_json, status_lines
-from sametag.release import Revision
+from sametag.release import Hook, Revision
 
 IMAGE = Change("image", "registry.example.com:5000/app:1.0", "registry.example.com:5000/app:2.0")
 VERSION = Change("labels.app.kubernetes.io/version", "1.0", "2.0", derived=True)

@@ -6,6 +6,7 @@ not when Helm's timeout has passed. A rollout that fails ends with every service
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 from dataclasses import replace
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
 from sametag import release as helm_release
+from sametag.cluster import patiently, to_its_end
 from sametag.deploy import preview
 from sametag.deploy.events import Event, Failure, Options, Outcome, Plan, Progress, Request, Start, Step, Troubled
+from sametag.deploy.interruption import interruption
 from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.running import Status, follow, status
-from sametag.deploy.session import begin
+from sametag.deploy.session import begin, mark_failed
 from sametag.deploy.watched import StuckError
 from sametag.errors import HelmError, RolloutError, UsageError
 
@@ -68,7 +71,7 @@ async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Out
         RolloutError: A service did not become ready.
         SametagError: The cluster or Helm refused; nothing was changed.
     """
-    async with begin(request) as deployment:
+    async with begin(request) as deployment, interruption(deployment):
         if any(revision.was_deployed for revision in deployment.history) and not deployment.gone:
             raise UsageError(f"release {request.release} exists", "sametag upgrade changes it")
         return await _apply(deployment, chart, values, _remove_failed)
@@ -87,6 +90,7 @@ async def _apply(
     await preview.preflight(deployment, chart, values)
     if deployment.request.options.dry_run:
         return None
+    await deployment.leftovers.end_failed()
     await _clear_failed(deployment)
     good = helm_release.last_good(deployment.history)
     try:
@@ -118,12 +122,17 @@ async def _clear_failed(deployment: Deployment) -> None:
 async def _remove_failed(deployment: Deployment, stuck: StuckError, _: Revision | None) -> RolloutError:
     message = f"install of {deployment.name} failed: {stuck.reason}"
     if not deployment.request.options.recover:
+        await deployment.leftovers.say_failed()
         return RolloutError(message, f"it was left for you to look at; sametag uninstall {deployment.name} removes it")
     deployment.request.report(Step(f"removing {deployment.name} again"))
+    await deployment.leftovers.end_failed(stuck.evidence)
     kept = any(revision.status == "uninstalled" for revision in deployment.history)
     await deployment.remove(keep_history=kept)
+    await deployment.leftovers.remove_hooks()
     deployment.request.report(Progress((), deployment.before, time.monotonic() - deployment.began))
-    return RolloutError(message, "nothing of it is left in the cluster; --keep-failed leaves it for you to look at")
+    kept = await deployment.leftovers.say_kept()
+    left = "what it kept is named above" if kept else "nothing of it is left in the cluster"
+    return RolloutError(message, f"{left}; --keep-failed leaves it for you to look at")
 
 
 async def upgrade(
@@ -147,7 +156,7 @@ async def upgrade(
         RolloutError: A service did not become ready.
         SametagError: There is no such release, or the cluster or Helm refused; nothing was changed.
     """
-    async with begin(request) as deployment:
+    async with begin(request) as deployment, interruption(deployment):
         if install and deployment.gone:
             return await _apply(deployment, chart, plan(None), _remove_failed)
         now = helm_release.current(deployment.history, request.release, deployment.namespace)
@@ -163,10 +172,14 @@ async def _go_back(deployment: Deployment, stuck: StuckError, to: Revision | Non
     name = deployment.name
     message = f"upgrade of {name} failed: {stuck.reason}"
     if to is None:
+        await deployment.leftovers.end_failed(stuck.evidence)
         return RolloutError(message, "no revision of it was ever deployed, so there is nothing to go back to")
     if not deployment.request.options.recover:
+        await deployment.leftovers.say_failed()
         return RolloutError(message, f"it was left for you to look at; sametag rollback {name} goes back to {to.tag}")
+    await deployment.leftovers.end_failed(stuck.evidence)
     deployment.request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
+    preview.say_crossed(deployment, to)
     try:
         await deployment.roll_back(to)
     except StuckError as again:
@@ -188,7 +201,7 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
     """
     # Going back has to work, whoever changed what.
     request = replace(request, options=replace(request.options, take_over=True))
-    async with begin(request) as deployment:
+    async with begin(request) as deployment, interruption(deployment) as stopped:
         helm_release.current(deployment.history, request.release, deployment.namespace)
         if to_tag is not None and helm_release.forgotten(deployment.history, to_tag):
             return await _redeploy(deployment, to_tag)
@@ -196,14 +209,17 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         await refuse_missing(deployment.client, deployment.namespace, to.manifest)
         proof = "" if to.verified else f"; it is {to.status}, and was not verified"
         request.report(Step(f"rolling back to {to.tag} (revision {to.number}{proof})"))
+        stopped.back = to
         await preview.before_rollback(deployment, to)
         if request.options.dry_run:
             request.report(await preview.plan_rollback(deployment, to))
             return None
+        await deployment.leftovers.end_failed()
         try:
             services = await deployment.roll_back(to)
         except StuckError as stuck:
             request.report(Failure(stuck.evidence))
+            await deployment.leftovers.end_failed(stuck.evidence)
             message = f"rollback of {request.release} to {to.tag} failed: {stuck.reason}"
             raise RolloutError(message, f"sametag status {request.release}") from stuck
         outcome = deployment.outcome(services)
@@ -225,7 +241,7 @@ async def _redeploy(deployment: Deployment, tag: str) -> Outcome | None:
 
 
 async def uninstall(request: Request, *, keep_history: bool = False) -> None:
-    """Remove a release and wait until its objects are gone.
+    """Remove a release, the objects of its hooks too, and wait until they are gone; what is kept is said.
 
     Raises:
         LockedError: Another client is changing it.
@@ -233,4 +249,21 @@ async def uninstall(request: Request, *, keep_history: bool = False) -> None:
     """
     async with begin(request, rollout=False) as deployment:
         helm_release.current(deployment.history, request.release, deployment.namespace)
-        await deployment.remove(keep_history=keep_history)
+        try:
+            await deployment.remove(keep_history=keep_history)
+        except (HelmError, asyncio.CancelledError):
+            await to_its_end(_end_removal(deployment))
+            raise
+        await deployment.leftovers.remove_hooks()
+        await deployment.leftovers.say_kept()
+
+
+async def _end_removal(deployment: Deployment) -> None:
+    """Let an uninstall that stopped at a hook end there: nothing of it goes on, and the next command may begin."""
+    history = await patiently(lambda: helm_release.revisions(deployment.client, deployment.name))
+    if not history:
+        return
+    if history[-1].pending:
+        history[-1] = await mark_failed(deployment.client, history[-1], helm_release.author())
+    deployment.history = history
+    await deployment.leftovers.end_failed()

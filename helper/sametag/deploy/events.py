@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sametag.cluster import Target
-    from sametag.diff import Hook, ObjectDiff
-    from sametag.release import Revision
+    from sametag.diff import ObjectDiff
+    from sametag.release import Hook, Revision
     from sametag.rollout import Evidence, ServiceState
 
 

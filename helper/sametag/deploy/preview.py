@@ -92,10 +92,21 @@ def _refusal(release: str, disputed: Iterable[diff.ObjectDiff]) -> ClusterError:
 
 async def before_rollback(deployment: Deployment, to: Revision) -> None:
     """Say what going back to a revision does not undo, and who will revert it."""
-    for hook, numbers in diff.crossed(deployment.history, to).items():
-        ran = f"revision {numbers[0]}" if len(numbers) == 1 else f"revisions {', '.join(map(str, numbers))}"
-        _warn(deployment, f"{hook} ran with {ran}; going back does not undo what it did")
+    say_crossed(deployment, to)
     _warn_of_gitops(deployment, await look(deployment))
+
+
+def say_crossed(deployment: Deployment, to: Revision) -> None:
+    """Say which migrations going back does not undo."""
+    for hook, ran in diff.crossed(deployment.history, to).items():
+        told = " and ".join(map(_with_digest, ran))
+        _warn(deployment, f"{hook} ran with {told}; going back does not undo what it did")
+
+
+def _with_digest(revision: Revision) -> str:
+    """Name a revision, with the digest that its pods were seen to run."""
+    parts = (f"tag {revision.tag}" if revision.tag else "", revision.digest or revision.note.digest)
+    return f"revision {revision.number} ({', '.join(part for part in parts if part)})"
 
 
 async def clear_the_way(deployment: Deployment, to: Revision) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sametag import release as helm_release
 from sametag.cluster import connect
+from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.run import members_of
 from sametag.deploy.session import died, locked, mark_failed
 from sametag.errors import LockedError
@@ -42,7 +43,9 @@ class Unlocked:
 
 
 async def unlock(request: Request) -> Unlocked:
-    """Mark a revision that a dead client left pending as failed; no workload is touched.
+    """Mark a revision that a dead client left pending as failed; no service is touched.
+
+    What a failed revision would go on with, such as the Job of a hook, is ended.
 
     Raises:
         LockedError: A deployer holds the lock and renews it; or nobody held it, and the revision is younger than
@@ -58,6 +61,8 @@ async def unlock(request: Request) -> Unlocked:
             if dead is None:
                 _refuse_young(request, newest)
             newest = await mark_failed(client, newest, dead.who if dead else "")
+            history = [*history[:-1], newest]
+        await Leftovers(client, request, history).end_failed()
         now = members_of(newest, request.release, request.target.resolved_namespace)
         services = [state for state in await snapshot(client, now) if not state.extra]
         return Unlocked(was, newest, tuple(services), helm_release.last_good(history))

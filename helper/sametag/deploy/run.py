@@ -15,6 +15,7 @@ from sametag.cluster import patiently, to_its_end
 from sametag.deploy import preview
 from sametag.deploy.attempt import Attempt
 from sametag.deploy.events import Outcome, Request, Start, Step
+from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.tags import defaults_of, refuse_untagged
 from sametag.deploy.watched import StuckError, Watch, Watched, watched
@@ -64,6 +65,11 @@ class Deployment:
     def gone(self) -> bool:
         """Whether there is no release: none was installed, or it was uninstalled and its history kept."""
         return not self.history or self.history[-1].status == "uninstalled"
+
+    @property
+    def leftovers(self) -> Leftovers:
+        """What the revisions until now have left."""
+        return Leftovers(self.client, self.request, self.history)
 
     async def look_anew(self) -> None:
         """Let the next action begin a watch of its own: this one may not have seen yet what we have just changed."""

@@ -2,7 +2,7 @@
 
 from sametag.diff.compare import ABSENT
 from sametag.diff.fields import Owner
-from sametag.diff.hooks import EVENTS, Hook, crossed, hooks
+from sametag.diff.hooks import EVENTS, crossed, hooks
 from sametag.diff.owners import GitOps, gitops
 from sametag.diff.plan import Change, ObjectDiff, Situation, changes, conflicts, drift, look, take_over
 
@@ -11,7 +11,6 @@ __all__ = [
     "EVENTS",
     "Change",
     "GitOps",
-    "Hook",
     "ObjectDiff",
     "Owner",
     "Situation",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_NOT_FOUND = 404
+_NOT_FOUND, _CONFLICT = 404, 409
 
 # Requests at once: enough to hide the way to the API server, too few to trouble it.
 _AT_ONCE = 8
@@ -87,6 +87,29 @@ class Api:
             if error.status.code == _NOT_FOUND:
                 return None
             raise
+
+    async def every(self, api_version: str, kind: str) -> list[Object]:
+        """Return every object of a kind in the release's namespace, whoever made it."""
+        resource = await self._resource(api_version, kind)
+        named = {"apiVersion": api_version, "kind": kind}
+        return [{**named, **item} async for item in self._client.list(resource)]
+
+    async def delete(self, item: Object) -> None:
+        """Delete an object, and then what it owns before it is gone; nothing happens where it is another by now."""
+        resource, key, options = await self._place(item)
+        # lightkube cannot say which one of the name is meant; the API server reads this from the query too.
+        params = {"propagationPolicy": "Foreground", "uid": item["metadata"]["uid"]}
+        try:
+            await self._client._client.request("delete", res=resource, name=key.name, params=params, **options)  # noqa: SLF001
+        except ApiError as error:
+            if error.status.code not in (_NOT_FOUND, _CONFLICT):
+                raise
+
+    async def suspend(self, item: Object) -> None:
+        """Suspend a Job: its pods end, and the Job stays."""
+        resource, key, options = await self._place(item)
+        body = {"metadata": {"uid": item["metadata"]["uid"]}, "spec": {"suspend": True}}
+        await self._client.patch(resource, key.name, body, patch_type=PatchType.MERGE, field_manager=HELM, **options)
 
     async def _resource(self, api_version: str, kind: str) -> Any:
         if (api_version, kind) not in self._resources:

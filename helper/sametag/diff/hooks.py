@@ -1,16 +1,14 @@
-"""The Jobs that Helm runs as steps of a release of their own, such as a migration of a database."""
+"""Which hooks a change of a release would run, and which a rollback does not undo: a migration of a database, say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sametag.release import Revision
-
-# What runs to completion; the ServiceAccount or the ConfigMap that comes with it does not.
-_RUN = ("Job", "Pod")
+    from sametag.release import Hook, Revision
 
 _UPGRADE = ("pre-install", "post-install", "pre-upgrade", "post-upgrade")
 
@@ -22,39 +20,22 @@ EVENTS = {
 }
 
 
-class Hook(NamedTuple):
-    """What Helm runs: its kind and name, and at which events."""
-
-    kind: str
-    name: str
-    events: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name} ({', '.join(self.events)})"
-
-
 def hooks(revision: Revision, events: Iterable[str]) -> list[Hook]:
     """Return what Helm runs for a revision at these events, in no order."""
-    wanted = set(events)
-    return [
-        Hook(hook["kind"], hook["name"], at)
-        for hook in revision.record.get("hooks") or ()
-        if hook["kind"] in _RUN and (at := tuple(event for event in hook["events"] if event in wanted))
-    ]
+    events = tuple(events)
+    return [replace(hook, events=at) for hook in revision.hooks if hook.runs and (at := hook.at(events))]
 
 
-def crossed(history: Sequence[Revision], to: Revision) -> dict[Hook, list[int]]:
-    """Return what ran with the revisions after `to`, which going back to it does not undo, with their numbers.
+def crossed(history: Sequence[Revision], to: Revision) -> dict[str, list[Revision]]:
+    """Return the hooks that did their work in revisions after `to`, which going back to it does not undo.
 
-    A revision that a rollback made has a copy of the hooks that ran before it, and none of them ran again.
+    A revision that failed later counts: its migration ran. One that Helm did not run, or that failed, does not.
     """
-    found: dict[Hook, list[int]] = {}
+    found: dict[str, list[Revision]] = {}
     for revision in history:
-        if revision.number > to.number and not _made_by_rollback(revision):
-            for hook in hooks(revision, _UPGRADE):
-                found.setdefault(hook, []).append(revision.number)
+        if revision.number <= to.number or revision.made_by_rollback:
+            continue
+        for hook in revision.hooks:
+            if hook.runs and hook.succeeded and hook.at(_UPGRADE) and revision.ran(hook):
+                found.setdefault(str(hook), []).append(revision)
     return found
-
-
-def _made_by_rollback(revision: Revision) -> bool:
-    return revision.description.startswith("Rollback ")

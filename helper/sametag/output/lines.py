@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
+from sametag.errors import InterruptedByUserError
 from sametag.output.plans import plan_lines
 from sametag.output.summary import Summary
 from sametag.output.words import evidence_lines, outcome_line, tag_of
@@ -64,7 +65,7 @@ class ProgressLines:
     def end(self, end: End) -> None:
         """Write the result, or where it failed and what runs now."""
         if end.error:
-            for line in self._summary.lines():
+            for line in self._summary.lines(each=isinstance(end.error, InterruptedByUserError)):
                 self._write(line)
         else:
             self._result(result_line(end))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
+from sametag.errors import InterruptedByUserError
 from sametag.output.frame import Moment, frame
 from sametag.output.lines import result_line
 from sametag.output.plans import plan_lines
@@ -95,6 +96,7 @@ class Live:
         """Leave the last picture, and write the result, or where it failed and what runs now."""
         self._leave()
         if end.error:
-            self._print([Text(line) for line in self._summary.lines()])
+            each = isinstance(end.error, InterruptedByUserError)
+            self._print([Text(line) for line in self._summary.lines(each=each)])
         else:
             self._result(result_line(end))

@@ -28,14 +28,18 @@ class Summary:
         elif isinstance(event, Progress):
             self._now = event.states
 
-    def lines(self) -> Iterator[str]:
-        """Yield nothing where no rollout had begun."""
+    def lines(self, *, each: bool = False) -> Iterator[str]:
+        """Yield nothing where no rollout had begun.
+
+        Args:
+            each: Whether every service gets a line of its own, and not only those that are alike.
+        """
         if self._failed:
             yield "what failed:"
             yield from _failures(self._failed)
         if self._now is not None:
             yield "what runs now:"
-            yield from running(self._now)
+            yield from running(self._now, each=each)
 
 
 def _failures(failed: list[Evidence]) -> Iterator[str]:
@@ -48,8 +52,8 @@ def _failures(failed: list[Evidence]) -> Iterator[str]:
         yield f"  {service}: {place}{': ' if place else ''}{plain(reason)}"
 
 
-def running(states: tuple[ServiceState, ...]) -> Iterator[str]:
-    """Yield one line for the services that are alike."""
+def running(states: tuple[ServiceState, ...], *, each: bool = False) -> Iterator[str]:
+    """Yield one line for the services that are alike, or for each."""
     if not states:
         yield "  nothing"
     alike: dict[str, list[str]] = {}
@@ -57,5 +61,8 @@ def running(states: tuple[ServiceState, ...]) -> Iterator[str]:
         tags = ", ".join(state.tags) or "no pod"
         word = "ready" if state.complete else f"{state.ready} of {state.desired} ready"
         alike.setdefault(f"{tags}, {word}", []).append(state.name)
+    if each:
+        yield from (f"  {name}: {words}" for words, of in alike.items() for name in of)
+        return
     for words, of in alike.items():
         yield f"  {services(len(of))} on {words}: {names(of)}"

@@ -1,5 +1,6 @@
 """The revisions of a release (`storage`), and Helm, which changes them (`helm`; pyhelm3 is slow to import)."""
 
+from sametag.release.hook import Hook
 from sametag.release.note import Note, author
 from sametag.release.recorded import write_chart
 from sametag.release.revision import Revision
@@ -7,6 +8,7 @@ from sametag.release.storage import describe, remove, renewed, revisions, stored
 from sametag.release.target import current, expendable, forgotten, last_good, rollback_target
 
 __all__ = [
+    "Hook",
     "Note",
     "Revision",
     "author",

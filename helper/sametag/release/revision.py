@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from sametag.release.hook import Hook, hooks_of
 from sametag.release.note import LEFT, Note, parse
 
 # Helm is at work, or died while it was: it refuses every change until the state is cleared.
@@ -137,6 +138,20 @@ class Revision:
     def layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The user's values, and the chart's defaults."""
         return self.values, self.record["chart"].get("values") or {}
+
+    @cached_property
+    def hooks(self) -> list[Hook]:
+        """The hooks, whether Helm has run them or not."""
+        return hooks_of(self.record)
+
+    def ran(self, hook: Hook) -> bool:
+        """Whether one of its hooks ran in it: a rollback copies those of the revision that it goes back to."""
+        return hook.began is not None and hook.began >= self.updated
+
+    @property
+    def made_by_rollback(self) -> bool:
+        """Whether a rollback made it."""
+        return self.description.startswith(("Rollback ", f"{LEFT}pending-rollback"))
 
     @property
     def server_side(self) -> bool:

@@ -1,0 +1,68 @@
+"""A command that is told to end in the middle, by Ctrl-C say: nothing goes on, and the way back is said."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sametag import release as helm_release
+from sametag.cluster import patiently, to_its_end
+from sametag.deploy.events import Progress
+from sametag.deploy.hints import command, rollback_to
+from sametag.deploy.run import members_of
+from sametag.errors import InterruptedByUserError
+from sametag.rollout import snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sametag.deploy.run import Deployment
+    from sametag.release import Revision
+
+
+@dataclass(slots=True)
+class Way:
+    """Where an interrupted command leads: `back` is the revision to go to; None where that is the last good one."""
+
+    back: Revision | None = None
+
+
+@asynccontextmanager
+async def interruption(deployment: Deployment) -> AsyncIterator[Way]:
+    """End what an interrupted block has begun, and say what runs now.
+
+    Raises:
+        InterruptedByUserError: The block was cancelled; the remedy is the command that goes back.
+    """
+    way, before = Way(), {revision.number for revision in deployment.history}
+    try:
+        yield way
+    except asyncio.CancelledError:
+        if deployment.lock and deployment.lock.lost:
+            raise
+        told: list[InterruptedByUserError] = []
+
+        async def end() -> None:
+            told.append(await _end(deployment, way, before))
+
+        await to_its_end(end())
+        raise told[0] from None
+
+
+async def _end(deployment: Deployment, way: Way, before: set[int]) -> InterruptedByUserError:
+    history, request = deployment.history, deployment.request
+    if not history or history[-1].number in before:
+        return InterruptedByUserError("interrupted: nothing was changed")
+    await deployment.leftovers.end_failed()
+    members = members_of(history[-1], request.release, deployment.namespace)
+    states = [state for state in await patiently(lambda: snapshot(deployment.client, members)) if not state.extra]
+    request.report(Progress(tuple(states), deployment.before, time.monotonic() - deployment.began))
+    good = way.back or helm_release.last_good(history)
+    if good:
+        remedy = f"{rollback_to(request, good)} brings every service to {good.tag or good}"
+    else:
+        remedy = f"{command(request, 'uninstall')} removes it"
+    return InterruptedByUserError(f"interrupted: {history[-1]} is {history[-1].status}", remedy)
