@@ -12,6 +12,7 @@ import os
 import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,7 @@ from sametag.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+    from datetime import datetime
 
 # client-go resolves these relative to the file that holds them.
 _PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -208,6 +210,20 @@ async def connect_plainly(target: Target) -> AsyncIterator[httpx2.AsyncClient]:
     with refusals(config.cluster.server):
         async with client_adapter.AsyncClient(config, settings) as client:
             yield client
+
+
+async def now(target: Target) -> datetime:
+    """Return what time it is by the API server's clock, to the second: ours may be wrong.
+
+    Raises:
+        ClusterError: As `connect`; or it does not say.
+    """
+    async with connect_plainly(target) as client:
+        said = (await client.get("/version")).headers.get("Date", "")
+    try:
+        return parsedate_to_datetime(said)
+    except ValueError:
+        raise ClusterError(f"the API server does not say what time it is: {said!r}") from None
 
 
 def _reachable(target: Target) -> tuple[SingleConfig, str | None]:

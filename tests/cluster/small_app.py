@@ -217,7 +217,9 @@ class App:
         self.wait_for_revision(process, self._helms_revisions()[-1][0] + 1)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for child in children:
-            os.kill(int(child), signal.SIGKILL)
+            # The other one is the watchdog, which is Python.
+            if "python" not in Path(f"/proc/{child}/comm").read_text():
+                os.kill(int(child), signal.SIGKILL)
 
     def ask(self, verb: str) -> tuple[int, Any]:
         """Return exit code and document of a command that only asks."""

@@ -82,7 +82,7 @@ def test_a_live_deployer_cannot_be_unlocked_and_stops_when_it_is_taken_over(
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
     wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
-    assert lease(kubectl, namespace)["metadata"]["annotations"] == {"sametag/tag": NEW}
+    assert lease(kubectl, namespace)["metadata"]["annotations"] == {"sametag/tag": NEW, "sametag/revision": "2"}
 
     ran = run("sametag", "unlock", NAME, *where, "--timeout", "1s")
     assert (ran.code, f"for tag {NEW}" in ran.stderr) == (7, True)

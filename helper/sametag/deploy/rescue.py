@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sametag import release as helm_release
 from sametag.cluster import connect
+from sametag.cluster import now as servers_time
 from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.run import members_of
 from sametag.deploy.session import died, locked, mark_failed
@@ -59,7 +60,7 @@ async def unlock(request: Request) -> Unlocked:
         if newest.pending:
             dead = died(lock, newest)
             if dead is None:
-                _refuse_young(request, newest)
+                await _refuse_young(request, newest)
             newest = await mark_failed(client, newest, dead.who if dead else "")
             history = [*history[:-1], newest]
         await Leftovers(client, request, history).end_failed()
@@ -68,8 +69,9 @@ async def unlock(request: Request) -> Unlocked:
         return Unlocked(was, newest, tuple(services), helm_release.last_good(history))
 
 
-def _refuse_young(request: Request, newest: Revision) -> None:
-    age = datetime.now(UTC) - newest.since
+async def _refuse_young(request: Request, newest: Revision) -> None:
+    """Refuse to call a Helm dead that may be at work, by the API server's clock alone."""
+    age = await servers_time(request.target) - (newest.written or newest.since)
     left = timedelta(seconds=seconds(request.options.timeout)) - age
     if left > timedelta(0):
         raise LockedError(

@@ -157,6 +157,8 @@ class Deployment:
 
     async def remove(self, *, keep_history: bool) -> None:
         """Run `helm uninstall`, and wait until the objects are gone."""
+        if self.lock and self.history:
+            await self.lock.tell("", self.history[-1].number)
         where = {"namespace": self.namespace, "timeout": self.request.options.timeout}
         await self.helm.uninstall(self.name, **where, keep_history=keep_history, wait=True)
         self._is_gone(gone=not keep_history)
@@ -239,7 +241,7 @@ class Deployment:
 
     async def _start(self, action: str, tag: str) -> None:
         if self.lock:
-            await self.lock.tell(tag)
+            await self.lock.tell(tag, self.history[-1].number + 1 if self.history else 1)
         self.request.report(Start(action, self.name, self.namespace, tag))
 
     @property

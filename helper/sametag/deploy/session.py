@@ -22,6 +22,7 @@ from sametag.errors import ClusterError, LockedError, UsageError
 from sametag.release import Note, Revision, author, note
 from sametag.release.duration import seconds
 from sametag.release.helm import HelmCommand
+from sametag.release.leash import leash
 from sametag.release.lock import Holder, Lock, hold
 from sametag.rollout import digests_of
 
@@ -51,7 +52,7 @@ async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Depl
     if len(request.options.description) > note.REASON_LIMIT:
         raise UsageError(f"the description is longer than {note.REASON_LIMIT} characters")
     helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
-    async with helm.telling_its_version(), connect(request.target) as client, locked(client, request) as lock:
+    async with helm.telling_its_version(), connect(request.target) as client, locked(client, request, helm) as lock:
         history = await helm_release.revisions(client, request.release)
         # Begun while all else is asked: it takes as long as that.
         now = members_of(history[-1] if history else None, request.release, request.target.resolved_namespace)
@@ -71,16 +72,20 @@ async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Depl
 
 
 @asynccontextmanager
-async def locked(client: AsyncClient, request: Request, *, from_the_dead: bool = False) -> AsyncIterator[Lock | None]:
+async def locked(
+    client: AsyncClient, request: Request, helm: HelmCommand | None = None, *, from_the_dead: bool = False
+) -> AsyncIterator[Lock | None]:
     """Hold the release's lock while the block runs; a dry run, and a user who may not use Leases, do without.
 
     Args:
         client: Of the cluster.
         request: What is to be done, and how long a lock is waited for.
+        helm: Is at work only while the lock is held, and while we are.
         from_the_dead: Whether not to wait for a holder that is seen to live.
 
     Raises:
         LockedError: Another holds it for longer than `lock_timeout`, or took it over.
+        ClusterError: It is gone, and cannot be taken again.
     """
     if request.options.dry_run:
         yield None
@@ -88,8 +93,11 @@ async def locked(client: AsyncClient, request: Request, *, from_the_dead: bool =
     lock = Lock(client, request.release, author())
     try:
         if await _acquired(lock, client, request, from_the_dead=from_the_dead):
-            async with hold(lock):
-                yield lock
+            with leash() as watchdog:
+                if helm:
+                    helm.lock, helm.leash = lock, watchdog
+                async with hold(lock, watchdog):
+                    yield lock
         else:
             yield None
     finally:
@@ -159,7 +167,7 @@ def died(lock: Lock | None, pending: Revision) -> Holder | None:
     Certain: they held this lock when they made it, and it had run out when we took it. Their Helm ended with them.
     """
     dead = lock and lock.dead
-    return dead if dead and dead.was_at_work(pending.since) else None
+    return dead if dead and dead.made(pending) else None
 
 
 async def mark_failed(client: AsyncClient, revision: Revision, who: str) -> Revision:

@@ -27,9 +27,11 @@ from sametag.release.revision import Revision
 from sametag.values import to_helm
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from sametag.cluster import Target
+    from sametag.release.leash import Leash
+    from sametag.release.lock import Lock
 
 #: The oldest Helm that the chart's schema and sametag's flags work with.
 OLDEST = semver.Version(3, 12, 0)
@@ -41,6 +43,8 @@ _REMEDY_INSTALL = f"install Helm {OLDEST} or newer: https://helm.sh/docs/intro/i
 # How long Helm gets to write its state down before the next, harder signal. An upgrade handles SIGINT by marking the
 # revision as failed; SIGTERM and SIGKILL leave it pending.
 _LADDER = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+# Another client may be at work already. A Helm that is stopped does not go on before it is killed.
+_LADDER_OF_THE_LOST = ((signal.SIGINT, 3.0), (signal.SIGKILL, 5.0))
 
 
 #: Helm 4 asks for the ReplicaSets and pods of a Deployment at each of its changes. At client-go's 5 requests a second
@@ -91,6 +95,9 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         )
         self._warn = warn
         self._asked: asyncio.Task[semver.Version] | None = None
+        #: What Helm ends with, and is stopped with; None where there is no lock.
+        self.lock: Lock | None = None
+        self.leash: Leash | None = None
 
     @contextlib.asynccontextmanager
     async def telling_its_version(self) -> AsyncIterator[None]:
@@ -157,11 +164,12 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             process_group=0,
             preexec_fn=_end_with_us,
         )
-        try:
-            stdout, stderr = await process.communicate(input)
-        except asyncio.CancelledError:
-            await _end(process)
-            raise
+        with self.leash.on(process.pid) if self.leash else contextlib.nullcontext():
+            try:
+                stdout, stderr = await process.communicate(input)
+            except asyncio.CancelledError:
+                await _end(process, _LADDER_OF_THE_LOST if self.lock and self.lock.lost else _LADDER)
+                raise
         text = stderr.decode(errors="replace")
         if process.returncode is not None and process.returncode < 0:
             raise KilledError(f"helm was killed by {signal.Signals(-process.returncode).name}")
@@ -218,9 +226,9 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
 
 
 def _end_with_us() -> None:
-    """Have the kernel kill Helm when we are killed, so that a lock that has run out means that nobody is at work.
+    """Have the kernel kill Helm when we are killed; where it cannot, or is too late, the watchdog does.
 
-    Source: prctl(2), PR_SET_PDEATHSIG. Other systems than Linux have no such thing.
+    Source: prctl(2), PR_SET_PDEATHSIG
     """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -230,9 +238,9 @@ def _chart_in(folder: str) -> Path:
     return next(Path(folder).glob("*/Chart.yaml")).parent
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, ladder: Iterable[tuple[signal.Signals, float]]) -> None:
     """End Helm's process group, and wait until it is gone."""
-    for number, grace in _LADDER:
+    for number, grace in ladder:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(TimeoutError):

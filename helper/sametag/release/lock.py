@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,23 +22,33 @@ from lightkube.models.coordination_v1 import LeaseSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.coordination_v1 import Lease
 
-from sametag.errors import LockedError
+from sametag.errors import ClusterError, LockedError
+from sametag.release.leash import BEAT, elapsed
+from sametag.release.revision import written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from lightkube import AsyncClient
 
+    from sametag.errors import SametagError
+    from sametag.release.leash import Leash
+    from sametag.release.revision import Revision
+
 _DURATION = 15  # seconds, as long as client-go's
 _RENEW = 5.0
 _POLL = 1.0
+_ANSWER = 5.0  # the client itself waits for longer than the lease lasts
 
-# No clock of a machine that can log in to a cluster is wrong by that much: its holder died long ago.
-_LONG_AGO = timedelta(minutes=5)
+# An API server that starts refuses what it allows a moment later; credentials from a plugin are renewed meanwhile.
+_REFUSED = 6.0
 
-_TAG = "sametag/tag"
+# How long a Helm that is to begin waits for an API server that is away.
+_AWAY = 120.0
 
-_NOT_FOUND, _CONFLICT = 404, 409
+_TAG, _REVISION = "sametag/tag", "sametag/revision"
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +59,26 @@ class Holder:
         who: As `note.author` names them.
         tag: What they deploy; empty where they have not said yet.
         since: When they took it, by their clock.
-        renewed: When they last said that they are alive, by their clock.
+        renewed: When they last said that they are alive, by their clock; each renewal has another time.
+        revision: The number of the revision that their Helm makes, or removes; 0 before it begins.
+        heard: When they last said that they are alive, by the API server's clock.
     """
 
     who: str
     tag: str
     since: datetime
     renewed: datetime
+    revision: int = 0
+    heard: datetime | None = field(default=None, compare=False)
 
-    def was_at_work(self, moment: datetime) -> bool:
-        """Whether they held the lease at this moment of their clock."""
-        return self.since - timedelta(seconds=1) <= moment <= self.renewed + timedelta(seconds=_DURATION)
+    def made(self, pending: Revision) -> bool:
+        """Whether their Helm has brought a revision into its status.
+
+        They said so before it began, and the API server took it before their lease had run out, both by its own clock.
+        """
+        if self.revision != pending.number or pending.written is None or self.heard is None:
+            return False
+        return pending.written <= self.heard + timedelta(seconds=_DURATION)
 
     def __str__(self) -> str:
         deploying = f" for tag {self.tag}" if self.tag else ""
@@ -69,22 +88,38 @@ class Holder:
 class Lock:
     """The lease of one release; see `hold`.
 
+    Args:
+        client: Of the cluster; its namespace is the release's.
+        release: The release's name.
+        who: As `note.author` names us.
+        now: What time it is, for others to read: nothing is decided by it.
+
     Attributes:
         dead: Whose lease had run out when this lock took it over; None where it was free.
-        lost: Who took this lock over while it was held; None while that has not happened.
+        lost: Why the lease is not ours any more; None while it is.
+        renewed: When the newest renewal that succeeded began, by `leash.elapsed`.
         obsolete: Whether there is no release any more, so that the lease goes too when it is given back.
     """
 
-    def __init__(self, client: AsyncClient, release: str, who: str) -> None:
+    def __init__(
+        self, client: AsyncClient, release: str, who: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._client = client
         self._name = f"sametag-{release}"
         self._release = release
         self._identity = f"{who}/{uuid.uuid4()}"
+        self._now = now
         self._lease: Lease | None = None
+        self._transitions = 0
+        self._said = datetime.fromtimestamp(0, UTC)
         self._tag = ""
+        self._revision = 0
         self._asked = False
+        self._alone = asyncio.Lock()
+        self._refused_since: float | None = None
         self.dead: Holder | None = None
-        self.lost: Holder | None = None
+        self.lost: SametagError | None = None
+        self.renewed = 0.0
         self.obsolete = False
 
     async def acquire(self, seconds: float, report: Callable[[str], None], *, from_the_dead: bool = False) -> None:
@@ -128,21 +163,26 @@ class Lock:
     async def _take(self, found: Lease | None) -> bool:
         """Write ourselves into the lease that was read, or a new one; False where another was faster."""
         self._asked = True
-        now = _now()
         lease = found or Lease()
         changes = (lease.spec and lease.spec.leaseTransitions) or 0
         lease.spec = LeaseSpec(
-            acquireTime=now,
+            acquireTime=self._time(),
             holderIdentity=self._identity,
             leaseDurationSeconds=_DURATION,
             leaseTransitions=changes + 1,
-            renewTime=now,
         )
-        return await self._write(lease)
+        if not await self._write(lease):
+            return False
+        self._transitions = changes + 1
+        return True
 
     async def _write(self, lease: Lease) -> bool:
+        began = elapsed()
         meta = lease.metadata or ObjectMeta(name=self._name)
-        meta.annotations, lease.metadata = {_TAG: self._tag}, meta
+        told = {_TAG: self._tag, _REVISION: str(self._revision or "")}
+        meta.annotations, lease.metadata = {key: value for key, value in told.items() if value}, meta
+        if lease.spec:
+            lease.spec.renewTime = self._time()
         exists = meta.resourceVersion is not None
         try:
             self._lease = await (self._client.replace if exists else self._client.create)(lease)
@@ -150,39 +190,96 @@ class Lock:
             if error.status.code == _CONFLICT or (exists and error.status.code == _NOT_FOUND):
                 return False
             raise
+        self.renewed = began
         return True
 
-    async def tell(self, tag: str) -> None:
-        """Say in the lease which tag is deployed, at the next renewal if not now."""
-        self._tag = tag
+    def _time(self) -> datetime:
+        """Return the time, later than the one before: who watches sees a renewal also when our clock stands still.
+
+        The API server refuses a MicroTime without a fraction, which is how a round one is written.
+        """
+        later = max(self._now(), self._said + timedelta(microseconds=1))
+        self._said = later.replace(microsecond=later.microsecond or 1)
+        return self._said
+
+    async def tell(self, tag: str, revision: int) -> None:
+        """Say in the lease what is done next, and make sure that it is ours: called before Helm begins.
+
+        Args:
+            tag: What is deployed; empty where the release is removed.
+            revision: The number of the revision that Helm will make, or remove.
+
+        Raises:
+            SametagError: It is lost.
+        """
+        self._tag, self._revision = tag, revision
+        until = time.monotonic() + _AWAY
         await self._try_to_renew()
+        while self.lost is None and elapsed() - self.renewed > _DURATION and time.monotonic() < until:
+            await asyncio.sleep(_POLL)
+            await self._try_to_renew()
+        if self.lost:
+            raise self.lost
 
     async def keep(self, lost: Callable[[], object]) -> None:
-        """Renew the lease until cancelled; call `lost`, once, when another has taken it over.
+        """Renew the lease until cancelled; call `lost`, once, when it is not ours any more.
 
         A renewal that fails is tried again, for however long the API server is away: nobody else can take the lease in
         that time either.
         """
         while self.lost is None:
-            await asyncio.sleep(_RENEW)
-            await self._try_to_renew()
+            await asyncio.sleep(min(_POLL, _RENEW))
+            if elapsed() - self.renewed >= _RENEW:
+                await self._try_to_renew()
         lost()
 
     async def _try_to_renew(self) -> None:
-        with contextlib.suppress(ApiError, httpx2.TransportError, TimeoutError):
-            async with asyncio.timeout(_RENEW):  # the client itself waits for longer than the lease lasts
+        try:
+            async with self._alone, asyncio.timeout(_ANSWER):
                 await self._renew()
+        except ApiError as error:
+            self._refused(error)
+        except (httpx2.TransportError, TimeoutError):
+            return
+        else:
+            self._refused_since = None
+
+    def _refused(self, error: ApiError) -> None:
+        """Decide what a refusal means: the API server answers, so that others can take the lease."""
+        code, message = error.status.code, error.status.message or ""
+        if code == _NOT_FOUND or (code == _FORBIDDEN and "being terminated" in message):
+            self.lost = ClusterError(f"the lock is gone, and cannot be taken again: {message}", self._what_now())
+        elif code in (_UNAUTHORIZED, _FORBIDDEN):
+            now = time.monotonic()
+            self._refused_since = self._refused_since or now
+            if now - self._refused_since >= _REFUSED:
+                what = "the credentials are not accepted any more" if code == _UNAUTHORIZED else "the right is gone"
+                self.lost = ClusterError(
+                    f"the lock could not be renewed, and Helm was ended: {what}: {message}", self._what_now()
+                )
+
+    def _what_now(self) -> str:
+        return f"sametag status {self._release} says what runs now"
 
     async def _renew(self) -> None:
-        if self._lease is None or self._lease.spec is None or self.lost:
+        if self._lease is None or self.lost or await self._write(self._lease):
             return
-        self._lease.spec.renewTime = _now()
-        if not await self._write(self._lease):
-            found = await self._read()
-            if found is None or not self._is_ours(found):
-                self.lost = (found and _holder(found)) or Holder("somebody", "", _now(), _now())
-            else:
-                self._lease = found
+        found = await self._read()
+        holder = _holder(found) if found else None
+        if found and self._is_ours(found):
+            self._lease = found
+        elif holder:
+            self.lost = self._taken_over(str(holder))
+        elif found and found.spec and found.spec.leaseTransitions != self._transitions:
+            self.lost = self._taken_over("another client, which has ended since")
+        else:
+            await self._take(found)
+
+    def _taken_over(self, by: str) -> LockedError:
+        return LockedError(
+            f"the lock was taken over by {by}; this client has stopped, and its Helm with it",
+            f"sametag history {self._release} says what became of its work",
+        )
 
     def _is_ours(self, lease: Lease) -> bool:
         return lease.spec is not None and lease.spec.holderIdentity == self._identity
@@ -192,9 +289,9 @@ class Lock:
 
         A write of ours that was cut off has been done all the same, at times: then the lease has to be read again.
         """
-        if not self._asked or self.lost:
+        if not self._asked:
             return
-        self._tag = ""
+        self._tag, self._revision = "", 0
         if (await self._free(self._lease) or await self._free(await self._read())) and self.obsolete:
             await self._client.delete(Lease, self._name)
 
@@ -227,13 +324,7 @@ class _Watched:
         if holder != self._seen:
             self.lives = self._seen is not None
             self._seen, self._since = holder, now
-        return now - self._since >= _DURATION or datetime.now(UTC) - holder.renewed > _LONG_AGO
-
-
-def _now() -> datetime:
-    """Return the time; the API server refuses a MicroTime without a fraction, which is how a round one is written."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond or 1)
+        return now - self._since >= _DURATION
 
 
 def _holder(lease: Lease) -> Holder | None:
@@ -243,30 +334,46 @@ def _holder(lease: Lease) -> Holder | None:
         return None
     renewed = spec.renewTime or datetime.fromtimestamp(0, UTC)
     who = spec.holderIdentity.rpartition("/")[0] or spec.holderIdentity
-    return Holder(who, annotations.get(_TAG, ""), spec.acquireTime or renewed, renewed)
+    number = annotations.get(_REVISION, "")
+    return Holder(
+        who,
+        annotations.get(_TAG, ""),
+        spec.acquireTime or renewed,
+        renewed,
+        int(number) if number.isascii() and number.isdigit() else 0,
+        written(lease.metadata),
+    )
 
 
 @contextlib.asynccontextmanager
-async def hold(lock: Lock) -> AsyncIterator[None]:
+async def hold(lock: Lock, leash: Leash) -> AsyncIterator[None]:
     """Renew an acquired lease while the block runs.
 
+    Args:
+        lock: That of the release.
+        leash: Is told that we are at work.
+
     Raises:
-        LockedError: Another took it over; the block was cancelled.
+        SametagError: The lease was lost; the block was cancelled.
     """
     task = asyncio.current_task()
     if task is None:
         raise AssertionError  # a coroutine runs in a task
-    keeping = asyncio.create_task(lock.keep(task.cancel))
+    beside = [asyncio.create_task(lock.keep(task.cancel)), asyncio.create_task(_beat(lock, leash))]
     try:
         yield
     except asyncio.CancelledError:
         if lock.lost is None:
             raise
         task.uncancel()
-        raise LockedError(
-            f"the lock was taken over by {lock.lost}: this client was not heard of for too long, and stopped",
-            "sametag history says what became of its work",
-        ) from None
+        raise lock.lost from None
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        for one in beside:
+            one.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _beat(lock: Lock, leash: Leash) -> None:
+    while lock.lost is None:
+        leash.beat(lock.renewed)
+        await asyncio.sleep(BEAT)

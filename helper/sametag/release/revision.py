@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sametag.release.hook import Hook, hooks_of
 from sametag.release.note import LEFT, Note, parse
+
+if TYPE_CHECKING:
+    from lightkube.models.meta_v1 import ObjectMeta
 
 # Helm is at work, or died while it was: it refuses every change until the state is cleared.
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
@@ -17,6 +20,14 @@ _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstall
 # A failed revision stays failed, but for one: a first install that failed is superseded by the upgrade that succeeds.
 _WAS_DEPLOYED = ("deployed", "superseded")
 _HAD_FAILED = re.compile(r'(Release|Upgrade|Rollback) "[^"]*" failed: |' + re.escape(LEFT))
+
+
+def written(meta: ObjectMeta | None) -> datetime | None:
+    """Return when an object was last written, by the API server's clock; None where that is not known."""
+    if meta is None:
+        return None
+    times = [meta.creationTimestamp, *(entry.time for entry in meta.managedFields or ())]
+    return max((time for time in times if time), default=None)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,11 @@ class Revision:
         """When it came into its status, with a time zone: a removal begins later than the deployment."""
         info = self.record["info"]
         return datetime.fromisoformat(info["deleted"]) if self.status.startswith("uninstall") else self.updated
+
+    @property
+    def written(self) -> datetime | None:
+        """When it was last written, by the API server's clock; None where that is not known."""
+        return written(self.stored.metadata) if self.stored else None
 
     def __str__(self) -> str:
         return f"revision {self.number} (tag {self.tag or self.digest or 'unknown'})"
