@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sametag.values import Path
 
 # What other tools, and older YAML, take for a boolean.
+_SHOWN = 120
 _YES, _NO = {"true", "yes", "on", "y"}, {"false", "no", "off", "n"}
 
 
@@ -57,19 +58,46 @@ def _as_list(value: Any) -> str | None:
 
 def _as_map(context: Context, path: Path, value: Any) -> str | None:
     if isinstance(value, list):
-        return _list_as_map(value)
+        return _list_as_map(path, value)
     return None if value is None or isinstance(value, dict) else _lone_as_map(context, path, value)
 
 
-def _list_as_map(value: list[Any]) -> str | None:
+def _list_as_map(path: Path, value: list[Any]) -> str | None:
     if value and all(isinstance(one, dict) and "name" in one for one in value):
-        return "write a map: each name as a key, without '- name:'"
+        named = {one["name"]: _entry(one) for one in value}
+        text = words.flow(named)
+        short = f"write {path[-1]}: {text}" if len(text) <= _SHOWN else None
+        return short or "write a map: each name as a key, without '- name:'"
+    if value and path[-1:] == ("ports",):
+        numbers = [one if isinstance(one, int) else _port_number(one) for one in value]
+        if all(numbers):
+            names = ["http", *(f"port-{number}" for number in numbers[1:])]
+            ports = {name: {"containerPort": number} for name, number in zip(names, numbers, strict=True)}
+            return f"write ports: {words.flow(ports)}"
+    if value and all(isinstance(one, str) and one.startswith("/") for one in value):
+        return f"write {path[-1]}: {words.flow({one: {} for one in value})}"
     if value and all(isinstance(one, str) and "=" in one for one in value):
-        name, _, text = value[0].partition("=")
-        return f"write a map: {name}: {text if re.fullmatch('[A-Za-z_-]+', text) else words.quoted(text)}"
+        entries = dict(one.split("=", 1) for one in value)
+        text = words.flow(entries)
+        return f"write {path[-1]}: {text}" if len(text) <= _SHOWN else f"write a map: {text[1:].partition(',')[0]}"
     if value and all(isinstance(one, dict) and len(one) == 1 for one in value):
         return "write a map: without '- ' before its keys"
     return None
+
+
+def _entry(entry: dict[str, Any]) -> Any:
+    """Return an entry of a list without its name; a variable is its value alone."""
+    rest = {key: inner for key, inner in entry.items() if key != "name"}
+    return rest["value"] if rest.keys() == {"value"} else rest
+
+
+def _port_number(port: Any) -> int | None:
+    """Return the containerPort of an entry of Kubernetes' list, or the last number of Compose's `80:8080`."""
+    if isinstance(port, dict):
+        number = port.get("containerPort")
+        return number if isinstance(number, int) else None
+    found = re.fullmatch("(?:[0-9.]+:)*([0-9]{1,5})(?:/tcp)?", port) if isinstance(port, str) else None
+    return int(found[1]) if found else None
 
 
 def _lone_as_map(context: Context, path: Path, value: Any) -> str | None:

@@ -33,7 +33,11 @@ def suggest(values: Values, shape: Shape, path: Path, valid: dict[str, list[Sche
         path: Where it is.
         valid: The keys that are valid beside it.
     """
+    from sametag.schema.answers import known_elsewhere
+
     place = Place(values, shape, path, valid)
+    if found := known_elsewhere(place):
+        return found
     certain = (same_letters, nearly, _inner_place, _outer_place, _open_place, _as_entry, joined, _beside)
     return next((found for search in (*certain, alike, same_content, alike_inside) if (found := search(place))), None)
 
@@ -126,7 +130,9 @@ def _is_entry(place: Place, schemas: list[Schema]) -> bool:
     if not isinstance(value, dict) or not value:
         return False
     entries = place.shape.flat(schema.get("additionalProperties") for schema in schemas)
-    return 2 * len(keys(entries).keys() & value.keys()) > len(value)
+    common = keys(entries).keys() & value.keys()
+    # Every chart's maps have these, whatever they are.
+    return 2 * len(common) > len(value) and not common <= {"enabled", "labels", "annotations", "name", "type"}
 
 
 def _belongs(place: Place, inner: Path) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sametag.values import Path, path_text
-from sametag.values.scalars import go_text
+from sametag.values.scalars import go_text, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +31,8 @@ _FORMATS = {
     "regex": "a regular expression",
     "uri": "a URI",
 }
+# Text that means itself in YAML, also between brackets.
+_UNQUOTED = "[A-Za-z0-9/_][A-Za-z0-9/._-]*"
 _SHOWN_TEXT = 60
 _SHOWN_OPTIONS = 8
 _SHOWN_NAMES = 3
@@ -71,6 +74,17 @@ def plain(value: Any) -> str:
 def quoted(text: str) -> str:
     """Quote a text, on one line and not too long."""
     return json.dumps(text if len(text) <= _SHOWN_TEXT else text[: _SHOWN_TEXT - 1] + "…", ensure_ascii=False)
+
+
+def flow(value: Any) -> str:
+    """Write a value as YAML on one line, with quotes where YAML needs them."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flow(key)}: {flow(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, str) and re.fullmatch(_UNQUOTED, value) and resolve(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def options(values: Sequence[Any]) -> str:
