@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rendering import Chart
 
 DATA = Path(__file__).parents[1] / "unit" / "data" / "helm-yaml-scalars.json"
-# Plain scalars alone: what is quoted, tagged, or a map or list is not changed on its way.
-WRITTEN = [case["yaml"] for case in json.loads(DATA.read_text()) if not re.match("[\"'!&{[|>]|.* #", case["yaml"])]
+# Plain scalars alone: what is quoted, tagged, or a map or list is not changed on its way. PyYAML reads no `=` and `<<`.
+NOT_PLAIN = "[\"'!&{[|>]|(=|<<)$|.* #"
+WRITTEN = [case["yaml"] for case in json.loads(DATA.read_text()) if not re.match(NOT_PLAIN, case["yaml"])]
 HEAD = 'image: {repository: registry.example.com/app, tag: "1"}\nservices:\n  web:\n    command: [web]\n'
 # Three of the settings whose scalars become text; each has a template of its own.
 SETTINGS = ("env", "podAnnotations", "config")
