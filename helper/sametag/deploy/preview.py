@@ -123,6 +123,16 @@ async def _take_over(deployment: Deployment, situation: diff.Situation, then: Re
         await deployment.look_anew()
 
 
+async def mend(deployment: Deployment, newest: Revision) -> None:
+    """Set right what Helm's client-side apply has lost of a manifest that it calls applied."""
+    situation = await patiently(
+        lambda: diff.look(deployment.client, deployment.name, newest, server_side=deployment.applies_server_side)
+    )
+    for key, item in (await diff.lost(situation)).items():
+        _warn(deployment, f"Helm has lost a part of {key}, which is set now")
+        await situation.api.set_right(situation.live[key], item)
+
+
 async def prove(deployment: Deployment, newest: Revision) -> None:
     """Say in what the objects are not what the newest revision says, although Helm is done."""
     situation = await diff.look(deployment.client, deployment.name, newest, server_side=deployment.applies_server_side)

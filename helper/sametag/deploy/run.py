@@ -19,7 +19,7 @@ from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.tags import defaults_of, refuse_untagged
 from sametag.deploy.watched import StuckError, Watch, Watched, watched
-from sametag.errors import HelmError, RolloutError, SametagError
+from sametag.errors import ClusterError, HelmError, RolloutError, SametagError
 from sametag.release import Note, note
 from sametag.release.duration import seconds
 from sametag.release.helm import HelmCommand, KilledError
@@ -110,6 +110,8 @@ class Deployment:
             async with watched(self.client, self.request, sight) as rollout:
                 self.before = rollout.before
                 revision = await self._helms_part(rollout, action, attempt)
+                if not self.applies_server_side:
+                    await self._mend(revision)
                 made = members_of(revision, self.name, self.namespace)
                 services = await rollout.settle(made, deadline - time.monotonic())
             await self._read_on(attempt)
@@ -146,6 +148,12 @@ class Deployment:
             raise StuckError(why, stuck.evidence) from error
         await self._read_on(attempt)
         return attempt.refuse_others(self.history)
+
+    async def _mend(self, made: Revision) -> None:
+        try:
+            await preview.mend(self, made)
+        except (ApiError, httpx2.TransportError, ClusterError) as error:
+            self._warn(f"whether every object is as {made} says could not be told: {error}")
 
     async def _read_on(self, attempt: Attempt) -> None:
         self.history = await patiently(lambda: helm_release.renewed(self.client, self.name, attempt.before))

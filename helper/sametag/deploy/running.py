@@ -58,8 +58,9 @@ class Status:
 
     @property
     def as_released(self) -> bool:
-        """Whether every pod is on the tag and runs the same image, and every object is as the release says."""
-        return not self.drift and self.on_tag and not self.pushed_over
+        """Whether every service has all its pods on the tag, of one image, and every object is as the release says."""
+        whole = all(state.complete for state in self.services)
+        return whole and self.on_tag and not self.drift and not self.pushed_over
 
     @property
     def on_tag(self) -> bool:

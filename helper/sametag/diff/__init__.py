@@ -1,10 +1,11 @@
 """What a change would do to the objects in the cluster, who changed them meanwhile, and who else deploys them."""
 
 from sametag.diff.compare import ABSENT
+from sametag.diff.drift import drift, lost
 from sametag.diff.fields import Owner
 from sametag.diff.hooks import EVENTS, crossed, hooks
 from sametag.diff.owners import GitOps, gitops
-from sametag.diff.plan import Change, ObjectDiff, Situation, changes, conflicts, drift, look, take_over
+from sametag.diff.plan import Change, ObjectDiff, Situation, changes, conflicts, look, take_over
 
 __all__ = [
     "ABSENT",
@@ -21,5 +22,6 @@ __all__ = [
     "gitops",
     "hooks",
     "look",
+    "lost",
     "take_over",
 ]

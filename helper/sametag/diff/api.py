@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from lightkube import ApiError
@@ -13,6 +14,7 @@ from lightkube.core.resource import NamespacedResource, api_info
 from lightkube.generic_resource import GenericGlobalResource, GenericNamespacedResource, create_api_info
 from lightkube.types import PatchType
 
+from sametag.cluster import is_transient
 from sametag.diff.fields import HELM
 from sametag.diff.objects import Key, key_of, keyed, merge_key
 from sametag.errors import ClusterError
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _NOT_FOUND, _CONFLICT = 404, 409
+
+_MAY_NOT = (401, 403)
 
 # Requests at once: enough to hide the way to the API server, too few to trouble it.
 _AT_ONCE = 8
@@ -150,8 +154,59 @@ class Api:
         )
         return dict(zip(targets, after, strict=True))
 
+    async def applied(self, targets: Mapping[Key, Object]) -> dict[Key, Object | None]:
+        """Return what each object would be with all that its target says; None where the API server refuses that.
+
+        It is a dry run of server-side apply, with the server's defaults and its admission.
+
+        Raises:
+            ApiError: It may not be asked.
+        """
+        after = await self._together(self._unless_refused(self._apply(item)) for item in targets.values())
+        return dict(zip(targets, after, strict=True))
+
+    async def _apply(self, target: Object) -> Object:
+        resource, key, options = await self._place(target)
+        body = self.as_helm_sends_it(target)
+        words = {"field_manager": HELM, "force": True, "dry_run": True, **options}
+        return dict(await self._client.patch(resource, key.name, body, patch_type=PatchType.APPLY, **words))
+
+    async def made(self, targets: Mapping[Key, Object]) -> dict[Key, Object]:
+        """Return what each object would be if it were made now: admission may change only what is made.
+
+        It is a dry run under another name; what the API server refuses, a port that is taken say, is left out.
+
+        Raises:
+            ApiError: It may not be asked.
+        """
+        after = await self._together(self._unless_refused(self._make(item)) for item in targets.values())
+        return {key: item for key, item in zip(targets, after, strict=True) if item is not None}
+
+    async def _make(self, target: Object) -> Object:
+        resource, _, options = await self._place(target)
+        item = self.as_helm_sends_it(target)
+        named = {**item, "metadata": {**item["metadata"], "name": f"sametag-{uuid.uuid4().hex[:8]}"}}
+        return dict(await self._client.create(resource(named), field_manager=HELM, dry_run=True, **options))
+
+    async def _unless_refused(self, asked: Awaitable[Object]) -> Object | None:
+        try:
+            return await asked
+        except ApiError as error:
+            if error.status.code in _MAY_NOT or is_transient(error):
+                raise
+            return None
+
+    async def set_right(self, live: Object, after: Object) -> None:
+        """Give an object what another state of it has, its lists whole, unless somebody changed it meanwhile."""
+        resource, key, options = await self._place(live)
+        content = {
+            name: value for name, value in after.items() if name not in ("apiVersion", "kind", "metadata", "status")
+        }
+        body = {**content, "metadata": {"resourceVersion": live["metadata"]["resourceVersion"]}}
+        await self._client.patch(resource, key.name, body, patch_type=PatchType.MERGE, field_manager=HELM, **options)
+
     async def _rehearse(self, target: Object, live: Object | None, before: Object | None) -> Object:
-        target = self._as_helm_sends_it(target)
+        target = self.as_helm_sends_it(target)
         patch, body = PatchType.APPLY, target
         if live is not None and not self.server_side:
             known = _known(target["apiVersion"], target["kind"]) is not None
@@ -164,7 +219,7 @@ class Api:
             )
         )
 
-    def _as_helm_sends_it(self, item: Object) -> Object:
+    def as_helm_sends_it(self, item: Object) -> Object:
         """Add what Helm adds to every object. Source: helm.sh/helm/v4/pkg/action/validate.go, setMetadataVisitor."""
         metadata = item["metadata"]
         labels = {**(metadata.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}

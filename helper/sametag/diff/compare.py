@@ -101,6 +101,32 @@ def _partner(item: Any, number: int, others: Any) -> Any:
     return others[number] if number < len(others) else None
 
 
+def lacking(wanted: Any, there: Any, field: str = "") -> bool:
+    """Whether something lacks what it should have, as it is written: `1` and `1000m` are two things here.
+
+    Args:
+        wanted: What a manifest says; what it does not mention may be anything.
+        there: What is there; None where nothing is.
+        field: The name of what is compared.
+    """
+    if isinstance(wanted, dict):
+        return not isinstance(there, dict) or any(lacking(value, there.get(key), key) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return not isinstance(there, list) or _list_lacks(wanted, there, field)
+    if wanted is None or wanted is there:
+        return False
+    return there is None or isinstance(wanted, bool) or str(wanted) != str(there)
+
+
+def _list_lacks(wanted: list[Any], there: list[Any], field: str) -> bool:
+    key = merge_key(field, [*wanted, *there])
+    if key is None:
+        pairs = zip(wanted, there, strict=False)
+        return len(wanted) != len(there) or any(lacking(*pair) for pair in pairs)
+    items = keyed(field, there, key)
+    return any(lacking(item, items.get(part)) for part, item in keyed(field, wanted, key).items())
+
+
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
     """Yield what differs, in the order of the new state; what comes or goes as a whole is one difference."""
     if (maps := _maps(old, new, path)) is not None:

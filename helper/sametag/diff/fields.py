@@ -7,6 +7,7 @@ sigs.k8s.io/structured-merge-diff
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,11 @@ HELM = "helm"
 
 # kubectl, kubectl-set, kubectl-edit, …: changed by a person's hand, not by a controller that will do it again.
 _BY_HAND = "kubectl"
+
+# They change what is theirs, and will do it again. Argo CD and Flux are none of them: they deploy what they find in a
+# repository, over what Helm has deployed.
+_CONTROLLER = re.compile(r"controller|operator|autoscaler|injector|webhook|^keda|^vpa")
+_GITOPS = re.compile(r"^(argocd|kustomize|helm|flux)")
 
 # Where the manifest has no number of replicas, it is an autoscaler's or a person's to set; taken out, it would be one.
 # Where the manifest has it, Helm sets it.
@@ -59,6 +65,11 @@ def owner_of(item: Object, path: Path) -> Owner | None:
             time = entry.get("time")
             return Owner(entry["manager"], datetime.fromisoformat(time) if time else None)
     return None
+
+
+def is_controller(manager: str) -> bool:
+    """Whether a manager is a controller, to which the fields belong that it sets."""
+    return bool(_CONTROLLER.search(manager)) and not _GITOPS.search(manager)
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -135,22 +135,10 @@ async def conflicts(situation: Situation, then: Revision) -> tuple[ObjectDiff, .
     return tuple(one for one in disputed if one.changes)
 
 
-async def drift(situation: Situation) -> tuple[ObjectDiff, ...]:
-    """Return in what the live objects differ from the newest manifest: each is what setting it right would do.
-
-    Where Helm has seen the revision through, an object that only Helm has changed cannot differ, and costs no call.
-    """
-    suspect = situation.touched if situation.deployed else situation.live
-    here = {key: item for key, item in situation.manifest.items() if key in suspect}
-    gone = {key: item for key, item in situation.manifest.items() if key not in situation.live}
-    missing = [_object_diff(key, None, item) for key, item in gone.items()]
-    return (*missing, *await _differing(situation, here, take_over=True))
-
-
 async def _differing(situation: Situation, targets: Mapping[Key, Object], *, take_over: bool) -> tuple[ObjectDiff, ...]:
     after = await situation.api.rehearse_all(targets, situation.live, situation.manifest)
     if take_over:
-        after = await _cleared(situation.api, after, targets)
+        after = await cleared(situation.api, after, targets)
     found = (_object_diff(key, situation.live.get(key), item) for key, item in after.items())
     return tuple(one for one in found if one.action != "change" or one.changes)
 
@@ -166,16 +154,17 @@ def _object_diff(key: Key, live: Object | None, after: Object | None) -> ObjectD
     shown_old, shown_new = hidden(old, new)
     if live is None or after is None:
         return ObjectDiff(key, service, shown_old if live else None, shown_new if after else None)
-    found = tuple(_change(key, service, live, one) for one in differences(shown_old, shown_new))
+    found = tuple(change_of(key, service, live, one) for one in differences(shown_old, shown_new))
     return ObjectDiff(key, service, shown_old, shown_new, found)
 
 
-def _change(key: Key, service: str, live: Object, difference: Difference) -> Change:
+def change_of(key: Key, service: str, live: Object, difference: Difference) -> Change:
+    """Return a difference in the words of the values, with who has made it."""
     name, derived = setting(key.kind, service, difference.path)
     return Change(name, difference.old, difference.new, owner_of(live, difference.path), derived)
 
 
-async def _cleared(api: Api, items: Mapping[Key, Object], targets: Mapping[Key, Object]) -> dict[Key, Object]:
+async def cleared(api: Api, items: Mapping[Key, Object], targets: Mapping[Key, Object]) -> dict[Key, Object]:
     """Return the objects without what was put into them by hand, with the server's defaults in its place."""
     left = {key: found for key, item in items.items() if (found := _leftovers(item, targets[key]))}
     return {**items, **{key: await _defaulted(api, without(items[key], paths)) for key, paths in left.items()}}

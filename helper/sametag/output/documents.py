@@ -75,7 +75,7 @@ class Documents:
             "name": state.name,
             "workload": state.workload,
             "state": phase(state, before, self._tag),
-            "tag": self._tag,
+            "tag": ", ".join(state.tags) if state.extra else self._tag,
             "before": ", ".join(before.tags) if before else None,
             "desired": state.desired,
             "updated": state.updated,

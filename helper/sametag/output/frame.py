@@ -67,7 +67,8 @@ def frame(moment: Moment, width: int, height: int) -> list[Text]:
         _Block(word, [line, *(_why(moment, state, width) if word == TROUBLE else ())])
         for state, word, line in zip(states, phases, lines, strict=True)
     ]
-    above = [_title(moment, phases), head]
+    services = [word for state, word in zip(states, phases, strict=True) if not state.extra]
+    above = [_title(moment, services), head]
     room = height - len(above)
     if sum(len(block.lines) for block in blocks) <= room:
         return [*above, *(line for block in blocks for line in block.lines)]
@@ -82,7 +83,7 @@ def _title(moment: Moment, phases: Sequence[str]) -> Text:
 
 def _row(moment: Moment, state: ServiceState, word: str) -> tuple[str, ...]:
     """Return the cells of a service under the heads."""
-    before, new = moment.progress.before.get(state.name), moment.start.tag
+    before, new = moment.progress.before.get(state.name), ", ".join(state.tags) if state.extra else moment.start.tag
     old = ", ".join(before.tags) if before else ""
     said = state.troubles[0].reason if word == TROUBLE else word
     if word == FINISHING:

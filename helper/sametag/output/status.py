@@ -28,6 +28,9 @@ def status_lines(status: Status) -> Iterator[str]:
     for state in (*status.services, *status.extras):
         for trouble in state.troubles:
             yield f"{state.name}: {trouble.pod}: {trouble.summary}"
+    for state in status.services:
+        if state.uid and not (state.complete or state.troubles):
+            yield f"{state.name}: {state.doubt}"
     if status.pushed_over:
         yield _pushed_over(status)
     if status.refusal:

@@ -56,13 +56,15 @@ def running(states: tuple[ServiceState, ...], *, each: bool = False) -> Iterator
     """Yield one line for the services that are alike, or for each."""
     if not states:
         yield "  nothing"
-    alike: dict[str, list[str]] = {}
+    alike: dict[str, list[ServiceState]] = {}
     for state in states:
         tags = ", ".join(state.tags) or "no pod"
         word = "ready" if state.complete else f"{state.ready} of {state.desired} ready"
-        alike.setdefault(f"{tags}, {word}", []).append(state.name)
+        alike.setdefault(f"{tags}, {word}", []).append(state)
     if each:
-        yield from (f"  {name}: {words}" for words, of in alike.items() for name in of)
+        yield from (f"  {state.name}: {words}" for words, of in alike.items() for state in of)
         return
     for words, of in alike.items():
-        yield f"  {services(len(of))} on {words}: {names(of)}"
+        if served := [state.name for state in of if not state.extra]:
+            yield f"  {services(len(served))} on {words}: {names(served)}"
+        yield from (f"  {state.name} on {words}" for state in of if state.extra)

@@ -37,7 +37,7 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
         are left. READY. TROUBLE: something is wrong with its newest pods.
     """
     unchanged = before is not None and before.spec == state.spec
-    elsewhere = bool(state.pods) and tag not in state.tags
+    elsewhere = not state.extra and bool(state.pods) and tag not in state.tags
     if not state.observed or (unchanged and elsewhere):
         return WAITING
     if state.troubles:
