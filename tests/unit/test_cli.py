@@ -74,10 +74,12 @@ def revision(
 def deployed(api: ApiServer, running: str) -> None:
     """Two revisions, and one service with one pod that runs this tag."""
     owner = {"apiVersion": "apps/v1", "kind": "x", "name": "x", "uid": "d"}
-    labels = {"app.kubernetes.io/component": "web"}
+    labels = {"app.kubernetes.io/component": "web", **INSTANCE, "app.kubernetes.io/managed-by": "Helm"}
+    annotations = {"meta.helm.sh/release-name": "app", "meta.helm.sh/release-namespace": "apps"}
+    helms = {"labels": labels, "annotations": annotations}
     spec = {"replicas": 1, "selector": {}, "template": template(running)}
     numbers = {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1}
-    meta = {"name": "web", "uid": "d", "generation": 1, "labels": labels}
+    meta = {"name": "web", "uid": "d", "generation": 1, **helms}
     image = f"registry.example.com/app:{running}"
     noted = f"Upgrade complete (verified tag 1.10 {DIGEST} by alice@laptop at 2026-01-02T03:05:05Z): why not"
     answers: dict[str, list[dict[str, Any]]] = {
@@ -91,7 +93,7 @@ def deployed(api: ApiServer, running: str) -> None:
         ],
         f"{APPS}/statefulsets": [],
         f"{APPS}/daemonsets": [],
-        f"{NAMESPACE}/services": [{"metadata": {"name": "web"}}],
+        f"{NAMESPACE}/services": [{"metadata": {"name": "web", **helms}}],
         f"{NAMESPACE}/pods": [
             {
                 "metadata": {"name": "web-1", "uid": "p", "ownerReferences": [{**owner, "uid": "r"}]},

@@ -127,6 +127,17 @@ def _list_lacks(wanted: list[Any], there: list[Any], field: str) -> bool:
     return any(lacking(item, items.get(part)) for part, item in keyed(field, wanted, key).items())
 
 
+def overlaid(wanted: Any, there: Any, field: str = "") -> Any:
+    """Return what is there with what a manifest says over it, without the server's help."""
+    if isinstance(wanted, dict) and isinstance(there, dict):
+        return {**there, **{key: overlaid(value, there.get(key), key) for key, value in wanted.items()}}
+    if isinstance(wanted, list) and isinstance(there, list) and (key := merge_key(field, [*wanted, *there])):
+        items = keyed(field, there, key)
+        over = {part: overlaid(item, items.get(part)) for part, item in keyed(field, wanted, key).items()}
+        return list({**items, **over}.values())
+    return there if wanted is None else wanted
+
+
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
     """Yield what differs, in the order of the new state; what comes or goes as a whole is one difference."""
     if (maps := _maps(old, new, path)) is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from sametag.diff.compare import ABSENT, Difference, differences, essence, hidden, lacking
+from sametag.diff.compare import ABSENT, Difference, differences, essence, hidden, lacking, overlaid
 from sametag.diff.fields import by_hand, is_controller, owner_of
 from sametag.diff.objects import find, service_of
 from sametag.diff.plan import ObjectDiff, Situation, change_of, cleared
@@ -103,7 +103,7 @@ async def _compared(situation: Situation, suspects: Mapping[Key, Object]) -> dic
     }
     # What the API server refuses to set right is compared as it is written.
     refused = (key for key in suspects if key not in taken)
-    found |= {key: list(_differences(live[key], {**live[key], **_as_stored(suspects[key])})) for key in refused}
+    found |= {key: list(_differences(live[key], overlaid(_as_stored(suspects[key]), live[key]))) for key in refused}
     unowned = {key: suspects[key] for key, those in found.items() if any(not _owner(live[key], one) for one in those)}
     made = await api.made(unowned)
     for key, item in made.items():
