@@ -1,37 +1,27 @@
-"""Reach the cluster that Helm would reach.
-
-The kubeconfig is found and merged as client-go does it (`--kubeconfig`, then every file of `KUBECONFIG`, then
-`~/.kube/config`, then the service account of the pod we run in), so that sametag and Helm never talk to two clusters.
-Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
-"""
+"""Reach the cluster that Helm would reach: a client of it, and what it refuses in plain words."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
-import yaml
-from lightkube import ApiError, AsyncClient, ConfigError, KubeConfig, SingleConfig
-from lightkube.config import client_adapter
-from lightkube.config.models import User
-from msgspec import ValidationError
+from lightkube import ApiError, AsyncClient, SingleConfig
+from lightkube.config.models import Cluster, Context, User
 
 from sametag.errors import ClusterError
+from sametag.kube.access import Access, namespace_alone, resolve
+from sametag.kube.credentials import PluginError
+from sametag.kube.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
     from datetime import datetime
-
-# client-go resolves these relative to the file that holds them.
-_PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
@@ -48,102 +38,31 @@ _PATIENCE = {"timeout": 30, "connect": 10}
 
 @dataclass(frozen=True)
 class Target:
-    """The cluster and namespace that a command works on; None means what the kubeconfig says."""
+    """The cluster and namespace that a command works on, as its flags say; None leaves it to what Helm would take."""
 
     kubeconfig: str | None = None
     context: str | None = None
     namespace: str | None = None
 
     @cached_property
-    def resolved_namespace(self) -> str:
-        """The namespace asked for, else the context's, else `default`, as Helm chooses it.
+    def access(self) -> Access:
+        """The cluster, the namespace and the user, resolved once: for our client, and for Helm.
 
         Raises:
-            ClusterError: No kubeconfig, or no such context.
+            ClusterError: There is no cluster, or the kubeconfig cannot be used.
+            UsageError: The namespace has a name that none can have.
         """
-        return self.namespace or _load(self)[0].namespace
+        return resolve(self.kubeconfig, self.context, self.namespace)
 
+    @property
+    def resolved_namespace(self) -> str:
+        """The namespace of `access`; raises as that does."""
+        return self.access.namespace
 
-def _files(target: Target) -> list[Path]:
-    if target.kubeconfig:
-        return [Path(target.kubeconfig).expanduser()]
-    listed = [Path(name) for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
-    return listed or [Path("~/.kube/config").expanduser()]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClusterError(f"cannot read the kubeconfig {path}: {str(error).splitlines()[0]}") from error
-    if document is not None and not isinstance(document, dict):
-        raise ClusterError(f"the kubeconfig {path} is not a map")
-    return _with_absolute_paths(document or {}, path.parent)
-
-
-def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    for kind in ("cluster", "user"):
-        for entry in document.get(f"{kind}s") or ():
-            settings = entry.get(kind) or {}
-            for key in _PATH_KEYS:
-                if settings.get(key):
-                    settings[key] = str(folder / settings[key])
-    return document
-
-
-def _merge(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    """Merge as client-go does: the first file that names a thing wins."""
-    merged: dict[str, Any] = {"current-context": None}
-    for document in documents:
-        merged["current-context"] = merged["current-context"] or document.get("current-context")
-    for kind in ("clusters", "contexts", "users"):
-        entries: dict[str, Any] = {}
-        for document in documents:
-            for entry in document.get(kind) or ():
-                entries.setdefault(entry["name"], entry)
-        merged[kind] = list(entries.values())
-    return merged
-
-
-def _load(target: Target) -> tuple[SingleConfig, dict[str, Any]]:
-    """Return the chosen context and its cluster as written, since lightkube drops the keys it does not know."""
-    files = [path for path in _files(target) if path.exists()]
-    if not files:
-        return _in_cluster(target), {}
-    merged = _merge([_read(path) for path in files])
-    chosen = _choose(target, merged)
-    for entry in merged["clusters"]:
-        if entry["name"] == chosen.context.cluster:
-            return chosen, entry["cluster"]
-    raise AssertionError  # _choose found the cluster
-
-
-def _choose(target: Target, merged: dict[str, Any]) -> SingleConfig:
-    try:
-        config: KubeConfig = KubeConfig.from_dict(merged)
-        chosen: SingleConfig | None = config.get(target.context)
-    except (ConfigError, ValidationError, KeyError) as error:
-        names = ", ".join(sorted(entry["name"] for entry in merged["contexts"])) or "none"
-        raise ClusterError(f"the kubeconfig gives no cluster: {error}", f"its contexts: {names}") from error
-    if chosen is None:
-        raise AssertionError  # get() returns None only for a default of None
-    return chosen if chosen.user else chosen._replace(user=User())
-
-
-def _in_cluster(target: Target) -> SingleConfig:
-    wanted = ", ".join(map(str, _files(target)))
-    error = ClusterError(
-        f"no cluster: there is no kubeconfig at {wanted}", "set KUBECONFIG, or name one with --kubeconfig"
-    )
-    if target.kubeconfig or "KUBERNETES_SERVICE_HOST" not in os.environ:
-        raise error
-    try:
-        config: SingleConfig | None = KubeConfig.from_service_account().get()
-    except ConfigError:
-        raise error from None
-    if config is None:
-        raise error
-    return config
+    @cached_property
+    def namespace_alone(self) -> str:
+        """The namespace, where there need be no cluster; raises as `access` does."""
+        return namespace_alone(self.kubeconfig, self.context, self.namespace)
 
 
 @asynccontextmanager
@@ -155,15 +74,30 @@ async def connect(target: Target) -> AsyncIterator[AsyncClient]:
     Raises:
         ClusterError: No kubeconfig, no such context, no connection, bad credentials, no rights.
     """
-    config, proxy = _reachable(target)
-    client = AsyncClient(
-        config=config, namespace=target.namespace or config.namespace, proxy=proxy, timeout=httpx2.Timeout(**_PATIENCE)
-    )
-    try:
-        with refusals(config.cluster.server):
+    access = target.access
+    # Of lightkube's own ways to connect none is used: the transport has the login, TLS and the proxy.
+    cluster = Cluster(server=access.server, insecure=True)
+    config = SingleConfig(access.context, Context(access.context, namespace=access.namespace), cluster, User())
+    with refusals(access.server):
+        transport = await _logged_in(access)
+        client = AsyncClient(
+            config=config,
+            namespace=access.namespace,
+            transport=transport,
+            trust_env=False,
+            timeout=httpx2.Timeout(**_PATIENCE),
+        )
+        try:
             yield client
-    finally:
-        await client.close()
+        finally:
+            await client.close()
+
+
+async def _logged_in(access: Access) -> Transport:
+    """Return the transport of an access that can log in, before anything is asked."""
+    transport = Transport(access)
+    await access.credentials.login()
+    return transport
 
 
 async def patiently(ask: Callable[[], Awaitable[_Answer]], seconds: float = 120) -> _Answer:
@@ -205,10 +139,13 @@ async def connect_plainly(target: Target) -> AsyncIterator[httpx2.AsyncClient]:
     Raises:
         ClusterError: As `connect`.
     """
-    config, proxy = _reachable(target)
-    settings = client_adapter.ConnectionParams(timeout=httpx2.Timeout(**_PATIENCE), proxy=proxy)
-    with refusals(config.cluster.server):
-        async with client_adapter.AsyncClient(config, settings) as client:
+    access = target.access
+    with refusals(access.server):
+        transport = await _logged_in(access)
+        timeout = httpx2.Timeout(**_PATIENCE)
+        async with httpx2.AsyncClient(
+            base_url=access.server, transport=transport, trust_env=False, timeout=timeout
+        ) as client:
             yield client
 
 
@@ -226,14 +163,6 @@ async def now(target: Target) -> datetime:
         raise ClusterError(f"the API server does not say what time it is: {said!r}") from None
 
 
-def _reachable(target: Target) -> tuple[SingleConfig, str | None]:
-    """Return the chosen context, and the proxy that leads to its cluster."""
-    config, cluster = _load(target)
-    if cluster.get("tls-server-name"):
-        raise ClusterError(f"context {config.context_name} uses tls-server-name, which sametag cannot")
-    return config, cluster.get("proxy-url")
-
-
 @contextmanager
 def refusals(server: str) -> Iterator[None]:
     """Turn what the API server or the network refuses into a `ClusterError`."""
@@ -241,6 +170,8 @@ def refusals(server: str) -> Iterator[None]:
         yield
     except ApiError as error:
         raise refusal(error.status.code or 0, error.status.message or "") from error
+    except PluginError as error:
+        raise ClusterError(str(error), error.remedy) from error
     except httpx2.TransportError as error:
         reason = str(error) or type(error).__name__
         raise ClusterError(

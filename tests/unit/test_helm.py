@@ -41,8 +41,15 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return write
 
 
-def helm(warnings: list[str] | None = None, **target: str) -> HelmCommand:
-    return HelmCommand(Target(**target), warn=(warnings if warnings is not None else []).append)
+@pytest.fixture(autouse=True)
+def _cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a cluster to hand to Helm; test_kube_access.py says how."""
+    monkeypatch.setenv("HELM_KUBEAPISERVER", "https://127.0.0.1:1")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+
+
+def helm(warnings: list[str] | None = None) -> HelmCommand:
+    return HelmCommand(Target(), warn=(warnings if warnings is not None else []).append)
 
 
 def test_without_helm_the_remedy_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,30 +75,78 @@ def test_the_version_is_read_however_helm_was_built(install: Install, says: str,
     assert asyncio.run(main()) == version
 
 
-@pytest.mark.parametrize(("says", "message"), [("v3.11.3", "which is too old"), ("", "does not tell its version")])
-def test_a_helm_that_cannot_do_the_job_is_refused(install: Install, says: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("print('v3.11.3')", "which is too old"),
+        ("print('hello')", "does not tell its version"),
+        ("pass", "does not tell its version"),
+        ("sys.exit('no such thing')", r"does not tell its version \(exit code 1: no such thing\)"),
+        ("os.kill(os.getpid(), 9)", r"does not tell its version \(killed\)"),
+        ("time.sleep(60)", "it did not end within 1 s"),
+    ],
+)
+def test_a_helm_that_cannot_do_the_job_is_refused(
+    install: Install, body: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sametag.release.helm._VERSION_SECONDS", 1.0)
     program = install("")
-    program.write_text(program.read_text().replace("v4.3.1", says))
+    program.write_text(f"#!{sys.executable}\nimport os, sys, time\n{body}\n")
 
-    async def main() -> None:
-        await helm().run(["upgrade"])
+    with pytest.raises(HelmError, match=message) as caught:
+        asyncio.run(helm().run(["upgrade"]))
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x7fELF\0\0", "cannot be run: Exec format error"),
+        (b"", "cannot be run: Exec format error"),
+        (b"#!/not/there\n", "cannot be run: No such file or directory"),
+    ],
+)
+def test_a_helm_that_this_machine_cannot_run_is_refused(install: Install, content: bytes, message: str) -> None:
+    install("").write_bytes(content)
 
     with pytest.raises(HelmError, match=message):
-        asyncio.run(main())
+        asyncio.run(helm().run(["upgrade"]))
 
 
-def test_the_target_is_handed_to_helm_and_values_are_utf_8(install: Install) -> None:
-    install("print(json.dumps([sys.argv[1:], sys.stdin.read()]))")
+def test_a_folder_of_that_name_is_no_helm(install: Install) -> None:
+    program = install("")
+    program.unlink()
+    program.mkdir()
 
-    out = asyncio.run(helm(kubeconfig="/k", context="c").run(["upgrade", "app"], json.dumps({"k": "😀"}).encode()))
+    with pytest.raises(HelmError, match="there is no helm on PATH"):
+        helm()
 
-    assert json.loads(out) == [["upgrade", "app", "--kubeconfig", "/k", "--kube-context", "c"], '{"k":"😀"}']
+
+def test_a_helm_that_prints_something_else_than_a_dry_run_is_refused(install: Install) -> None:
+    install("print('Release app has been upgraded')")
+
+    with pytest.raises(HelmError, match="a dry run that is not JSON"):
+        asyncio.run(helm().dry_run("app", "chart", {}, namespace="apps"))
+
+
+def test_an_upgrade_is_done_when_helm_says_so_by_its_exit_code(install: Install) -> None:
+    install("print('Release app has been upgraded')")
+    assert asyncio.run(helm().install_or_upgrade("app", "chart", {}, namespace="apps")) is None
+
+    install("""print('{"version": 3}')""")
+    assert asyncio.run(helm().install_or_upgrade("app", "chart", {}, namespace="apps")) == 3
+
+
+def test_values_are_utf_8(install: Install) -> None:
+    install("print(sys.stdin.read())")
+
+    assert asyncio.run(helm().run(["upgrade", "app"], json.dumps({"k": "😀"}).encode())) == '{"k":"😀"}\n'.encode()
 
 
 def test_words_reach_helm_without_a_shell(install: Install) -> None:
     install("print(json.dumps(sys.argv[1:]))")
 
-    assert json.loads(asyncio.run(helm().run(["get", "$(reboot); '\""]))) == ["get", "$(reboot); '\""]
+    assert json.loads(asyncio.run(helm().run(["get", "$(reboot); '\""])))[:2] == ["get", "$(reboot); '\""]
 
 
 @pytest.mark.parametrize(("own", "told"), [(None, "50 300 400"), ("20", "20 300 400")])

@@ -59,8 +59,9 @@ def render(arguments: Arguments) -> int:
     with given_chart(arguments) as chart:
         user = user_values(arguments)
         refuse_problems(chart, user)
-        helm = HelmCommand(target_of(arguments), warn=progress)
-        manifests = run_to_its_end(helm.render(arguments.release, chart.path, user.tree, namespace=arguments.namespace))
+        target = target_of(arguments)
+        helm, namespace = HelmCommand(target, warn=progress), target.namespace_alone
+        manifests = run_to_its_end(helm.render(arguments.release, chart.path, user.tree, namespace=namespace))
     sys.stdout.write(manifests)
     return _DONE
 

@@ -268,8 +268,8 @@ class Deployment:
         tags = {tag or digest for _, tag, digest in map(split, expected.images)}
         await self._start("install" if self.gone else "upgrade", ", ".join(sorted(tags)))
 
-        async def upgrade() -> int:
-            made = await self.helm.install_or_upgrade(
+        async def upgrade() -> int | None:
+            return await self.helm.install_or_upgrade(
                 self.name,
                 chart.path,
                 values,
@@ -280,7 +280,6 @@ class Deployment:
                 timeout=self.request.options.timeout,
                 wait=True,
             )
-            return int(made["version"])
 
         asked = {key: str(image[key]) for key in ("tag", "digest") if image.get(key)}
         return await self.see_through(upgrade, lambda revision: asked.items() <= revision.image.items(), expected)

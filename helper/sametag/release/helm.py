@@ -22,6 +22,7 @@ import semver
 from pyhelm3 import Command
 
 from sametag.errors import HelmError
+from sametag.kube.access import helm_environment
 from sametag.release.refusal import refusal
 from sametag.release.revision import Revision
 from sametag.values import to_helm
@@ -39,6 +40,9 @@ OLDEST = semver.Version(3, 12, 0)
 _SERVER_SIDE = 4
 
 _REMEDY_INSTALL = f"install Helm {OLDEST} or newer: https://helm.sh/docs/intro/install/"
+
+# It takes a tenth of a second on a quiet machine.
+_VERSION_SECONDS = 30.0
 
 # How long Helm gets to write its state down before the next, harder signal. An upgrade handles SIGINT by marking the
 # revision as failed; SIGTERM and SIGKILL leave it pending.
@@ -87,12 +91,11 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             raise HelmError("there is no helm on PATH", _REMEDY_INSTALL)
         super().__init__(
             executable=executable,
-            kubeconfig=target.kubeconfig,
-            kubecontext=target.context,
             # Helm removes the oldest revisions, verified or not; see target.expendable.
             history_max_revisions=0,
             default_timeout=timeout,
         )
+        self._target = target
         self._warn = warn
         self._asked: asyncio.Task[semver.Version] | None = None
         #: What Helm ends with, and is stopped with; None where there is no lock.
@@ -122,12 +125,27 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         return await asyncio.shield(self._ask_version())
 
     async def _tell_version(self) -> semver.Version:
-        process = await asyncio.create_subprocess_exec(
-            *(self._executable, "version", "--template", "{{ .Version }}"),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+        process = await self._start(
+            [self._executable, "version", "--template", "{{ .Version }}"], helm_environment(connected=False)
         )
-        stdout, _ = await process.communicate()
+        try:
+            async with asyncio.timeout(_VERSION_SECONDS):
+                stdout, stderr = await process.communicate()
+        except TimeoutError:
+            raise HelmError(
+                f"{self._executable} does not tell its version: it did not end within {_VERSION_SECONDS:.0f} s",
+                _REMEDY_INSTALL,
+            ) from None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.communicate()
+        if process.returncode:
+            said = (stderr.decode(errors="replace").strip().splitlines() or [""])[-1]
+            ended = f"exit code {process.returncode}" if process.returncode > 0 else "killed"
+            reason = f"{ended}: {said}" if said else ended
+            raise HelmError(f"{self._executable} does not tell its version ({reason})", _REMEDY_INSTALL)
         # A helm built without its linker flags calls itself v4.3.
         found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", stdout.decode(errors="replace"))
         if found is None:
@@ -141,52 +159,85 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         """Whether this Helm uses server-side apply for a new release: from Helm 4 on."""
         return (await self.checked_version()).major >= _SERVER_SIDE
 
-    async def run(self, command: list[Any], input: bytes | None = None) -> bytes:  # noqa: A002 - pyhelm3's name
-        """Run `helm COMMAND…` and return its standard output.
+    async def run(self, command: list[Any], input: bytes | None = None, *, connected: bool = True) -> bytes:  # noqa: A002 - pyhelm3's name
+        """Run `helm COMMAND…` on the target's cluster, and return its standard output.
 
         A cancelled call ends Helm by the ladder SIGINT, SIGTERM, SIGKILL before it returns.
 
+        Args:
+            command: The words; the cluster, the user and, where it is not among them, the namespace are added.
+            input: For its standard input.
+            connected: Whether it needs the cluster; without, none is there for it.
+
         Raises:
             HelmError, LockedError, UsageError, ValuesError: Helm refused; the message is Helm's.
+            ClusterError: There is no cluster.
         """
         await self.checked_version()
-        words = [self._executable, *map(str, command), *self._connection()]
-        if input is not None:
+        words = [self._executable, *map(str, command)]
+        if not connected:
+            return await self._run(words, input)
+        access = self._target.access
+        if "--namespace" not in words:
+            words += ["--namespace", access.namespace]
+        with access.kubeconfig() as path:
+            return await self._run(
+                [*words, "--kubeconfig", path, "--kube-context", access.context], input, connected=True
+            )
+
+    async def _run(self, words: list[str], text: bytes | None, *, connected: bool = False) -> bytes:
+        if text is not None:
             # json.dumps in pyhelm3 writes surrogate pairs, which Helm refuses.
-            input = to_helm(json.loads(input))  # noqa: A001
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**RATE, **_GARBAGE, **os.environ},
-            # A Ctrl-C at the terminal must reach us alone: we decide how Helm ends.
-            process_group=0,
-            preexec_fn=_end_with_us,
-        )
+            text = to_helm(json.loads(text))
+        environment = {**RATE, **_GARBAGE, **helm_environment(connected=connected)}
+        process = await self._start(words, environment, reads=text is not None)
         with self.leash.on(process.pid) if self.leash else contextlib.nullcontext():
             try:
-                stdout, stderr = await process.communicate(input)
+                stdout, stderr = await process.communicate(text)
             except asyncio.CancelledError:
                 await _end(process, _LADDER_OF_THE_LOST if self.lock and self.lock.lost else _LADDER)
                 raise
-        text = stderr.decode(errors="replace")
+        said = stderr.decode(errors="replace")
         if process.returncode is not None and process.returncode < 0:
             raise KilledError(f"helm was killed by {signal.Signals(-process.returncode).name}")
         if process.returncode != 0:
-            raise refusal(text)
-        for line in text.splitlines():
+            raise refusal(said)
+        for line in said.splitlines():
             if line.startswith("WARNING: "):
                 self._warn(line.removeprefix("WARNING: "))
         return stdout
 
-    def _connection(self) -> list[str]:
-        words = []
-        if self._kubeconfig:
-            words += ["--kubeconfig", str(self._kubeconfig)]
-        if self._kubecontext:
-            words += ["--kube-context", str(self._kubecontext)]
-        return words
+    async def _start(
+        self, words: list[str], environment: dict[str, str], *, reads: bool = False
+    ) -> asyncio.subprocess.Process:
+        """Start Helm.
+
+        Raises:
+            HelmError: It cannot be started: it is of another architecture, say.
+        """
+        try:
+            return await asyncio.create_subprocess_exec(
+                *words,
+                stdin=asyncio.subprocess.PIPE if reads else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                # A Ctrl-C at the terminal must reach us alone: we decide how Helm ends.
+                process_group=0,
+                preexec_fn=_end_with_us,
+            )
+        except OSError as error:
+            raise HelmError(f"{self._executable} cannot be run: {error.strerror}", _REMEDY_INSTALL) from error
+
+    async def install_or_upgrade(self, *names: Any, **settings: Any) -> int | None:
+        """Run `helm upgrade --install`, and return the number of the revision that it has made.
+
+        That Helm is done, its exit code says: None where what it prints cannot be read.
+        """
+        try:
+            return int((await super().install_or_upgrade(*names, **settings))["version"])
+        except (ValueError, LookupError, TypeError):
+            return None
 
     async def rollback(
         self,
@@ -209,20 +260,23 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         command = ["pull", reference, "--untar", "--untardir", folder]
         command += ["--version", version] if version else []
         command += ["--plain-http"] if plain_http else []
-        await self.run(command)
+        await self.run(command, connected=False)
         return _chart_in(folder)
 
-    async def render(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str | None) -> str:
+    async def render(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str) -> str:
         """Run `helm template` and return the manifests as Helm writes them; pyhelm3 parses them."""
-        command = ["template", release_name, chart, "--values", "-"]
-        command += ["--namespace", namespace] if namespace else []
-        return (await self.run(command, json.dumps(values).encode())).decode()
+        command = ["template", release_name, chart, "--namespace", namespace, "--values", "-"]
+        return (await self.run(command, json.dumps(values).encode(), connected=False)).decode(errors="replace")
 
     async def dry_run(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str) -> Revision:
         """Run `helm upgrade --install` as a server-side dry run, which pyhelm3 has not; return what it would store."""
         command = ["upgrade", release_name, chart, "--install", "--dry-run=server", "--namespace", namespace]
         command += ["--reset-values", "--values", "-", "--output", "json"]
-        return Revision(json.loads(await self.run(command, json.dumps(values).encode())))
+        text = await self.run(command, json.dumps(values).encode())
+        try:
+            return Revision(json.loads(text))
+        except ValueError as error:
+            raise HelmError(f"{self._executable} printed a dry run that is not JSON", _REMEDY_INSTALL) from error
 
 
 def _end_with_us() -> None:
@@ -235,7 +289,9 @@ def _end_with_us() -> None:
 
 
 def _chart_in(folder: str) -> Path:
-    return next(Path(folder).glob("*/Chart.yaml")).parent
+    for file in Path(folder).glob("*/Chart.yaml"):
+        return file.parent
+    raise HelmError("helm pull ended without an error, and fetched no chart", _REMEDY_INSTALL)
 
 
 async def _end(process: asyncio.subprocess.Process, ladder: Iterable[tuple[signal.Signals, float]]) -> None:

@@ -12,7 +12,6 @@ import binascii
 import copy
 import gzip
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from lightkube import ApiError
 from lightkube import operators as op
 from lightkube.resources.core_v1 import ConfigMap, Secret
 
-from sametag.errors import ClusterError, HelmError, LockedError
+from sametag.errors import ClusterError, LockedError
+from sametag.kube.access import driver
 from sametag.release.revision import Revision
 
 if TYPE_CHECKING:
@@ -126,17 +126,7 @@ def _name(revision: Revision) -> str:
 
 
 def _kind() -> type[Secret | ConfigMap]:
-    driver = os.environ.get("HELM_DRIVER", "").lower()
-    kinds: dict[str, type[Secret | ConfigMap]] = {
-        "": Secret,
-        "secret": Secret,
-        "secrets": Secret,
-        "configmap": ConfigMap,
-        "configmaps": ConfigMap,
-    }
-    if driver not in kinds:
-        raise HelmError(f"HELM_DRIVER is {driver}, which sametag cannot read", "use secret or configmap")
-    return kinds[driver]
+    return ConfigMap if driver() == "configmap" else Secret
 
 
 def _unpack(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:

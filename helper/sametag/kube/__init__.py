@@ -1,0 +1,1 @@
+"""The API server: which one, as whom, and how it is reached."""
