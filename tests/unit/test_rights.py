@@ -21,15 +21,15 @@ ROLE = yaml.safe_load((Path(__file__).parents[2] / "docs/reference/role.yaml").r
 MANIFEST = "---\nkind: Deployment\n---\nkind: Route\napiVersion: example.com/v1\n---\nkind: Service\n"
 
 
-def ask(api: ApiServer, rules: list[dict[str, Any]], *, incomplete: bool = False, manifest: str = MANIFEST) -> None:
+def ask(api: ApiServer, rules: list[dict[str, Any]], *, incomplete: bool = False, manifest: str = MANIFEST) -> str:
     status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": incomplete}
     api.answers[REVIEW] = (201, {"spec": {}, "status": status})
 
-    async def main() -> None:
+    async def main() -> str:
         async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
-            await refuse_missing(client, "apps", manifest)
+            return await refuse_missing(client, "apps", manifest)
 
-    asyncio.run(main())
+    return asyncio.run(main())
 
 
 def without(resource: str, verb: str) -> list[dict[str, Any]]:
@@ -85,3 +85,11 @@ def test_revisions_in_configmaps_need_the_rights_to_those(api: ApiServer, monkey
 
     with pytest.raises(ClusterError, match="lack rights in namespace apps: update configmaps; nothing"):
         ask(api, without("configmaps", "update"))
+
+
+def test_who_may_not_delete_pods_is_warned_where_there_is_a_statefulset(api: ApiServer) -> None:
+    stateful = "kind: StatefulSet\n"
+
+    assert ask(api, ROLE["rules"], manifest=stateful) == ""
+    assert ask(api, without("pods", "delete")) == ""
+    assert "delete pods" in ask(api, without("pods", "delete"), manifest=stateful)

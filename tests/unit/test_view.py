@@ -31,7 +31,11 @@ def state(name: str, *, generation: int = 2, ready: bool = True, **more: object)
 
 
 def seen(
-    *looks: list[ServiceState], then: Callable[[View], object], fail_fast: bool = True, apart: float = 0
+    *looks: list[ServiceState],
+    then: Callable[[View], object],
+    fail_fast: bool = True,
+    apart: float = 0,
+    rescue: bool = False,
 ) -> object:
     """Return what a view says after these looks, so many seconds apart; the first one is what was there before."""
 
@@ -39,7 +43,7 @@ def seen(
         events: list[Event] = []
         now = 0.0
         request = Request(Target(), "app", events.append, Options(fail_fast=fail_fast))
-        view = View(None, request, lambda: now)  # type: ignore[arg-type]
+        view = View(None, request, lambda: now, rescue=rescue)  # type: ignore[arg-type]
         for number, look in enumerate(looks):
             now = number * apart
             view.look(look)
@@ -155,3 +159,17 @@ def test_a_workload_of_no_service_decides_nothing_and_is_named() -> None:
 
 def test_where_pods_stay_old_on_purpose_nobody_waits() -> None:
     assert seen(BEFORE, [state("web"), state("worker", ready=False, held="it is paused")], then=ended)
+
+
+def test_only_what_cannot_heal_ends_a_rescue_and_only_when_every_other_service_is_back() -> None:
+    crash = Trouble("CrashLoopBackOff", "3 restarts", "web-1", "web", overdue=True)
+    crashing = [state("web", ready=False, troubles=(crash,)), state("worker")]
+    on_its_way = [state("web", ready=False, troubles=(MISSING,)), state("worker", on_tag=False)]
+    hopeless = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
+
+    ends = [
+        seen(BEFORE, look, then=lambda view: view.stuck.is_set(), rescue=True)
+        for look in (crashing, on_its_way, hopeless)
+    ]
+    assert ends == [False, False, True]
+    assert seen(BEFORE, crashing, then=lambda view: view.stuck.is_set())

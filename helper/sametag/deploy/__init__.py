@@ -20,14 +20,13 @@ from sametag.deploy import preview
 from sametag.deploy.events import Event, Failure, Options, Outcome, Plan, Progress, Request, Start, Step, Troubled
 from sametag.deploy.interruption import interruption
 from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
-from sametag.deploy.rights import refuse_missing
 from sametag.deploy.running import Status, follow, status
 from sametag.deploy.session import begin, mark_failed
-from sametag.deploy.watched import StuckError
-from sametag.errors import HelmError, RolloutError, UsageError
+from sametag.deploy.watched import StuckError, Way
+from sametag.errors import HelmError, RolloutError, SametagError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sametag.chart import Chart
     from sametag.deploy.run import Deployment
@@ -180,12 +179,46 @@ async def _go_back(deployment: Deployment, stuck: StuckError, to: Revision | Non
     await deployment.leftovers.end_failed(stuck.evidence)
     deployment.request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
     preview.say_crossed(deployment, to)
+    return await _back_on(deployment, message, to)
+
+
+async def _back_on(deployment: Deployment, message: str, to: Revision) -> RolloutError:
+    """Go back to a revision, and return the error that says why, and what became of it."""
     try:
         await deployment.roll_back(to)
     except StuckError as again:
         deployment.request.report(Failure(again.evidence))
-        return RolloutError(f"{message}; going back to {to.tag} failed too: {again.reason}", f"sametag status {name}")
-    return RolloutError(message, f"every service is back on {to.tag}")
+        why = again.reason
+    except RolloutError:
+        raise
+    except SametagError as refused:
+        why = refused.message
+    else:
+        return RolloutError(message, f"every service is back on {to.tag or to.digest}")
+    astray = await deployment.astray(to)
+    left = f"; not back yet: {', '.join(astray)}" if astray else ""
+    return RolloutError(
+        f"{message}; going back to {to.tag or to.digest} failed too: {why}{left}",
+        f"when that is mended: sametag rollback {deployment.name} -n {deployment.namespace} --to-revision {to.number}",
+    )
+
+
+async def _return(deployment: Deployment, stuck: StuckError, was: Revision | None, to: Revision) -> RolloutError:
+    """Go back to where a rollback began; what was not good then is nothing to go back to."""
+    name = deployment.name
+    message = f"rollback of {name} to {to.tag or to.digest} failed: {stuck.reason}"
+    if was is None:
+        await deployment.leftovers.end_failed(stuck.evidence)
+        return RolloutError(message, f"where it began had failed too; sametag history {name} shows what to go to")
+    await deployment.leftovers.end_failed(stuck.evidence)
+    deployment.request.report(Step(f"going back to where it was: {was.tag or was.digest} (revision {was.number})"))
+    return await _back_on(deployment, message, was)
+
+
+def _where_it_was(history: Sequence[Revision], to: Revision) -> Revision | None:
+    """Return the good revision that a release is on, or was before what failed since; None where that is not newer."""
+    good = helm_release.last_good(history)
+    return good if good and good.number > to.number else None
 
 
 async def rollback(request: Request, *, to_tag: str | None = None, to_revision: int | None = None) -> Outcome | None:
@@ -206,7 +239,7 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         if to_tag is not None and helm_release.forgotten(deployment.history, to_tag):
             return await _redeploy(deployment, to_tag)
         to = helm_release.rollback_target(deployment.history, to_tag=to_tag, to_revision=to_revision)
-        await refuse_missing(deployment.client, deployment.namespace, to.manifest)
+        await deployment.refuse_missing(to.manifest)
         proof = "" if to.verified else f"; it is {to.status}, and was not verified"
         request.report(Step(f"rolling back to {to.tag} (revision {to.number}{proof})"))
         stopped.back = to
@@ -215,13 +248,12 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
             request.report(await preview.plan_rollback(deployment, to))
             return None
         await deployment.leftovers.end_failed()
+        was = _where_it_was(deployment.history, to)
         try:
-            services = await deployment.roll_back(to)
+            services = await deployment.roll_back(to, Way.BACK)
         except StuckError as stuck:
             request.report(Failure(stuck.evidence))
-            await deployment.leftovers.end_failed(stuck.evidence)
-            message = f"rollback of {request.release} to {to.tag} failed: {stuck.reason}"
-            raise RolloutError(message, f"sametag status {request.release}") from stuck
+            raise await _return(deployment, stuck, was, to) from stuck
         outcome = deployment.outcome(services)
         await preview.prove(deployment, outcome.revision)
         return outcome

@@ -54,9 +54,14 @@ _KEEPING = ("get", "list", "create", "update", "delete")
 
 _SHOWN = 5
 
+_STATEFUL = re.compile(r"^kind: *\"?StatefulSet", re.MULTILINE)
 
-async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> None:
+
+async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> str:
     """Refuse a rollout whose user lacks a right in the namespace that Helm or the watch needs.
+
+    Returns:
+        A warning about a right that only a rollout that fails needs; empty where none is missing.
 
     Args:
         client: Of the cluster.
@@ -70,9 +75,9 @@ async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> 
     try:
         answer = (await client.create(review)).status
     except ApiError:
-        return  # a cluster that does not answer the question answers Helm
+        return ""  # a cluster that does not answer the question answers Helm
     if answer is None or answer.incomplete:
-        return  # a webhook decides, and does not tell its rules
+        return ""  # a webhook decides, and does not tell its rules
     missing = [
         f"{verb} {resource}{'.' if group else ''}{group}"
         for (group, resource), verbs in _needed(manifest)
@@ -85,6 +90,8 @@ async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> 
             f"you lack rights in namespace {namespace}: {', '.join(missing[:_SHOWN])}{more}; nothing was changed",
             "ask for them; docs/reference/rights.md lists all that sametag needs",
         )
+    ordered = _STATEFUL.search(manifest) and not _allowed(answer.resourceRules, "", "pods", "delete")
+    return "you may not delete pods: a StatefulSet whose new pods fail cannot go back by itself" if ordered else ""
 
 
 def _needed(manifest: str) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:

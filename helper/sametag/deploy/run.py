@@ -18,12 +18,12 @@ from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.tags import defaults_of, refuse_untagged
-from sametag.deploy.watched import StuckError, Watch, Watched, watched
+from sametag.deploy.watched import StuckError, Watch, Watched, Way, watched
 from sametag.errors import ClusterError, HelmError, RolloutError, SametagError
 from sametag.release import Note, note
 from sametag.release.duration import seconds
 from sametag.release.helm import HelmCommand, KilledError
-from sametag.rollout import Members, ServiceState, digests_of, members, split
+from sametag.rollout import Members, ServiceState, digests_of, members, snapshot, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from sametag.chart import Chart
     from sametag.release import Revision
     from sametag.release.lock import Lock
+
+
+# As Helm begins the description of a revision that failed, by the status that it died in.
+_ACTIONS = {"pending-upgrade": "Upgrade", "pending-rollback": "Rollback"}
 
 
 @dataclass(slots=True)
@@ -90,6 +94,7 @@ class Deployment:
         action: Callable[[], Coroutine[Any, Any, int | None]],
         makes: Callable[[Revision], bool],
         expected: Members,
+        way: Way = Way.FORTH,
     ) -> tuple[ServiceState, ...]:
         """Run Helm's action and watch the pods until every one is ready on the new revision.
 
@@ -97,6 +102,7 @@ class Deployment:
             action: Returns the number of the revision that Helm has made, where Helm tells it.
             makes: Whether the action may have made a revision.
             expected: The workloads of the new revision, as far as they are known before.
+            way: Where it goes.
 
         Raises:
             StuckError: Something cannot heal, or Helm gave up after it had begun.
@@ -107,7 +113,7 @@ class Deployment:
         digest = reason = ""
         sight, deadline = await self._sight(expected), time.monotonic() + seconds(self.request.options.timeout)
         try:
-            async with watched(self.client, self.request, sight) as rollout:
+            async with watched(self.client, self.request, sight, way) as rollout:
                 self.before = rollout.before
                 revision = await self._helms_part(rollout, action, attempt)
                 if not self.applies_server_side:
@@ -210,7 +216,9 @@ class Deployment:
 
     async def _noted(self, newest: Revision, digest: str, reason: str) -> Revision:
         words = newest.note.words
-        if newest.pending:
+        if newest.pending and reason:
+            words = f'{_ACTIONS.get(newest.status, "Release")} "{self.name}" failed: {reason}'
+        elif newest.pending:
             words = f"{note.LEFT}{newest.status} by a Helm that was killed"
         elif reason:
             # All that Helm knows of a rollout that we have stopped.
@@ -230,7 +238,7 @@ class Deployment:
     def _warn(self, text: str) -> None:
         self.request.report(Step(f"warning: {text}"))
 
-    async def roll_back(self, to: Revision) -> tuple[ServiceState, ...]:
+    async def roll_back(self, to: Revision, way: Way = Way.RESCUE) -> tuple[ServiceState, ...]:
         """Run `helm rollback` to a revision, watched."""
         await self._start("rollback", to.tag or to.digest)
         await preview.clear_the_way(self, to)
@@ -245,7 +253,16 @@ class Deployment:
             ),
             lambda revision: revision.manifest == to.manifest,
             expected,
+            way,
         )
+
+    async def astray(self, to: Revision) -> list[str]:
+        """Return the services that are not as a revision says, each with what is missing."""
+        try:
+            states = await snapshot(self.client, members_of(to, self.name, self.namespace))
+        except (ApiError, httpx2.TransportError):
+            return []
+        return [f"{state.name} ({state.doubt})" for state in states if state.doubt and not state.extra]
 
     async def _start(self, action: str, tag: str) -> None:
         if self.lock:
@@ -289,7 +306,12 @@ class Deployment:
         manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
         self.expected = members(self.name, self.namespace, [manifest], (values, defaults_of(chart)))
         refuse_untagged(self.expected, chart, values)
-        await refuse_missing(self.client, self.namespace, manifest)
+        await self.refuse_missing(manifest)
+
+    async def refuse_missing(self, manifest: str) -> None:
+        """Refuse what the user has no right to, and warn of what could not be undone."""
+        if warning := await refuse_missing(self.client, self.namespace, manifest):
+            self._warn(warning)
 
     async def rehearse(self, chart: Chart, values: dict[str, Any]) -> Revision:
         """Return the revision that Helm would make of these values, without making it."""

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sametag.deploy.events import Progress, Troubled
-from sametag.rollout import Patience, evidence
+from sametag.rollout import HOPELESS, Patience, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,9 +32,19 @@ class View:
         client: For the logs of pods in trouble.
         request: Whom to tell, and whether what cannot heal is to end the rollout.
         clock: Seconds from anywhere.
+        rescue: Whether this is the way back from a failure: only what no waiting can mend ends it, and that only
+            when every other service is back.
     """
 
-    def __init__(self, client: AsyncClient, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        request: Request,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        rescue: bool = False,
+    ) -> None:
+        self._rescue = rescue
         self._client = client
         self._request = request
         self._clock = clock
@@ -103,13 +113,18 @@ class View:
         return before is None or before.spec != state.spec
 
     def _fail(self, exhausted: Sequence[tuple[str, Trouble]]) -> None:
-        self._failed |= _keyed(exhausted)
+        self._failed |= _keyed(pair for pair in exhausted if not self._rescue or pair[1].reason in HOPELESS)
         if not self._failed:
             return
-        self.stuck.set()
         services = {service for service, _ in self._failed.values()}
-        if all(state.complete or state.extra or state.name in services for state in self.latest):
+        if all(self._is_well(state) or state.extra or state.name in services for state in self.latest):
             self.decided.set()
+        if not self._rescue or self.decided.is_set():
+            self.stuck.set()
+
+    def _is_well(self, state: ServiceState) -> bool:
+        """Whether there is nothing left to do for a service; on a way back, Helm must have come to it at all."""
+        return not state.doubt if self._rescue and not state.job else state.complete
 
     def _explain(self, found: Sequence[tuple[str, Trouble]]) -> None:
         """Fetch events and logs of each trouble once, beside the watch."""

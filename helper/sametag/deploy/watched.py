@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sametag.cluster import patiently
 from sametag.deploy.events import Step
+from sametag.deploy.unblock import Unblocker
 from sametag.deploy.view import View
 from sametag.errors import ClusterError
 from sametag.rollout import evidence, snapshot, watch
@@ -29,6 +31,12 @@ _SIBLINGS_SECONDS = 5
 
 # Helm has seen every pod ready; the old ones may need a moment to be marked as ending.
 _SETTLE_SECONDS = 15
+
+
+class Way(Enum):
+    """Where a rollout goes: to a new revision, back to an older one, or back from one that has failed."""
+
+    FORTH, BACK, RESCUE = "forth", "back", "rescue"
 
 
 class StuckError(Exception):
@@ -96,14 +104,19 @@ class Watch:
 class Watched:
     """Helm at work beside a watch that has begun; made by `watched`."""
 
-    def __init__(self, client: AsyncClient, request: Request, sight: Watch) -> None:
+    def __init__(self, client: AsyncClient, request: Request, sight: Watch, way: Way) -> None:
         self._client = client
         self._request = request
         self._watch = sight
-        self._view = View(client, request)
+        self._view = View(client, request, rescue=way is Way.RESCUE)
+        self._unblocker = Unblocker(client, request, back=way is not Way.FORTH)
         self._helm: asyncio.Task[Any] | None = None
-        self._view.look(sight.latest)
-        sight.tell = self._view.look
+        self._look(sight.latest)
+        sight.tell = self._look
+
+    def _look(self, states: Sequence[ServiceState]) -> None:
+        self._view.look(states)
+        self._unblocker.look(states)
 
     @property
     def before(self) -> dict[str, ServiceState]:
@@ -169,7 +182,7 @@ class Watched:
 
     async def end(self) -> None:
         """End Helm first, and to its end: it writes the revision's state down."""
-        for task in (self._helm, *self._view.explaining):
+        for task in (self._helm, *self._view.explaining, *self._unblocker.tasks):
             if task:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -185,7 +198,7 @@ def _services(states: Sequence[ServiceState]) -> tuple[ServiceState, ...]:
 
 
 @asynccontextmanager
-async def watched(client: AsyncClient, request: Request, sight: Watch) -> AsyncIterator[Watched]:
+async def watched(client: AsyncClient, request: Request, sight: Watch, way: Way) -> AsyncIterator[Watched]:
     """Watch a release while the block runs; at its end, the watch and Helm have ended too.
 
     Raises:
@@ -194,7 +207,7 @@ async def watched(client: AsyncClient, request: Request, sight: Watch) -> AsyncI
     """
     try:
         await sight.begin()
-        rollout = Watched(client, request, sight)
+        rollout = Watched(client, request, sight, way)
         try:
             yield rollout
         except asyncio.CancelledError:

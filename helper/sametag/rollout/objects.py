@@ -165,7 +165,7 @@ class Pod(_Object):
 
     spec: PodSpec = field(default_factory=PodSpec)
     status: PodStatus = field(default_factory=PodStatus)
-    _api_info = ApiInfo(ResourceDef("", "v1", "Pod"), "pods", ["list", "watch"])
+    _api_info = ApiInfo(ResourceDef("", "v1", "Pod"), "pods", ["list", "watch", "delete"])
 
 
 class RollingUpdate(Struct):
@@ -184,6 +184,7 @@ class UpdateStrategy(Struct):
 class _ScaledSpec(Struct):
     replicas: int = 1
     paused: bool = False
+    podManagementPolicy: str = "OrderedReady"  # a StatefulSet's
     updateStrategy: UpdateStrategy = field(default_factory=UpdateStrategy)
     #: The pod template, whatever is in it.
     template: dict[str, Any] = {}

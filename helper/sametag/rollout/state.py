@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sametag.rollout.members import RUNNING
+from sametag.rollout.ordered import Blocking, blocking
 from sametag.rollout.trouble import Trouble, troubles, unready
 from sametag.rollout.workload import Objects, Owned, held, numbers, rolled_out
 
@@ -66,6 +67,7 @@ class ServiceState:
         on_tag: Whether the workload's pod template has the image that the manifest has; None where that cannot be told.
         held: Why its controller does not replace every pod by itself, such as `it is paused`; else empty.
         rolled_out: Whether its controller says that the newest spec is rolled out.
+        blocking: The older pods that have to be deleted before its controller can go on.
     """
 
     name: str
@@ -85,6 +87,7 @@ class ServiceState:
     on_tag: bool | None = None
     held: str = ""
     rolled_out: bool = False
+    blocking: tuple[Blocking, ...] = ()
 
     @property
     def doubt(self) -> str:
@@ -223,6 +226,7 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
         on_tag=on_tag,
         held=held(workload),
         rolled_out=observed and rolled_out(workload, owned),
+        blocking=tuple(blocking(workload, older, owned)) if observed else (),
     )
 
 
