@@ -64,23 +64,18 @@ def test_every_revision_is_read_with_its_tag_in_one_call(api: ApiServer) -> None
 def test_the_image_is_the_users_over_the_charts() -> None:
     revision = Revision(record(1, "1.0"))
 
-    assert (revision.repository, revision.tag) == ("registry.example.com/app", "1.0")
+    assert (revision.image["repository"], revision.tag) == ("registry.example.com/app", "1.0")
 
 
-@pytest.mark.parametrize(
-    ("repository", "expected"),
-    [
-        ("registry.example.com/team/app", "mirror.example.com/team/app"),
-        ("localhost:5000/app", "mirror.example.com/app"),
-        ("team/app", "mirror.example.com/team/app"),
-        ("app", "mirror.example.com/app"),
-    ],
-)
-def test_a_global_registry_takes_the_place_of_the_repositorys(repository: str, expected: str) -> None:
-    given = record(1, "1.0")
-    given["config"] = {"image": {"repository": repository}, "global": {"imageRegistry": "mirror.example.com"}}
+@pytest.mark.parametrize(("admin", "tag"), [("1.0", "1.0"), ("2.0", ""), ("", "1.0")])
+def test_the_tag_of_a_chart_around_others_is_the_one_that_all_of_them_have(admin: str, tag: str) -> None:
+    given = record(1, "")
+    dependencies = [{"name": "sametag", "alias": "shop"}, {"name": "sametag", "alias": "admin"}, {"name": "redis"}]
+    values = {"shop": {"services": {"web": {}}}, "redis": {"image": {"tag": "7"}}}
+    given["chart"] = {"metadata": {"name": "u", "version": "1", "dependencies": dependencies}, "values": values}
+    given["config"] = {"shop": {"image": {"tag": "1.0"}}, "admin": {"services": {"web": {}}, "image": {"tag": admin}}}
 
-    assert expected == Revision(given).repository
+    assert Revision(given).tag == tag
 
 
 def test_gos_nanoseconds_are_read() -> None:

@@ -38,11 +38,12 @@ def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> No
             "--chart takes the chart of sametag, or one that has it as a dependency; helm deploys all others",
         )
     image = user.get("image") or {}
-    tag, digest = str(image.get("tag") or ""), str(image.get("digest") or "")
-    rendered = [(tag, digest) for _, tag, digest in map(split, expected.images)]
-    if rendered and (tag or digest) and not any(tag in one if tag else digest in one for one in rendered):
+    digest = f"@{image['digest']}" if image.get("digest") else ""
+    _, asked, pinned = split(f"x:{image['tag']}{digest}" if image.get("tag") else f"x{digest}")
+    rendered = {(tag, digest) for _, tag, digest in map(split, expected.images)}
+    if rendered and (asked or pinned) and (asked, pinned) not in rendered:
         tags = ", ".join(sorted({tag or digest for tag, digest in rendered}))
         raise UsageError(
-            f"no service would run {tag or digest}: the chart {chart.name} gives them {tags}",
+            f"no service would run {asked or pinned}: the chart {chart.name} gives them {tags}",
             "set image.tag below the name of each dependency that has services",
         )

@@ -114,21 +114,25 @@ class Revision:
 
     @cached_property
     def image(self) -> dict[str, Any]:
-        """The user's `image` over the chart's default one."""
-        defaults = (self.record["chart"].get("values") or {}).get("image") or {}
-        return {**defaults, **(self.values.get("image") or {})}
+        """The user's `image` over the chart's default one.
+
+        Of a chart that has others with services below it, the image of all of them; empty where they have several.
+        """
+        user, defaults = self.layers
+        below = [(_map(user.get(name)), _map(defaults.get(name))) for name in self._dependencies]
+        serving = [layers for layers in below if any(_map(layer.get("services")) for layer in layers)]
+        if not serving or any(_map(layer.get("services")) for layer in self.layers):
+            serving.append(self.layers)
+        found = [{**_map(over.get("image")), **_map(own.get("image"))} for own, over in serving]
+        first, *others = [image for image in found if image.get("tag") or image.get("digest")] or [{}]
+        pins = {(str(image.get("tag")), str(image.get("digest"))) for image in (first, *others)}
+        return first if len(pins) == 1 else {}
 
     @property
-    def repository(self) -> str:
-        """The image's repository as pods name it: on `global.imageRegistry`, where that is set (chart: _image.tpl)."""
-        defaults = (self.record["chart"].get("values") or {}).get("global") or {}
-        registry = {**defaults, **(self.values.get("global") or {})}.get("imageRegistry")
-        repository = str(self.image.get("repository") or "")
-        if not registry:
-            return repository
-        host, slash, path = repository.partition("/")
-        names_a_registry = slash and ("." in host or ":" in host or host == "localhost")
-        return f"{registry}/{path if names_a_registry else repository}"
+    def _dependencies(self) -> list[str]:
+        """The names below which the values of the chart's dependencies are."""
+        found = self.record["chart"]["metadata"].get("dependencies") or ()
+        return [str(dependency.get("alias") or dependency["name"]) for dependency in found]
 
     @property
     def tag(self) -> str:
@@ -173,3 +177,7 @@ class Revision:
     def server_side(self) -> bool:
         """Whether Helm 4 made it with server-side apply; Helm 3 never does."""
         return self.record.get("apply_method") == "ssa"
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
