@@ -174,12 +174,10 @@ class Api:
     async def made(self, targets: Mapping[Key, Object]) -> dict[Key, Object]:
         """Return what each object would be if it were made now: admission may change only what is made.
 
-        It is a dry run under another name; what the API server refuses, a port that is taken say, is left out.
+        It is a dry run under another name; what the API server refuses (a port that is taken, say) is left out.
 
-        Raises:
-            ApiError: It may not be asked.
         """
-        after = await self._together(self._unless_refused(self._make(item)) for item in targets.values())
+        after = await self._together(self._unless_refused(self._make(item), final=()) for item in targets.values())
         return {key: item for key, item in zip(targets, after, strict=True) if item is not None}
 
     async def _make(self, target: Object) -> Object:
@@ -188,11 +186,11 @@ class Api:
         named = {**item, "metadata": {**item["metadata"], "name": f"sametag-{uuid.uuid4().hex[:8]}"}}
         return dict(await self._client.create(resource(named), field_manager=HELM, dry_run=True, **options))
 
-    async def _unless_refused(self, asked: Awaitable[Object]) -> Object | None:
+    async def _unless_refused(self, asked: Awaitable[Object], final: tuple[int, ...] = _MAY_NOT) -> Object | None:
         try:
             return await asked
         except ApiError as error:
-            if error.status.code in _MAY_NOT or is_transient(error):
+            if error.status.code in final or is_transient(error):
                 raise
             return None
 
