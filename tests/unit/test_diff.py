@@ -10,7 +10,6 @@ from sametag.diff import ABSENT, crossed, gitops, hooks
 from sametag.diff.compare import differences, essence, hidden
 from sametag.diff.fields import by_hand, out_of_hands, owner_of, touched
 from sametag.diff.objects import Key, find, key_of, parse, without
-from sametag.diff.words import setting
 from sametag.release import Revision
 
 
@@ -90,42 +89,6 @@ def test_a_variable_that_looks_like_a_secret_is_not_shown(name: str, value: str,
     item = {"env": [{"name": name, "value": value}]}
 
     assert (hidden({}, item)[1] == item) == shown
-
-
-@pytest.mark.parametrize(
-    ("kind", "path", "expected"),
-    [
-        ("Deployment", ("spec", "template", "spec", "containers", "[web]", "image"), "image"),
-        ("Deployment", ("spec", "template", "spec", "containers", "[web]", "env", "[A]", "value"), "env.A"),
-        ("Deployment", ("spec", "template", "spec", "containers", "[web]", "env", "[A]"), "env.A"),
-        (
-            "Deployment",
-            ("spec", "template", "spec", "containers", "[web]", "livenessProbe", "periodSeconds"),
-            "probes.liveness.periodSeconds",
-        ),
-        ("Deployment", ("spec", "template", "spec", "containers", "[log]", "image"), "sidecars[log].image"),
-        ("Deployment", ("spec", "template", "spec", "initContainers", "[a]", "args"), "initContainers[a].args"),
-        ("Deployment", ("spec", "template", "spec", "nodeSelector", "disk"), "nodeSelector.disk"),
-        ("Deployment", ("spec", "template", "spec", "securityContext", "runAsUser"), "podSecurityContext.runAsUser"),
-        ("Deployment", ("spec", "template", "metadata", "labels", "team"), "podLabels.team"),
-        ("Deployment", ("metadata", "labels", "team"), "labels.team"),
-        ("Deployment", ("spec", "replicas"), "replicas"),
-        (
-            "CronJob",
-            ("spec", "jobTemplate", "spec", "template", "spec", "containers", "[web]", "command"),
-            "command",
-        ),
-        ("CronJob", ("spec", "schedule"), "schedule"),
-        ("Service", ("spec", "ports", "[80]", "targetPort"), "Service.ports[80].targetPort"),
-        ("ConfigMap", ("data", "app.yaml"), "ConfigMap.data.app.yaml"),
-    ],
-)
-def test_a_path_is_said_as_users_write_it(kind: str, path: tuple[str, ...], expected: str) -> None:
-    assert setting(kind, "web", path) == (expected, False)
-
-
-def test_labels_that_follow_from_the_tag_are_known_as_such() -> None:
-    assert setting("Service", "web", ("metadata", "labels", "app.kubernetes.io/version"))[1]
 
 
 CONTAINER: dict[str, Any] = {"name": "web", "image": "app:2", "env": [{"name": "A", "value": "1"}]}

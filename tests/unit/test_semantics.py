@@ -16,7 +16,7 @@ from sametag.schema import semantics
 from sametag.schema.placing import place
 from sametag.schema.semantics import changed
 from sametag.schema.semantics.resources import quantity
-from sametag.schema.semantics.services import merge
+from sametag.settings import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

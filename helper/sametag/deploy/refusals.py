@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 
-from sametag.deploy.origin import origin
 from sametag.deploy.server import Answer, Object, Objection, Server, server_of
 from sametag.diff.objects import parse, service_of
+from sametag.settings import field_path, object_setting, services_in, setting_of
 from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:
     from sametag.cluster import Target
     from sametag.values import Location, Path, Values
+
+# What the server's words are about where it names no field: admission never does.
+_WORDS: tuple[tuple[str, Path], ...] = (
+    ("PriorityClass", ("priorityClassName",)),
+    ("RuntimeClass", ("runtimeClassName",)),
+    ("service account", ("serviceAccount",)),
+    ("hostPort", ("ports",)),
+    ("securityContext.privileged|allowPrivilegeEscalation|capabilities", ("securityContext",)),
+    ("runAsNonRoot|runAsUser|seccomp", ("podSecurityContext",)),
+    ("exceeded quota.*(cpu|memory|storage)=", ("resources",)),
+)
 
 # So many questions at once; the server's own limit for one client is not far above.
 _AT_ONCE = 8
@@ -102,7 +114,7 @@ def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Lo
     service = service_of(obj)
     if service not in services:
         return (), merged.locate_nearest(("test",) if service == "helm.test" else ("extraObjects",))
-    setting = _in_the_values(origin(obj, objection.field, objection.message), obj, services[service])
+    setting = _setting(obj, objection, services_in(merged.tree).get(service) or {})
     own = known_part(services[service], setting)
     shared = known_part(merged.tree.get("defaults") or {}, setting)
     # What the chart itself says in `defaults` is not the user's to look for.
@@ -111,13 +123,11 @@ def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Lo
     return ("services", service, *own), merged.locate_key(("services", service, *own))
 
 
-def _in_the_values(setting: Path, obj: Object, service: Any) -> Path:
-    """Find the entry that an object is called after: `config.app` of the ConfigMap RELEASE-SERVICE-app."""
-    if obj["kind"] not in ("ConfigMap", "Secret", "PersistentVolumeClaim"):
-        return setting
-    entries = ((service or {}).get(setting[0]) or {}).keys()
-    called = [entry for entry in entries if str(setting[1]).endswith(f"-{entry}")]
-    return (setting[0], max(called, key=len), *setting[2:]) if called else setting[:1]
+def _setting(obj: Object, objection: Objection, service: Object) -> Path:
+    if objection.field:
+        return setting_of(obj, field_path(obj, objection.field), service)
+    told = (setting for pattern, setting in _WORDS if re.search(pattern, objection.message))
+    return next(told, object_setting(obj["kind"]))
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:

@@ -150,7 +150,8 @@ def _described(situation: Situation, key: Key, those: Iterable[Difference]) -> O
     live, item = situation.live[key], situation.manifest[key]
     service = service_of(item)
     before, after = hidden(essence(live), essence(item))
-    return ObjectDiff(key, service, before, after, tuple(change_of(key, service, live, each) for each in those))
+    settings = situation.services.get(service)
+    return ObjectDiff(key, service, before, after, tuple(change_of(live, item, each, settings) for each in those))
 
 
 def _map(item: Object, key: str) -> dict[str, Any]:

@@ -112,6 +112,21 @@ def find(item: Any, path: Path) -> Any:
     return item
 
 
+def concrete(item: Any, path: Path) -> tuple[str | int, ...]:
+    """Return a path of this object with the index of each item of a list in the place of its name."""
+    steps: list[str | int] = []
+    field = ""
+    for part in path:
+        if isinstance(item, list):
+            key = merge_key(field, item)
+            parts = list(keyed(field, item, key)) if key else []
+            steps.append(parts.index(part) if part in parts else int(part.strip("[]")))
+        else:
+            steps.append(part)
+        item, field = item[steps[-1]], part
+    return tuple(steps)
+
+
 def without(item: Object, paths: Iterable[Path]) -> Object:
     """Return a copy of an object without what is at these paths."""
     copy: Object = json.loads(json.dumps(item))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightkube import ApiError
 
 from sametag.diff.api import Api
-from sametag.diff.compare import Difference, differences, essence, hidden
+from sametag.diff.compare import ABSENT, Difference, differences, essence, hidden
 from sametag.diff.fields import by_hand, out_of_hands, owner_of, touched
-from sametag.diff.objects import find, parse, service_of, without
-from sametag.diff.words import setting
+from sametag.diff.objects import concrete, find, parse, service_of, without
+from sametag.settings import DERIVED, services_in, setting_of
+from sametag.values import path_text
+from sametag.values.merging import coalesce
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _CONFLICT = 409
+
+_NO_SERVICES: Mapping[str, Object] = MappingProxyType({})
 
 _ATTEMPTS = 5
 
@@ -82,11 +87,13 @@ class Situation:
 
     Attributes:
         deployed: Whether Helm has brought every object to that manifest.
+        services: The settings of each service in that revision.
     """
 
     api: Api
     namespace: str
     deployed: bool
+    services: Mapping[str, Object]
     manifest: Mapping[Key, Object]
     live: Mapping[Key, Object]
 
@@ -100,7 +107,13 @@ async def look(client: AsyncClient, release: str, now: Revision | None, *, serve
     """Read the objects of the newest revision: one list call a kind."""
     api, namespace = Api(client, release, server_side=server_side), str(client.namespace)
     manifest = parse(now.manifest, namespace) if now else {}
-    return Situation(api, namespace, bool(now and now.was_deployed), manifest, await api.read(manifest))
+    deployed, services = bool(now and now.was_deployed), services_of(now) if now else {}
+    return Situation(api, namespace, deployed, services, manifest, await api.read(manifest))
+
+
+def services_of(revision: Revision) -> dict[str, Object]:
+    """Return what each service of a revision has, the chart's defaults included."""
+    return services_in(coalesce(revision.record["chart"].get("values") or {}, revision.values))
 
 
 async def changes(situation: Situation, then: Revision, *, take_over: bool) -> tuple[ObjectDiff, ...]:
@@ -113,13 +126,14 @@ async def changes(situation: Situation, then: Revision, *, take_over: bool) -> t
     """
     targets = parse(then.manifest, situation.namespace)
     new = await situation.api.read({key: item for key, item in targets.items() if key not in situation.manifest})
-    live = {**situation.live, **new}
+    situation = replace(situation, live={**situation.live, **new}, services=services_of(then))
+    live = situation.live
     gone = [
         _object_diff(key, live[key], None)
         for key, item in situation.manifest.items()
         if key not in targets and key in live and not _kept(item)
     ]
-    return (*await _differing(replace(situation, live=live), targets, take_over=take_over), *gone)
+    return (*await _differing(situation, targets, take_over=take_over), *gone)
 
 
 async def conflicts(situation: Situation, then: Revision) -> tuple[ObjectDiff, ...]:
@@ -139,7 +153,7 @@ async def _differing(situation: Situation, targets: Mapping[Key, Object], *, tak
     after = await situation.api.rehearse_all(targets, situation.live, situation.manifest)
     if take_over:
         after = await cleared(situation.api, after, targets)
-    found = (_object_diff(key, situation.live.get(key), item) for key, item in after.items())
+    found = (_object_diff(key, situation.live.get(key), item, situation.services) for key, item in after.items())
     return tuple(one for one in found if one.action != "change" or one.changes)
 
 
@@ -148,20 +162,41 @@ def _kept(item: Object) -> bool:
     return ((item["metadata"].get("annotations") or {}).get("helm.sh/resource-policy")) == "keep"
 
 
-def _object_diff(key: Key, live: Object | None, after: Object | None) -> ObjectDiff:
+def _object_diff(
+    key: Key, live: Object | None, after: Object | None, services: Mapping[str, Object] = _NO_SERVICES
+) -> ObjectDiff:
     old, new = essence(live or {}), essence(after or {})
     service = service_of(after or live or {})
     shown_old, shown_new = hidden(old, new)
     if live is None or after is None:
         return ObjectDiff(key, service, shown_old if live else None, shown_new if after else None)
-    found = tuple(change_of(key, service, live, one) for one in differences(shown_old, shown_new))
+    settings = services.get(service)
+    found = tuple(change_of(live, new, each, settings) for each in differences(shown_old, shown_new))
     return ObjectDiff(key, service, shown_old, shown_new, found)
 
 
-def change_of(key: Key, service: str, live: Object, difference: Difference) -> Change:
-    """Return a difference in the words of the values, with who has made it."""
-    name, derived = setting(key.kind, service, difference.path)
-    return Change(name, difference.old, difference.new, owner_of(live, difference.path), derived)
+def change_of(live: Object, after: Object, difference: Difference, service: Object | None) -> Change:
+    """Return a difference in the words of the values, with who has made it.
+
+    Args:
+        live: The object in the cluster.
+        after: What it would be, or what the manifest says; what differs is in one of the two.
+        difference: What differs.
+        service: The settings of its service; None where they are not known.
+    """
+    setting, derived = _setting((after, live), difference.path, service), difference.path[-1] in DERIVED
+    return Change(setting, difference.old, difference.new, owner_of(live, difference.path), derived)
+
+
+def _setting(items: tuple[Object, Object], path: Path, service: Object | None) -> str:
+    """Return a field as users write it below its service; that of any other object begins with its kind."""
+    for item in items:
+        try:
+            steps = concrete(item, path)
+        except (LookupError, TypeError, ValueError):
+            continue
+        return path_text((setting_of(item, steps, service) if service_of(item) else ()) or (item["kind"], *steps))
+    return ".".join(path).replace(".[", "[")
 
 
 async def cleared(api: Api, items: Mapping[Key, Object], targets: Mapping[Key, Object]) -> dict[Key, Object]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.schema.semantics.services import mapping, merge
+from sametag.schema.semantics.services import mapping
+from sametag.settings import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

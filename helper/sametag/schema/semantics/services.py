@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sametag.settings import merge
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -132,21 +134,6 @@ def read(values: Values) -> Release:
             kind = "Deployment" if merged.get("hook") is None else "Job"
         services[name] = Service(name, own, merged, defaults, kind, prefix, names, user)
     return Release(values, prefix, names, services)
-
-
-def merge(under: Tree, over: Tree) -> Tree:
-    """Merge a service over `defaults`: maps merge, lists and scalars of the service win, null removes.
-
-    The rule is the chart's (`sametag.merge` in _prepare.tpl).
-    """
-    merged = dict(under)
-    for key, value in over.items():
-        there = under.get(key)
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(there, value) if isinstance(value, dict) and isinstance(there, dict) else value
-    return merged
 
 
 def contains(tree: Any, path: Path) -> bool:

@@ -1,0 +1,111 @@
+"""Every field that the chart writes from a setting leads back to that setting.
+
+Each leaf of the examples' values is changed in turn, the chart is rendered with the real Helm, and each field that is
+another then must lead to the setting that was changed. So a setting that somebody adds is tested by its example.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from rendering import CHART, KUBERNETES, Chart, Rendered
+from sametag.diff.compare import ABSENT, Difference, differences
+from sametag.diff.objects import concrete, service_of
+from sametag.settings import DERIVED, services_in, setting_of
+from sametag.values import known_part, path_text
+from sametag.values.merging import coalesce
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path as File
+
+    from sametag.values import Path
+
+EXAMPLES = sorted((CHART.parent / "examples").glob("*/values.yaml"))
+
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+
+# Settings that decide which objects there are or what they are called, so that no single field comes from them.
+STRUCTURE = {"create", "enabled", "existing", "headless", "hook", "kind", "mountPath", "name", "subPath"}
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield the path of every scalar."""
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(child, (*path, key))
+    else:
+        yield path
+
+
+def changed(value: Any) -> Any:
+    """Return another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return f"{value}x"
+
+
+def with_changes(values: dict[str, Any], number: int) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Change the leaf of this number in every service that has so many.
+
+    Returns:
+        The changed values, and what was changed by service.
+    """
+    tree, paths = copy.deepcopy(values), {}
+    for name, service in (tree["services"] or {}).items():
+        candidates = [path for path in leaves(service) if not STRUCTURE & set(path)]
+        if number < len(candidates):
+            *above, key = paths[name] = candidates[number]
+            for step in above:
+                service = service[step]  # noqa: PLW2901 - one level deeper
+            service[key] = changed(service[key])
+    return tree, paths
+
+
+def fields(before: Rendered, after: Rendered) -> Iterator[tuple[dict[str, Any], Difference]]:
+    """Yield what differs, with the object that has it; objects that come or go have no field that differs."""
+    old = {(item["kind"], item["metadata"]["name"]): item for item in before.objects}
+    for item in after.objects:
+        there = old.get((item["kind"], item["metadata"]["name"]))
+        for difference in differences(there, item) if there else ():
+            if difference.path[-1] not in DERIVED:
+                yield (there if there and difference.new is ABSENT else item), difference
+
+
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+@pytest.mark.parametrize("example", EXAMPLES, ids=[file.parent.name for file in EXAMPLES])
+def test_a_field_leads_back_to_the_setting_that_was_changed(example: File, render: Chart, tmp_path: File) -> None:
+    values = yaml.safe_load(example.read_text())
+    values.setdefault("image", {}).setdefault("tag", "1")
+    file = tmp_path / "changed.yaml"
+
+    def rendered(tree: dict[str, Any]) -> Rendered:
+        file.write_text(json.dumps(tree))
+        ran = render.template("app", file, "--skip-schema-validation", "--kube-version", KUBERNETES)
+        return Rendered(ran.stdout if ran.returncode == 0 else "")
+
+    before, checked, number = rendered(values), 0, 0
+    assert before.objects
+    while True:
+        tree, paths = with_changes(values, number)
+        if not paths:
+            break
+        settings = services_in(coalesce(DEFAULTS, tree))
+        for item, difference in fields(before, rendered(tree)):
+            service = service_of(item)
+            if service not in paths:
+                continue  # it comes from another service, as the ports of a policy do
+            setting = setting_of(item, concrete(item, difference.path), settings[service])
+            found, expected = known_part(settings[service], setting), paths[service]
+            assert found == expected[: len(found)], f"{difference}: {path_text(setting)}, not {path_text(expected)}"
+            assert found, f"{difference} leads nowhere: {path_text(setting)}"
+            checked += found == expected
+        number += 1
+    assert checked >= number / 2, f"of {number} settings only {checked} fields were found"
