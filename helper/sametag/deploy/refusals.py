@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sametag.deploy.server import Answer, Object, Objection, Server, server_of
-from sametag.diff.objects import parse, service_of
+from sametag.diff.objects import metadata_of, objects, service_of
 from sametag.settings import field_path, object_setting, services_in, setting_of
 from sametag.values import Problem, known_part, path_text
 
@@ -45,8 +45,8 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
         ClusterError: The cluster cannot be asked: no rights, or no such namespace.
     """
     limit = asyncio.Semaphore(_AT_ONCE)
-    objects = list(parse(manifests, target.resolved_namespace).values())
-    accounts = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "ServiceAccount"}
+    rendered = list(objects(manifests))
+    accounts = {str(metadata_of(obj).get("name")) for obj in rendered if obj["kind"] == "ServiceAccount"}
 
     async def ask(server: Server, obj: Object) -> list[tuple[Object, Objection]]:
         async with limit:
@@ -59,24 +59,37 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
             return found
 
     async with server_of(target) as server:
-        answers = await asyncio.gather(*(ask(server, obj) for obj in objects))
+        answers = await asyncio.gather(*(ask(server, obj) for obj in rendered))
     problems = (_problem(obj, objection, merged) for found in answers for obj, objection in found)
     return sorted(dict.fromkeys(problems), key=lambda one: (one.severity, _place(one)))
 
 
 def _pod(obj: Object, accounts: set[str]) -> Object | None:
     """Return a pod as this workload would make it; None where it makes none."""
-    spec = obj.get("spec") or {}
+    spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return None
     template = ((spec.get("jobTemplate") or {}).get("spec") or spec).get("template")
     if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
         return None
-    pod = template["spec"]
+    pod = _with_claims(template["spec"], spec.get("volumeClaimTemplates"))
     if pod.get("serviceAccountName") in accounts:
         # It comes with the release, and is not there yet.
         pod = {key: value for key, value in pod.items() if key != "serviceAccountName"}
-    named = {"name": f"{obj['metadata']['name']}-0", "namespace": obj["metadata"].get("namespace")}
-    metadata = {**template["metadata"], **named}
+    whole = metadata_of(obj)
+    # The longest name of a controller's pod, which is cut, is shorter than that of any workload with a suffix.
+    named = {"name": f"{str(whole.get('name') or whole.get('generateName'))[:58]}-0"}
+    if whole.get("namespace"):
+        named["namespace"] = str(whole["namespace"])
+    metadata = {**(template.get("metadata") or {}), **named}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
+
+
+def _with_claims(pod: Object, templates: Any) -> Object:
+    """Return a pod with the volumes that a StatefulSet's controller adds for its claims."""
+    names = [str((claim.get("metadata") or {}).get("name")) for claim in templates or () if isinstance(claim, dict)]
+    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
+    return {**pod, "volumes": [*(pod.get("volumes") or ()), *claims]} if claims else pod
 
 
 def _of_pod(answer: Answer, workload: Answer) -> list[Objection]:
@@ -87,7 +100,8 @@ def _of_pod(answer: Answer, workload: Answer) -> list[Objection]:
 
 def _problem(obj: Object, objection: Objection, merged: Values) -> Problem:
     path, location = _origin(obj, objection, merged)
-    whose = f"{obj['kind']} {obj['metadata']['name']}"
+    metadata = metadata_of(obj)
+    whose = f"{obj['kind']} {metadata.get('name') or metadata.get('generateName') or ''}".rstrip()
     where = f" at {objection.field}" if objection.field else ""
     name = path_text(path)
     if objection.warning:

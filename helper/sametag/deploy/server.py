@@ -11,6 +11,7 @@ import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sametag.cluster import connect_plainly, refusal
 from sametag.errors import ClusterError
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-_QUESTION = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "helm", "force": "true"}
+_TO_CREATE = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "helm"}
+_QUESTION = {**_TO_CREATE, "force": "true"}
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 
 _OK, _CREATED, _REFUSED = 200, 201, 300
 _NOT_FOUND, _CONFLICT, _INVALID = 404, 409, 422
 # The server cannot answer now, or does not accept who asks.
-_NO_ANSWER = {401, 429, 502, 503, 504}
+_NO_ANSWER = {401, 407, 408, 429, 500, 502, 503, 504}
 
 # A missing right; all other refusals with 403 are admission's: quota, Pod Security, webhooks.
 _NO_RIGHT = re.compile(r'User "[^"]*" cannot \w+ resource')
@@ -80,11 +82,17 @@ class Server:
         Raises:
             ClusterError: It cannot be asked: no rights, or no such namespace.
         """
+        metadata = obj.get("metadata")
+        if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
+            return Answer((Objection("metadata.name", "an object needs a name"),))
         path = await self._path(obj)
         if path is None:
-            return Answer((Objection("", f"the cluster has no kind {obj['kind']} in {obj['apiVersion']}"),))
+            return Answer((Objection("", f"the cluster has no kind {obj['kind']} in {obj.get('apiVersion')}"),))
+        if not metadata.get("name"):
+            answer = await self._client.post(path, params=_TO_CREATE, json=obj)
+            return Answer(tuple(_objections(answer, self._namespace)))
         answer = await self._client.patch(
-            f"{path}/{obj['metadata']['name']}",
+            f"{path}/{quote(str(metadata['name']), safe='')}",
             params=_QUESTION,
             headers=_APPLY,
             content=json.dumps(obj, ensure_ascii=False).encode(),
@@ -99,21 +107,21 @@ class Server:
 
     async def _would_be_taken_anew(self, path: str, obj: Object) -> bool:
         """Whether an object of this name is there, and ours is valid: that is checked before the name."""
-        answer = await self._client.post(path, params=_QUESTION, json=obj)
+        answer = await self._client.post(path, params=_TO_CREATE, json=obj)
         return bool(answer.status_code == _CONFLICT)
 
     async def _path(self, obj: Object) -> str | None:
         """Return the path of an object's kind; None where the server has no such kind."""
-        version = obj["apiVersion"]
+        version = str(obj.get("apiVersion"))
         base = f"/apis/{version}" if "/" in version else f"/api/{version}"
         if version not in self._kinds:
             answer = await self._client.get(base)
             resources = [] if answer.status_code == _NOT_FOUND else _read(answer)["resources"]
-            self._kinds[version] = {one["kind"]: one for one in resources if "/" not in one["name"]}
+            self._kinds[version] = {resource["kind"]: resource for resource in resources if "/" not in resource["name"]}
         kind = self._kinds[version].get(obj["kind"])
         if kind is None:
             return None
-        namespace = obj["metadata"].get("namespace", self._namespace)
+        namespace = quote(str(obj["metadata"].get("namespace") or self._namespace), safe="")
         return f"{base}/namespaces/{namespace}/{kind['name']}" if kind["namespaced"] else f"{base}/{kind['name']}"
 
 
@@ -134,18 +142,28 @@ def _is_hook(obj: Object) -> bool:
 
 def _read(answer: httpx2.Response) -> Object:
     """Return a JSON answer that is a success."""
-    body: Object = answer.json()
     if answer.status_code >= _REFUSED:
-        raise refusal(answer.status_code, body.get("message", ""))
+        raise refusal(answer.status_code, _status(answer)["message"])
+    body: Object = answer.json()
     return body
+
+
+def _status(answer: httpx2.Response) -> Object:
+    """Return what the server says of a failure; a proxy in front of it answers without a Status."""
+    try:
+        status = answer.json()
+    except ValueError:
+        status = None
+    said = status if isinstance(status, dict) else {}
+    return {**said, "message": str(said.get("message") or f"HTTP {answer.status_code} {answer.reason_phrase}")}
 
 
 def _objections(answer: httpx2.Response, namespace: str) -> list[Objection]:
     warnings = [Objection("", text, warning=True) for text in _warnings(answer)]
     if answer.status_code < _REFUSED:
         return warnings
-    status = answer.json()
-    message = status.get("message", "")
+    status = _status(answer)
+    message = status["message"]
     if answer.status_code in _NO_ANSWER or _NO_RIGHT.search(message):
         raise refusal(answer.status_code, message)
     if answer.status_code == _NOT_FOUND and f'namespaces "{namespace}" not found' in message:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sametag import values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     Object = dict[str, Any]
 
@@ -58,21 +58,44 @@ def parse(manifest: str, namespace: str) -> dict[Key, Object]:
         manifest: A YAML stream, as Helm renders and stores it.
         namespace: The release's: where an object names none, it is in this one.
     """
-    documents = (values.from_text(text, "manifest").tree for text in _BORDER.split(manifest) if text.strip())
-    return {key_of(document, namespace): document for document in documents if document.get("kind")}
+    return {key_of(item, namespace): item for item in objects(manifest)}
+
+
+def objects(manifest: str) -> Iterator[Object]:
+    """Yield the objects of a manifest as Helm reads them, in its order; those of a list one by one."""
+    for text in _BORDER.split(manifest):
+        if text.strip():
+            yield from _flattened(values.from_text(text, "manifest").tree)
+
+
+def _flattened(document: Object) -> Iterator[Object]:
+    """Yield an object, or the objects of a list, which Helm applies one by one."""
+    kind, items = str(document.get("kind") or ""), document.get("items")
+    if kind.endswith("List") and isinstance(items, list):
+        for item in items:
+            if isinstance(item, dict):
+                yield from _flattened(item)
+    elif kind:
+        yield document
 
 
 def key_of(item: Object, namespace: str) -> Key:
     """Return an object's key; one that is in no namespace gets the release's, as all of its kind do."""
-    metadata = item.get("metadata") or {}
+    metadata = metadata_of(item)
     group = str(item.get("apiVersion", "")).rpartition("/")[0]
     return Key(group, str(item["kind"]), str(metadata.get("namespace") or namespace), str(metadata.get("name")))
 
 
 def service_of(item: Object) -> str:
     """Return the service that an object is of; empty for one of no service, such as an extra object."""
-    labels = (item.get("metadata") or {}).get("labels") or {}
-    return str(labels.get(_SERVICE_LABEL) or "")
+    labels = metadata_of(item).get("labels")
+    return str(labels.get(_SERVICE_LABEL) or "") if isinstance(labels, dict) else ""
+
+
+def metadata_of(item: Object) -> Object:
+    """Return an object's metadata; an empty map where what the user wrote there is none."""
+    metadata = item.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def merge_key(field: str, items: Iterable[Any]) -> str | None:

@@ -5,6 +5,7 @@ What was brought is kept in `~/.cache/sametag` (XDG_CACHE_HOME) and used again.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -97,7 +98,8 @@ def _helm(version: str, say: Say) -> Path:
     flags = " ".join(["-s", "-w", *(f"-X {setting}" for setting in settings)])
     if not target.exists():
         with _building(target, f"Helm {version}", say) as folder:
-            _go_build(flags, folder / target.name, f"{module}/cmd/helm", Path(__file__).parent / "helm")
+            if folder:
+                _go_build(flags, folder / target.name, f"{module}/cmd/helm", Path(__file__).parent / "helm")
     return target
 
 
@@ -106,10 +108,11 @@ def ensure_kwok(say: Say) -> Path:
     target = BIN / f"kwok-{KWOK}"
     if not target.exists():
         with _building(target, f"kwok {KWOK}", say) as folder:
-            package = f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"
-            environment = {**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0"}
-            _run(["go", "install", "-trimpath", package], folder / "log", environment=environment)
-            (folder / "kwok").rename(folder / target.name)
+            if folder:
+                package = f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"
+                environment = {**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0"}
+                _run(["go", "install", "-trimpath", package], folder / "log", environment=environment)
+                (folder / "kwok").rename(folder / target.name)
     return target
 
 
@@ -131,25 +134,34 @@ def ensure_kubernetes(say: Say) -> Path:
     target = BIN / f"kubernetes-{digest}"
     if not target.exists():
         with _building(target, f"Kubernetes {KUBERNETES}, etcd and CoreDNS (one binary)", say) as folder:
-            _go_build(flags, folder / target.name, ".", source, _QUICKLY)
+            if folder:
+                _go_build(flags, folder / target.name, ".", source, _QUICKLY)
     return target
 
 
 @contextmanager
-def _building(target: Path, what: str, say: Say) -> Iterator[Path]:
-    """Give a folder to build in; what was built there is put in its place at once and whole."""
+def _building(target: Path, what: str, say: Say) -> Iterator[Path | None]:
+    """Give a folder to build in, or None where another process has built it meanwhile.
+
+    What was built is put in its place at once and whole.
+    """
     if shutil.which("go") is None:
         raise ToolError(f"{what} is built with Go, and there is no go on PATH: install Go 1.26 or newer")
-    folder = CACHE / "build" / target.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    say(f"building {what} …")
-    began = time.monotonic()
-    yield folder
     BIN.mkdir(parents=True, exist_ok=True)
-    (folder / target.name).rename(target)
-    shutil.rmtree(folder)
-    say(f"built {what} in {time.monotonic() - began:.0f} s")
+    with target.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            yield None
+            return
+        folder = CACHE / "build" / target.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        say(f"building {what} …")
+        began = time.monotonic()
+        yield folder
+        (folder / target.name).rename(target)
+        shutil.rmtree(folder)
+        say(f"built {what} in {time.monotonic() - began:.0f} s")
 
 
 def _run(command: list[str], log: Path, *, environment: dict[str, str] | None = None, cwd: Path | None = None) -> None:
