@@ -148,7 +148,7 @@ def _building(target: Path, what: str, say: Say) -> Iterator[Path | None]:
     if shutil.which("go") is None:
         raise ToolError(f"{what} is built with Go, and there is no go on PATH: install Go 1.26 or newer")
     BIN.mkdir(parents=True, exist_ok=True)
-    with target.with_suffix(".lock").open("w") as lock:
+    with (BIN / f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.exists():
             yield None
