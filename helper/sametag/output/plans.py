@@ -66,8 +66,8 @@ def _by_service(plan: Plan) -> dict[str, list[ObjectDiff]]:
 def _service_lines(objects: Sequence[ObjectDiff]) -> Iterator[str]:
     changes = [change for one in objects for change in one.changes if not change.derived]
     width = min(max((len(change.setting) for change in changes), default=0), _WIDEST)
-    for change in changes:
-        yield f"{change.setting:<{width}}  {_words(change)}"
+    # One setting may be in several objects, as a port is in the Deployment, the Service and the policy.
+    yield from dict.fromkeys(f"{change.setting:<{width}}  {_words(change)}" for change in changes)
     for action, word in (("create", "new"), ("delete", "gone")):
         kinds = [one.key.kind if one.service else str(one.key) for one in objects if one.action == action]
         if kinds:
