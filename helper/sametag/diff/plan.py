@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lightkube import ApiError
 
 from sametag.diff.api import Api
-from sametag.diff.compare import ABSENT, Difference, differences, essence, hidden
+from sametag.diff.compare import Difference, differences, essence, hidden
 from sametag.diff.fields import by_hand, out_of_hands, owner_of, touched
 from sametag.diff.objects import concrete, find, parse, service_of, without
 from sametag.settings import DERIVED, services_in, setting_of
@@ -93,9 +93,9 @@ class Situation:
     api: Api
     namespace: str
     deployed: bool
-    services: Mapping[str, Object]
     manifest: Mapping[Key, Object]
     live: Mapping[Key, Object]
+    services: Mapping[str, Object] = field(default_factory=dict)
 
     @property
     def touched(self) -> dict[Key, Object]:
@@ -108,12 +108,13 @@ async def look(client: AsyncClient, release: str, now: Revision | None, *, serve
     api, namespace = Api(client, release, server_side=server_side), str(client.namespace)
     manifest = parse(now.manifest, namespace) if now else {}
     deployed, services = bool(now and now.was_deployed), services_of(now) if now else {}
-    return Situation(api, namespace, deployed, services, manifest, await api.read(manifest))
+    return Situation(api, namespace, deployed, manifest, await api.read(manifest), services)
 
 
 def services_of(revision: Revision) -> dict[str, Object]:
     """Return what each service of a revision has, the chart's defaults included."""
-    return services_in(coalesce(revision.record["chart"].get("values") or {}, revision.values))
+    chart = revision.record.get("chart") or {}
+    return services_in(coalesce(chart.get("values") or {}, revision.values))
 
 
 async def changes(situation: Situation, then: Revision, *, take_over: bool) -> tuple[ObjectDiff, ...]:
