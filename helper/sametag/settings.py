@@ -243,7 +243,7 @@ def _of_env_from(number: int, path: Path, service: Service) -> Path:
 
 def _of_probe(probe: str, path: Path, written: Object) -> Path:
     """Return the setting below `probes`, which has a short form: a port and a path for all three."""
-    if written.get(probe) or not path:
+    if written.get(probe) or "port" not in written or not path:
         return (probe, *path)
     if path[-1] == "port":
         return ("port",)

@@ -192,7 +192,7 @@ def test_what_the_server_refuses_to_set_right_is_compared_as_it_is_written(api: 
     refused = {"kind": "Status", "code": 422, "message": "field is immutable"}
     api.answers["PATCH /apis/batch/v1/namespaces/apps/jobs/seed"] = (422, refused)
 
-    assert drift(api, job, live) == ["backoffLimit"]
+    assert drift(api, job, live) == ["Job.spec.backoffLimit"]
 
 
 @pytest.mark.parametrize(

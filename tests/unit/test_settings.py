@@ -47,7 +47,7 @@ CRON = {"jobTemplate": {"spec": {"template": POD}}}
             "Deployment",
             {"template": POD},
             "spec.template.spec.containers[0].livenessProbe.httpGet.port",
-            "probes.port",
+            "probes.liveness.httpGet.port",
         ),
         ("Deployment", {"template": POD}, "spec.template.spec.containers[1].name", "sidecars[0].name"),
         (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lightkube import ApiError
 
@@ -191,13 +192,12 @@ def change_of(live: Object, after: Object, difference: Difference, service: Obje
 
 def _setting(items: tuple[Object, Object], path: Path, service: Object | None) -> str:
     """Return a field as users write it below its service; that of any other object begins with its kind."""
+    item, steps = items[0], cast("tuple[str | int, ...]", path)
     for item in items:
-        try:
+        with suppress(LookupError, TypeError, ValueError):
             steps = concrete(item, path)
-        except (LookupError, TypeError, ValueError):
-            continue
-        return path_text((setting_of(item, steps, service) if service_of(item) else ()) or (item["kind"], *steps))
-    return ".".join(path).replace(".[", "[")
+            break
+    return path_text((setting_of(item, steps, service) if service_of(item) else ()) or (item["kind"], *steps))
 
 
 async def cleared(api: Api, items: Mapping[Key, Object], targets: Mapping[Key, Object]) -> dict[Key, Object]:
