@@ -106,7 +106,7 @@ class Chaos:
         finally:
             if name == "quota":
                 kubectl("delete", "quota", "full", "--namespace", self.app.namespace)
-        named = {event["service"] for event in ended.events if event["event"] == "failure"}
+        named = {name for event in ended.events if event["event"] == "failure" for name in event["services"]}
         assert ended.code == FAILED_AND_ROLLED_BACK, ended.stderr
         assert named & fault.reasons.keys(), f"not named: {ended.stderr}"
         return f"named {', '.join(sorted(named))}"
@@ -116,7 +116,7 @@ class Chaos:
         fault = FAULTS[name]
         with self._coming_and_going():
             ended = self.other.install(fault.tag, **fault.changes)
-            named = {event["service"] for event in ended.events if event["event"] == "failure"}
+            named = {name for event in ended.events if event["event"] == "failure" for name in event["services"]}
             assert ended.code == FAILED_AND_ROLLED_BACK, ended.stderr
             assert named & fault.reasons.keys(), f"not named: {ended.stderr}"
             assert self.other.ask("history")[1] is None, "the failed install is still there"

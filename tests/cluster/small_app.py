@@ -49,7 +49,7 @@ class Ended:
 
     def failures(self, service: str) -> list[dict[str, Any]]:
         """Return what was said about a service that failed: one document for each container."""
-        return [event for event in self.events if event["event"] == "failure" and event["service"] == service]
+        return [event for event in self.events if event["event"] == "failure" and service in event["services"]]
 
     @property
     def end(self) -> dict[str, Any]:

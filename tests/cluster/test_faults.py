@@ -61,7 +61,12 @@ def test_a_fault_is_named_with_evidence_and_every_service_is_back(tried: Tried, 
     print(ended.stderr, *ended.events, sep="\n")
 
     assert ended.code == FAILED_AND_ROLLED_BACK
-    named = {event["service"]: event["reason"] for event in ended.events if event["event"] == "failure"}
+    named = {
+        service: event["reason"]
+        for event in ended.events
+        if event["event"] == "failure"
+        for service in event["services"]
+    }
     assert {service: _LATER.get(reason, reason) for service, reason in named.items()} == fault.reasons
     if fault.log:
         (evidence,) = ended.failures(next(iter(fault.reasons)))
@@ -117,7 +122,7 @@ def test_a_failed_hook_is_named_with_its_job_and_pod(tried: Tried) -> None:
     _, ended = tried["hook-fails"].result()
     (failure,) = ended.failures("migrate")
 
-    assert failure["message"].startswith("pre-upgrade hook job/hook-fails-migrate failed: BackoffLimitExceeded")
+    assert failure["message"].startswith("pre-upgrade hook job/hook-fails-migrate failed with exit code 7, try 1 of 1")
     assert failure["pod"].startswith("hook-fails-migrate-")
     assert failure["container"] == "migrate"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, running, start
-from sametag.deploy import Outcome, Step, Troubled
+from sametag.deploy import Failure, Outcome, Step, Troubled
 from sametag.errors import RolloutError
 from sametag.output.documents import Documents
 from sametag.output.lines import ProgressLines
@@ -19,7 +20,7 @@ from sametag.output.listener import End
 from sametag.output.stream import JsonStream
 from sametag.output.words import phase
 from sametag.release import Revision
-from sametag.rollout import Trouble
+from sametag.rollout import Evidence, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,12 @@ FAILED = End("upgrade", "shop", 5.5, error=RolloutError("upgrade of shop failed"
 
 
 def done(tag: str = NEW) -> End:
-    record = {"version": 2, "info": {"status": "deployed"}, "chart": {}, "config": {"image": {"tag": tag}}}
+    record = {
+        "version": 2,
+        "info": {"status": "deployed"},
+        "chart": {"metadata": {}},
+        "config": {"image": {"tag": tag}},
+    }
     outcome = Outcome(Revision(record), (running("api", tag), running("web", tag)), 3.2)
     return End("upgrade", "shop", 3.4, outcome)
 
@@ -78,9 +84,7 @@ def test_a_warning_in_the_middle_makes_no_line_come_twice() -> None:
 def test_a_failure_ends_with_what_failed_where_and_what_runs_now() -> None:
     said, results = lines(failed_upgrade(), FAILED)
 
-    assert said[-4:] == [
-        "what failed:",
-        "  web: pod web-0.0.7 web: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
+    assert said[-2:] == [
         "what runs now:",
         "  2 services on 0.0.5, ready: api, web",
     ]
@@ -145,7 +149,7 @@ def test_the_stream_of_a_failure_ends_with_the_error_and_its_exit_code() -> None
 
     assert [d["action"] for d in found if d["event"] == "start"] == ["upgrade", "rollback"]
     (failure,) = [d for d in found if d["event"] == "failure"]
-    assert (failure["service"], failure["pod"], failure["reason"]) == ("web", "web-0.0.7", "CrashLoopBackOff")
+    assert (failure["services"], failure["pod"], failure["reason"]) == (["web"], "web-0.0.7", "CrashLoopBackOff")
     assert (end["result"], end["exitCode"], end["message"]) == ("failed", 4, "upgrade of shop failed")
 
 
@@ -189,3 +193,47 @@ def test_every_event_and_every_field_is_documented() -> None:
         assert f"| `{event['properties']['event']['const']}` |" in page
         for name in event["properties"]:
             assert f"`{name}`" in page, name
+
+
+def missing(*services: str) -> Evidence:
+    first, *others = services
+    trouble = Trouble("ImageNotFound", "there is no app:0.0.7", f"{first}-1", first)
+    noise = (
+        "Failed: Error: ErrImagePull",
+        "BackOff: Back-off pulling image",
+        "Failed: Failed to pull image: not found",
+    )
+    return Evidence(first, trouble, noise, others=tuple(others), pods=len(services))
+
+
+def test_one_cause_is_said_once_with_what_one_pod_says_and_the_other_causes_at_the_end() -> None:
+    failure = Failure((missing("api", "web", "worker", "render"), crash("mail")))
+    said, _ = lines([start("upgrade", MISSING), Troubled(failure.evidence[1:]), failure], FAILED)
+
+    assert said == [
+        "mail: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
+        "  log: listening on :8080",
+        "  log: <script>alert(1)</script> & panic: ]]> no database",
+        "api, web, worker, render: pod api-1 api (ImageNotFound, and 3 more)",
+        "  event: Failed: Failed to pull: not found",
+        "what failed for other reasons:",
+        "  mail: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
+    ]
+
+
+def test_what_may_heal_is_told_with_what_it_waits_for() -> None:
+    trouble = Trouble("Unschedulable", "0/1 nodes are available", "web-1")
+    said, _ = lines([start("upgrade", NEW), Troubled((Evidence("web", trouble, others=("api",), pods=2),))], FAILED)
+
+    assert said == [
+        "web, api (2): Unschedulable: 0/1 nodes are available",
+        "  waiting for a node with room for it",
+    ]
+
+
+def test_one_cause_is_at_most_a_screen_however_much_a_pod_has_written() -> None:
+    found = crash()
+    long = replace(found, log=("x",) * 50, previous=("y",) * 50, events=tuple(f"E: {n}" for n in range(30)))
+    said, _ = lines([start("upgrade", MISSING), Failure((long,))], FAILED)
+
+    assert len(said) <= 20

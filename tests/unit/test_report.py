@@ -66,7 +66,7 @@ def test_report_json_has_every_pod_of_every_service_with_its_states(tmp_path: Pa
     ]
     web = {pod["name"]: [span["state"] for span in pod["spans"]] for pod in found["services"][1]["pods"]}
     assert web == {f"web-{MISSING}": ["starting", "trouble", "older"], f"web-{OLD}": ["older", "ready"]}
-    assert [failure["service"] for failure in found["failures"]] == ["web"]
+    assert [failure["services"] for failure in found["failures"]] == [["web"]]
     assert [event["event"] for event in found["events"]][-1] == "end"
 
 

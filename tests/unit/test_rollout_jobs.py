@@ -190,7 +190,7 @@ def test_a_log_that_is_not_there_is_no_line_and_one_that_may_not_be_read_says_so
     api.answers["/api/v1/namespaces/apps/pods/web-2/log"] = (403, refused)
     gone, closed = [Trouble("CrashLoopBackOff", "", pod, "web") for pod in ("web-1", "web-2")]
 
-    first, second = collect(api, ("web", gone), ("web", closed))
+    first, second = collect(api, ("web", gone), ("worker", closed))
 
     assert first.log == ()
     assert "forbidden" in second.log[0]
@@ -203,3 +203,25 @@ def collect(api: ApiServer, *failed: tuple[str, Trouble]) -> list[Evidence]:
             return await evidence(client, failed)
 
     return asyncio.run(main())
+
+
+def test_services_that_fail_for_one_cause_are_one_evidence(api: ApiServer) -> None:
+    found = [Trouble("ImageNotFound", "there is no app:2", f"{name}-1", name) for name in ("web", "worker")]
+    other = Trouble("ImageNotFound", "there is no proxy:2", "web-2", "proxy")
+
+    first, second = collect(api, ("web", found[0]), ("worker", found[1]), ("web", found[0]), ("web", other))
+
+    assert (first.services, first.pods) == (("web", "worker"), 3)
+    assert (second.services, second.pods) == (("web",), 1)
+
+
+def test_crashes_are_one_cause_when_their_logs_end_alike(api: ApiServer) -> None:
+    logs = {"web-1": "12:01 no database", "worker-1": "12:02 no database", "mail-1": "12:03 no route"}
+    for pod, text in logs.items():
+        api.answers[f"/api/v1/namespaces/apps/pods/{pod}/log"] = (200, {"line": text})
+    crashes = [
+        (pod[:-2], Trouble("CrashLoopBackOff", f"{number} restarts; ended with exit code 1 (Error)", pod, "c"))
+        for number, pod in enumerate(logs, 2)
+    ]
+
+    assert [one.services for one in collect(api, *crashes)] == [("web", "worker"), ("mail",)]

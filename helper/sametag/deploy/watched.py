@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
-    from sametag.rollout import Evidence, Members, ServiceState, Trouble
+    from sametag.rollout import Evidence, Members, ServiceState
 
 # A rollback begins when the API server is back, where it was its absence that stopped the upgrade.
 _BEGIN_SECONDS = 120
@@ -177,8 +177,8 @@ class Watched:
 
     async def stuck(self) -> StuckError:
         """Return what is wrong now, with its evidence."""
-        failures = self._view.failures()
-        return StuckError(_in_short(failures), await evidence(self._client, failures))
+        causes = await evidence(self._client, self._view.failures())
+        return StuckError(_in_short(causes), causes)
 
     async def end(self) -> None:
         """End Helm first, and to its end: it writes the revision's state down."""
@@ -219,15 +219,16 @@ async def watched(client: AsyncClient, request: Request, sight: Watch, way: Way)
         await sight.end()
 
 
-def _in_short(troubles: Sequence[tuple[str, Trouble]]) -> str:
-    """Say the first cause with the services that it stops, and how many more there are: the evidence has them all."""
-    causes: dict[str, list[str]] = {}
-    for service, trouble in troubles:
-        services = causes.setdefault(trouble.summary, [])
-        if service not in services:
-            services.append(service)
+# Names in one line; a hundred would hide the cause.
+_NAMES = 5
+
+
+def _in_short(causes: Sequence[Evidence]) -> str:
+    """Say the first cause with the services that it stops, and how many more there are: the summary has them all."""
     if not causes:
         return ""
-    cause, services = next(iter(causes.items()))
-    more = len({service for service, _ in troubles}) - len(services)
-    return f"{', '.join(services)}: {cause}" + (f" (and {more} more)" if more > 0 else "")
+    services, cause = causes[0].services, causes[0].trouble.summary
+    count = f" ({len(services)})" if len(services) > 1 else ""
+    names = ", ".join(services[:_NAMES]) + (", …" if len(services) > _NAMES else "")
+    more = {1: "", 2: " (and 1 more cause)"}.get(len(causes), f" (and {len(causes) - 1} more causes)")
+    return f"{names}{count}: {cause}{more}"

@@ -114,7 +114,8 @@ def _pod(pod: PodState, *, newest: bool) -> Document:
 def _evidence(found: Evidence) -> Document:
     trouble = found.trouble
     return {
-        "service": found.service,
+        "services": list(found.services),
+        "pods": found.pods,
         "pod": trouble.pod,
         "container": trouble.container,
         "reason": trouble.reason,

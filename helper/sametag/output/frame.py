@@ -63,8 +63,9 @@ def frame(moment: Moment, width: int, height: int) -> list[Text]:
     head.stylize("dim")
     for word, line in zip(phases, lines, strict=True):
         line.stylize(_STYLES[word])
+    told: set[str] = set()
     blocks = [
-        _Block(word, [line, *(_why(moment, state, width) if word == TROUBLE else ())])
+        _Block(word, [line, *(_why(moment, state, width, told) if word == TROUBLE else ())])
         for state, word, line in zip(states, phases, lines, strict=True)
     ]
     services = [word for state, word in zip(states, phases, strict=True) if not state.extra]
@@ -110,13 +111,12 @@ def _aligned(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> list[Text
     ]
 
 
-def _why(moment: Moment, state: ServiceState, width: int) -> Iterator[Text]:
-    """Yield each cause once, with the first pod that met with it, and the end of its log."""
-    seen: set[tuple[str, str]] = set()
+def _why(moment: Moment, state: ServiceState, width: int, told: set[str]) -> Iterator[Text]:
+    """Yield each cause that is not `told` yet, with the first pod that met with it, and the end of its log."""
     for trouble in state.troubles:
-        if (trouble.container, trouble.summary) in seen:
+        if trouble.cause in told:
             continue
-        seen.add((trouble.container, trouble.summary))
+        told.add(trouble.cause)
         place = where(trouble)
         yield from _wrapped(f"{place}: {trouble.summary}" if place else trouble.summary, width)
         found = moment.evidence.get((state.name, trouble.pod, trouble.container, trouble.reason))

@@ -8,14 +8,14 @@ from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.errors import InterruptedByUserError
 from sametag.output.plans import plan_lines
 from sametag.output.summary import Summary
-from sametag.output.words import evidence_lines, outcome_line, tag_of
+from sametag.output.words import cause_lines, evidence_lines, outcome_line, tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from sametag.deploy import Event
     from sametag.output.listener import End
-    from sametag.rollout import ServiceState
+    from sametag.rollout import Evidence, ServiceState
 
 
 class ProgressLines:
@@ -31,6 +31,7 @@ class ProgressLines:
         self._result = result
         self._summary = Summary()
         self._last: dict[str, str] = {}
+        self._told: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Write what is new in this event."""
@@ -39,6 +40,7 @@ class ProgressLines:
             case Start():
                 # What was said of the services no longer holds.
                 self._last.clear()
+                self._told.clear()
             case Step():
                 self._write(event.text)
             case Plan():
@@ -46,10 +48,18 @@ class ProgressLines:
                     self._result(line)
             case Progress():
                 self._progress(event)
-            case Troubled() | Failure():
-                for found in event.evidence:
-                    for line in evidence_lines(found):
-                        self._write(line)
+            case Troubled():
+                self._causes(event.evidence, cause_lines)
+            case Failure():
+                self._causes(event.evidence, evidence_lines)
+
+    def _causes(self, causes: Sequence[Evidence], lines: Callable[[Evidence], Iterator[str]]) -> None:
+        """Write each cause once: what has failed has mostly been told while it might yet have healed."""
+        for found in causes:
+            if found.trouble.cause not in self._told:
+                self._told.add(found.trouble.cause)
+                for line in lines(found):
+                    self._write(line)
 
     def _progress(self, event: Progress) -> None:
         width = max((len(state.name) for state in event.states), default=0)

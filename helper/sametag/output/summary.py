@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Progress
-from sametag.output.words import names, plain, services, where
+from sametag.output.words import counted, names, plain, services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +18,14 @@ class Summary:
     """Keeps what the end of a failed rollout has to say."""
 
     def __init__(self) -> None:
-        self._failed: list[Evidence] = []
+        # The first cause is in the error.
+        self._others: list[Evidence] = []
         self._now: tuple[ServiceState, ...] | None = None
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
         if isinstance(event, Failure):
-            self._failed += event.evidence
+            self._others += event.evidence[1:]
         elif isinstance(event, Progress):
             self._now = event.states
 
@@ -34,22 +35,13 @@ class Summary:
         Args:
             each: Whether every service gets a line of its own, and not only those that are alike.
         """
-        if self._failed:
-            yield "what failed:"
-            yield from _failures(self._failed)
+        if self._others:
+            yield "what failed for other reasons:"
+            for found in self._others:
+                yield f"  {names(found.services)}{counted(found)}: {plain(found.trouble.summary)}"
         if self._now is not None:
             yield "what runs now:"
             yield from running(self._now, each=each)
-
-
-def _failures(failed: list[Evidence]) -> Iterator[str]:
-    """Yield one line for the pods of a service that failed alike."""
-    alike: dict[tuple[str, str, str], list[Evidence]] = {}
-    for found in failed:
-        alike.setdefault((found.service, found.trouble.container, found.trouble.summary), []).append(found)
-    for (service, _, reason), same in alike.items():
-        place = where(same[0].trouble) + (f" (and {len(same) - 1} more)" if len(same) > 1 else "")
-        yield f"  {service}: {place}{': ' if place else ''}{plain(reason)}"
 
 
 def running(states: tuple[ServiceState, ...], *, each: bool = False) -> Iterator[str]:

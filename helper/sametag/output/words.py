@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sametag.rollout import split
+from sametag.rollout import AWAITED, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,16 +52,42 @@ def plain(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+# Of one cause a terminal shows at most this; the report and the events have it all.
+_EVENTS, _LOG_LINES = 3, 8
+
+# What the kubelet tells besides the reason, and that says no more.
+_NOISE = ("BackOff: ", "Failed: Error: ")
+
+
+def cause_lines(found: Evidence) -> Iterator[str]:
+    """Yield a trouble that may heal, with its services, what it waits for, and what one of its pods says."""
+    yield f"{names(found.services)}{counted(found)}: {plain(found.trouble.summary)}"
+    if awaited := AWAITED.get(found.trouble.reason):
+        yield f"  waiting for {awaited}"
+    yield from _said(found)
+
+
 def evidence_lines(found: Evidence) -> Iterator[str]:
-    """Yield what a failed pod left behind: the reason, its events, its last log lines."""
-    place = where(found.trouble)
-    yield f"{found.service}: {place}{': ' if place else ''}{plain(found.trouble.summary)}"
-    for event in found.events:
+    """Yield what one pod left behind of those that failed for one cause: its events, its last log lines."""
+    if place := where(found.trouble):
+        more = f", and {found.pods - 1} more" if found.pods > 1 else ""
+        yield f"{names(found.services)}: {place} ({found.trouble.reason}{more})"
+    yield from _said(found)
+
+
+def _said(found: Evidence) -> Iterator[str]:
+    events = [event for event in found.events if not event.startswith(_NOISE)]
+    for event in events[-_EVENTS:]:
         yield f"  event: {plain(event)}"
-    for line in found.previous:
+    for line in found.previous[-_LOG_LINES:]:
         yield f"  log before the restart: {plain(line)}"
-    for line in found.log:
+    for line in found.log[-_LOG_LINES:]:
         yield f"  log: {plain(line)}"
+
+
+def counted(found: Evidence) -> str:
+    """Say how many services fail for one cause, where it is not one."""
+    return f" ({len(found.services)})" if found.others else ""
 
 
 def where(trouble: Trouble) -> str:

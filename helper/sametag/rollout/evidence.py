@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from lightkube import ApiError
+from lightkube import ApiError, operators
 from lightkube.resources.core_v1 import PodLog
 
-from sametag.rollout.objects import Event
+from sametag.rollout.objects import USUAL, Event
+from sametag.rollout.starting import said_by_exec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lightkube import AsyncClient
 
@@ -37,6 +39,12 @@ _WITHOUT_LOG = frozenset(
         "InvalidImageName",
         "ErrImageNeverPull",
         "ErrImagePull",
+        "ImageWrongPlatform",
+        "ImageIncomplete",
+        "ImagePullDenied",
+        "RegistryError",
+        "RegistryRateLimited",
+        "SignatureValidationFailed",
         "CreateContainerConfigError",
         "CreateContainerError",
         "StartError",
@@ -44,16 +52,28 @@ _WITHOUT_LOG = frozenset(
 )
 
 
+# Where two services fail alike, their logs say whether for the same reason.
+_BY_LOG = frozenset(
+    {"CrashLoopBackOff", "Crashed", "JobFailed", "NotReady", "ProgressDeadlineExceeded"}
+    | {f"{kind}ProbeFailed" for kind in ("Startup", "Liveness", "Readiness")}
+)
+
+# What differs between two logs that say the same.
+_DIGITS = re.compile(r"\d+")
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a failed container, collected before it is gone.
+    """What is known of one cause of a failure, with what one of its pods has left, collected before it is gone.
 
     Attributes:
-        service: The service's name.
+        service: The service of this pod.
         trouble: Why it failed.
-        events: The warnings about the pod, newest last.
+        events: What was told about the pod that is not usual, newest last.
         log: The last lines that the container wrote.
         previous: The last lines that it wrote before it was restarted.
+        others: The other services that fail for this cause.
+        pods: How many containers fail for it, in all.
     """
 
     service: str
@@ -61,28 +81,65 @@ class Evidence:
     events: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    pods: int = 1
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Every service that fails for this cause; the one whose pod this is comes first."""
+        return (self.service, *self.others)
 
 
 async def evidence(client: AsyncClient, failed: Iterable[tuple[str, Trouble]]) -> list[Evidence]:
-    """Collect the warnings and the last 50 log lines, current and previous, of every failed container.
+    """Collect, for each cause, the events and the last 50 log lines, current and previous, of one container.
 
     What cannot be read is said in its place: evidence that is missing must not stop what follows.
     """
+    alike: dict[tuple[str, ...], list[tuple[str, Trouble]]] = {}
+    for service, trouble in failed:
+        key = (trouble.cause, service, trouble.container) if trouble.reason in _BY_LOG else (trouble.cause,)
+        alike.setdefault(key, []).append((service, trouble))
     events = await _events(client)
     limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(service: str, trouble: Trouble) -> Evidence:
+    async def one(same: Sequence[tuple[str, Trouble]]) -> Evidence:
+        service, trouble = same[0]
         log, previous = [await _log(client, trouble, limit, previous=previous) for previous in (False, True)]
-        return Evidence(service, trouble, tuple(events[trouble.pod]) if trouble.pod else (), log, previous)
+        others = tuple(name for name in dict.fromkeys(name for name, _ in same) if name != service)
+        told = tuple(events[trouble.pod]) if trouble.pod else ()
+        return Evidence(service, _as_the_log_says(trouble, (log, previous)), told, log, previous, others, len(same))
 
-    return await asyncio.gather(*(one(*pair) for pair in failed))
+    return _merged(await asyncio.gather(*map(one, alike.values())))
+
+
+def _as_the_log_says(trouble: Trouble, logs: Iterable[Sequence[str]]) -> Trouble:
+    """Return a crash that was none: the command could not be executed, which the runtime writes into the log."""
+    if trouble.reason not in ("CrashLoopBackOff", "Crashed"):
+        return trouble
+    words = next(filter(None, map(said_by_exec, logs)), "")
+    return replace(trouble, reason="StartError", message=words) if words else trouble
+
+
+def _merged(found: Iterable[Evidence]) -> list[Evidence]:
+    """Make one of those whose services fail for the same reason and whose logs end in the same way."""
+    causes: dict[tuple[str, str], Evidence] = {}
+    for new in found:
+        last = next((line for log in (new.log, new.previous) for line in reversed(log) if line.strip()), "")
+        key = (new.trouble.cause, _DIGITS.sub("0", last))
+        known = causes.get(key)
+        if known is None:
+            causes[key] = new
+            continue
+        others = tuple(name for name in dict.fromkeys((*known.others, *new.services)) if name != known.service)
+        causes[key] = replace(known, others=others, pods=known.pods + new.pods)
+    return list(causes.values())
 
 
 async def _events(client: AsyncClient) -> defaultdict[str, list[str]]:
-    """Return the warnings about each pod, in one call, each said once."""
+    """Return what was told about each pod that is not usual, in one call, each said once."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     try:
-        async for event in client.list(Event, fields={"type": "Warning", "involvedObject.kind": "Pod"}):
+        async for event in client.list(Event, fields={"reason": operators.not_in(USUAL), "involvedObject.kind": "Pod"}):
             line = f"{event.reason}: {event.message}"
             if line not in found[event.involvedObject.name]:
                 found[event.involvedObject.name].append(line)

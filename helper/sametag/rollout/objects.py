@@ -274,6 +274,13 @@ class Job(_Object):
     _api_info = ApiInfo(ResourceDef("batch", "v1", "Job"), "jobs", ["list", "watch"])
 
 
+#: What is told of every pod that is well. All else matters, warning or not: that an autoscaler brings a node, say.
+USUAL = (
+    *("Scheduled", "Pulling", "Pulled", "Created", "Started"),
+    *("ScalingReplicaSet", "SuccessfulCreate", "SuccessfulDelete", "Completed", "SawCompletedJob"),
+)
+
+
 class Reference(Struct):
     """What an event is about; of a pod, maybe one of its containers."""
 

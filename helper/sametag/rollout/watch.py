@@ -14,7 +14,7 @@ from lightkube import ApiError, operators
 from sametag.cluster import RETRY_SECONDS, is_transient
 from sametag.rollout.job import jobs
 from sametag.rollout.members import INSTANCE_LABEL
-from sametag.rollout.objects import DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
+from sametag.rollout.objects import USUAL, DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
 from sametag.rollout.state import Assessor, ServiceState, assess
 from sametag.rollout.workload import Objects
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from lightkube.core.client import FieldSelector, LabelSelector
 
     from sametag.rollout.members import Members
-
-# What is told of every pod that is well. All else matters, warning or not: that an autoscaler brings a node, say.
-_USUAL = (
-    *("Scheduled", "Pulling", "Pulled", "Created", "Started"),
-    *("ScalingReplicaSet", "SuccessfulCreate", "SuccessfulDelete", "Completed", "SawCompletedJob"),
-)
 
 # A rolling update makes bursts of events; one look at the end of a burst is enough. And looking, which takes longer the
 # more services there are, shall not take the time of what is looked at.
@@ -96,7 +90,7 @@ async def watch(
     objects = Objects()
     changed = asyncio.Event()
     # Events have no labels; those from before are of other rollouts, and what still holds is said again.
-    events = _Source(Event, objects.events, fields={"reason": operators.not_in(_USUAL)}, past=False)
+    events = _Source(Event, objects.events, fields={"reason": operators.not_in(USUAL)}, past=False)
     now = members()
     sources = [*_workloads(objects, now), _Source(Job, objects.jobs, _labels(now)), events]
     try:

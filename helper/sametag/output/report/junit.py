@@ -36,7 +36,7 @@ def junit(story: Story) -> str:
 
 def _service(suite: Element, story: Story, service: Service) -> None:
     case = _case(suite, story, service.name, service.ready_after or 0)
-    failures = [failure for failure in story.failures if failure["service"] == service.name]
+    failures = [failure for failure in story.failures if service.name in failure["services"]]
     for failure in failures:
         message = _clean(f"{failure['reason']}: {failure['message']}")
         SubElement(case, "failure", type=failure["reason"], message=message).text = _clean(_evidence(failure))

@@ -85,7 +85,7 @@ def _card(found: Document) -> str:
     previous = "\n".join(map(text, found["previousLog"]))
     return "\n".join(
         (
-            f'<article class="failure"><h3>{text(found["service"])}</h3>',
+            f'<article class="failure"><h3>{text(", ".join(found["services"]))}</h3>',
             f'<p class="muted mono">{text(place)}</p>' if place else "",
             f'<p><strong class="bad">{text(found["reason"])}</strong> {text(found["message"])}</p>',
             f"<h4>Events</h4><ul>{events}</ul>" if events else "",
@@ -109,6 +109,8 @@ def _event(document: Document) -> str:
             numbers = f"{document['updated']} updated, {document['ready']} ready of {document['desired']}"
             return text(f"{document['name']}: {document['state']}{more}, {numbers}")
         case "trouble" | "failure":
-            return text(f"{document['service']}: {document['event']}: {document['reason']}: {document['message']}")
+            return text(
+                f"{', '.join(document['services'])}: {document['event']}: {document['reason']}: {document['message']}"
+            )
         case _:
             return f"<strong>{text(document['result'])}</strong>"

@@ -73,7 +73,7 @@ def _place(story: Story, began: float, ended: float) -> str:
 
 
 def _service(story: Story, service: Service) -> str:
-    failed = any(failure["service"] == service.name for failure in story.failures)
+    failed = any(service.name in failure["services"] for failure in story.failures)
     mood = {READY: "good", TROUBLE: "bad"}.get(service.state, "muted")
     now = service.state if service.state == GONE else f"{service.state} on {service.tag}"
     if service.ready_after is not None and len(story.rollouts) == 1:
