@@ -82,14 +82,6 @@ def test_gos_nanoseconds_are_read() -> None:
     assert Revision(record(1, "1.0")).updated.isoformat() == "2026-01-02T03:04:05.123456+01:00"
 
 
-def test_a_secret_that_is_no_revision_is_named(api: ApiServer) -> None:
-    broken = {"metadata": {"name": "sh.helm.release.v1.app.v1"}, "data": {"release": "bm90IGd6aXA="}}
-    api.answers[SECRETS] = (200, {"metadata": {}, "items": [broken]})
-
-    with pytest.raises(ClusterError, match=r"sh\.helm\.release\.v1\.app\.v1 cannot be decoded"):
-        read(api)
-
-
 def test_a_refusal_says_which_right_is_missing(api: ApiServer) -> None:
     message = 'secrets is forbidden: User "dev" cannot list resource "secrets"'
     api.answers[SECRETS] = (403, {"kind": "Status", "code": 403, "message": message, "reason": "Forbidden"})

@@ -118,6 +118,16 @@ def test_the_label_that_the_controller_adds_makes_no_other_template() -> None:
     assert [p.name for p in assess(objects, WEB)[0].pods] == ["b"]
 
 
+@pytest.mark.parametrize("written", ["abc", "", "-1", "1.5", "²", "9" * 5000])
+def test_a_revision_that_somebody_has_written_over_comes_before_all_others(written: str) -> None:
+    odd = replicaset("odd", 1)
+    odd.metadata.annotations["deployment.kubernetes.io/revision"] = written
+    sets = {"odd": odd, "new": replicaset("new", 2)}
+    objects = Objects({"d1": deployment()}, replicasets=sets, pods={"b": pod("b", "new", NEW)})
+
+    assert [p.name for p in assess(objects, WEB)[0].pods] == ["b"]
+
+
 def test_a_service_is_complete_once_no_older_pod_is_left() -> None:
     assert judge(pod("b", "new", NEW)).complete
     assert not judge(pod("a", "old", OLD), pod("b", "new", NEW)).complete

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sametag.chart import Chart
     from sametag.deploy import Event, Plan
-    from sametag.release import Revision
+    from sametag.release import Records
     from sametag.values import Problem, Values
 
     Arguments = argparse.Namespace
@@ -150,7 +150,7 @@ def history(arguments: Arguments) -> int:
     from sametag.output import releases
 
     found = run_to_its_end(_read_history(arguments))
-    lines = [releases.history_json(found)] if arguments.output == "json" else releases.history_table(found)
+    lines = [releases.history_json(*found)] if arguments.output == "json" else releases.history_table(*found)
     print("\n".join(lines))
     return _DONE
 
@@ -205,14 +205,15 @@ COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
 }
 
 
-async def _read_history(arguments: Arguments) -> list[Revision]:
+async def _read_history(arguments: Arguments) -> Records:
     from sametag import release
     from sametag.cluster import connect
 
     target = target_of(arguments)
     async with connect(target) as client:
-        found = await release.revisions(client, arguments.release)
-        release.current(found, arguments.release, target.resolved_namespace)
+        found = await release.records(client, arguments.release)
+        if not found.damaged:
+            release.current(found.revisions, arguments.release, target.resolved_namespace)
         return found
 
 

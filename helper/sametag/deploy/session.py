@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
+    from sametag.release import Records
 
 _FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 
@@ -53,7 +54,9 @@ async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Depl
         raise UsageError(f"the description is longer than {note.REASON_LIMIT} characters")
     helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
     async with helm.telling_its_version(), connect(request.target) as client, locked(client, request, helm) as lock:
-        history = await helm_release.revisions(client, request.release)
+        found = await helm_release.records(client, request.release)
+        await _past_the_damaged(client, request, helm, found, makes=rollout)
+        history = found.revisions
         # Begun while all else is asked: it takes as long as that.
         now = members_of(history[-1] if history else None, request.release, request.target.resolved_namespace)
         watch = Watch(client, now) if rollout and not request.options.dry_run else None
@@ -137,6 +140,26 @@ async def _create_namespace(client: AsyncClient, name: str) -> None:
     except ApiError as error:
         if error.status.code != _CONFLICT:
             raise
+
+
+async def _past_the_damaged(
+    client: AsyncClient, request: Request, helm: HelmCommand, found: Records, *, makes: bool
+) -> None:
+    """Say which records cannot be read; one whose name Helm needs for what it makes next is kept under another.
+
+    Raises:
+        ClusterError: Helm can read it.
+    """
+    newest = found.revisions[-1].number if found.revisions else 0
+    for record in found.damaged:
+        request.report(Step(f"warning: {record}"))
+        if not (makes and record.blocks and (record.number or 0) > newest):
+            continue
+        if await helm.newest(request.release, request.target.resolved_namespace) > newest:
+            raise ClusterError(f"{record}, and Helm can read it", "use a sametag that is as new as this Helm")
+        if not request.options.dry_run:
+            aside = await helm_release.set_aside(client, record)
+            request.report(Step(f"{record.name} is kept as {aside}: Helm needs its name for the next revision"))
 
 
 async def _past_the_dead(

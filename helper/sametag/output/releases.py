@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sametag.output.summary import running
 from sametag.output.table import table
@@ -11,13 +11,17 @@ from sametag.output.words import DIGEST_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from sametag.deploy import Unlocked
-    from sametag.release import Revision
+    from sametag.release import Damaged, Revision
+
+# The status of what cannot be read as a revision; none of Helm's.
+_DAMAGED = "damaged"
 
 
-def history_table(history: Sequence[Revision]) -> Iterator[str]:
-    """Yield one line a revision, oldest first; what runs now is the last one that is deployed."""
+def history_table(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) -> Iterator[str]:
+    """Yield one line a record, oldest first; what runs now is the last revision that is deployed."""
     head = ("REVISION", "TAG", "DIGEST", "CHART", "STATUS", "VERIFIED", "WHEN", "WHO", "DESCRIPTION")
     rows = [
         (
@@ -27,18 +31,26 @@ def history_table(history: Sequence[Revision]) -> Iterator[str]:
             revision.chart,
             revision.status,
             "yes" if revision.verified else "no",
-            f"{revision.updated.astimezone():%Y-%m-%d %H:%M:%S}",
+            _local(revision.updated),
             revision.note.who or "-",
             " ".join(f"{revision.note.words}{': ' if revision.note.why else ''}{revision.note.why}".split()),
         )
         for revision in history
     ]
-    return table(head, rows)
+    rows += [
+        (str(record.number or "-"), "-", "-", "-", _DAMAGED, "no", _local(record.created), "-", str(record))
+        for record in damaged
+    ]
+    return table(head, sorted(rows, key=lambda row: int(row[0]) if row[0] != "-" else 0))
 
 
-def history_json(history: Sequence[Revision]) -> str:
+def _local(time: datetime | None) -> str:
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}" if time else "-"
+
+
+def history_json(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) -> str:
     """Return the revisions as JSON: {"version": 1, "revisions": […]}, times in RFC 3339."""
-    revisions = [
+    revisions: list[dict[str, Any]] = [
         {
             "revision": revision.number,
             "tag": revision.tag,
@@ -53,6 +65,22 @@ def history_json(history: Sequence[Revision]) -> str:
         }
         for revision in history
     ]
+    revisions += [
+        {
+            "revision": record.number,
+            "tag": "",
+            "digest": "",
+            "chart": "",
+            "status": _DAMAGED,
+            "verified": False,
+            "updated": record.created and record.created.isoformat(),
+            "who": "",
+            "why": "",
+            "description": str(record),
+        }
+        for record in damaged
+    ]
+    revisions.sort(key=lambda row: row["revision"] or 0)
     return json.dumps({"version": 1, "revisions": revisions}, indent=2)
 
 

@@ -255,6 +255,19 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         command += ["--force-conflicts"] if force_conflicts else []
         await self.run(command)
 
+    async def newest(self, release_name: str, namespace: str) -> int:
+        """Return the number of the newest revision that Helm can read; 0 where it can read none."""
+        command = ["history", release_name, "--max", 1, "--namespace", namespace, "--output", "json"]
+        try:
+            return int(json.loads(await self.run(command))[-1]["revision"])
+        except HelmError as error:
+            # A record without an info makes Helm panic.
+            if re.search("not found|panic|nil pointer", error.message):
+                return 0
+            raise
+        except (ValueError, LookupError, TypeError):
+            return 0
+
     async def fetch(self, reference: str, folder: str, *, version: str | None, plain_http: bool) -> Path:
         """Fetch a chart from a registry or a URL, and return its folder below `folder`; pyhelm3 cannot use http."""
         command = ["pull", reference, "--untar", "--untardir", folder]

@@ -65,8 +65,8 @@ def hooks_of(record: dict[str, Any]) -> list[Hook]:
 def _hook(entry: dict[str, Any]) -> Hook:
     last = entry.get("last_run") or {}
     return Hook(
-        kind=str(entry["kind"]),
-        name=str(entry["name"]),
+        kind=str(entry.get("kind", "")),
+        name=str(entry.get("name", "")),
         events=tuple(entry.get("events") or ()),
         manifest=str(entry.get("manifest") or ""),
         policies=tuple(entry.get("delete_policies") or _DEFAULT_POLICY),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sametag.errors import ClusterError, UsageError
 
@@ -27,6 +27,13 @@ def write_chart(revision: Revision, folder: Path) -> None:
             f"{revision} was made of {revision.chart}, whose dependencies Helm does not keep",
             f"sametag upgrade {revision.release} --chart CHART --tag TAG deploys the tag with a chart of yours",
         )
+    try:
+        _write(revision, chart, folder)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ClusterError(f"{revision} holds a chart that cannot be read") from error
+
+
+def _write(revision: Revision, chart: dict[str, Any], folder: Path) -> None:
     # JSON is YAML.
     (folder / "Chart.yaml").write_text(json.dumps(chart["metadata"]))
     (folder / "values.yaml").write_text(json.dumps(chart.get("values") or {}))
@@ -37,4 +44,4 @@ def write_chart(revision: Revision, folder: Path) -> None:
         if ".." in path.parts or not path.is_relative_to(folder):
             raise ClusterError(f"{revision} holds a chart with a file outside of it: {file['name']}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(file["data"] or ""))
+        path.write_bytes(base64.b64decode(file.get("data") or ""))

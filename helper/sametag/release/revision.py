@@ -152,7 +152,9 @@ class Revision:
     @property
     def hook_manifests(self) -> list[str]:
         """The rendered hooks, each with its template in the first line, as Helm writes it for all other objects."""
-        return [f"# Source: {hook['path']}\n{hook['manifest']}" for hook in self.record.get("hooks") or ()]
+        return [
+            f"# Source: {hook.get('path', '')}\n{hook.get('manifest', '')}" for hook in self.record.get("hooks") or ()
+        ]
 
     @property
     def layers(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -201,4 +201,4 @@ def _map(value: Any) -> dict[str, Any]:
 
 
 def _number(text: Any, otherwise: int) -> int:
-    return int(text) if isinstance(text, str) and text.isdigit() else otherwise
+    return int(text) if isinstance(text, str) and text.isdecimal() else otherwise

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _Owned = TypeVar("_Owned", Pod, ReplicaSet)
 
+# Of the numbers that Kubernetes counts with.
+_DIGITS = 19
+
 
 @dataclass(slots=True)
 class Objects:
@@ -129,7 +132,9 @@ def _by_owner(items: Iterable[_Owned]) -> defaultdict[str, list[_Owned]]:
 
 
 def _revision(replicaset: ReplicaSet) -> int:
-    return int(replicaset.metadata.annotations.get("deployment.kubernetes.io/revision", 0))
+    text = replicaset.metadata.annotations.get("deployment.kubernetes.io/revision", "")
+    # Anybody may write an annotation.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
 
 
 def _essence(template: dict[str, Any]) -> tuple[dict[str, str], dict[str, str], dict[str, Any]]:
