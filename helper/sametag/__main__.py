@@ -3,7 +3,6 @@
 import gc
 import os
 import sys
-from contextlib import suppress
 
 # A command makes many objects and few cycles: looking for them after every 700 takes a tenth of a validate.
 _COLLECT_AFTER = 100_000
@@ -15,14 +14,12 @@ def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(_COLLECT_AFTER)
     try:
-        from sametag.cli import run
+        from sametag.cli import main as command
 
-        code = run(sys.argv[1:])
+        code = command(sys.argv[1:])
     except KeyboardInterrupt:
-        # Before the command could hear it: nothing has begun, and a traceback would say nothing.
+        # Before the command could hear it, or after its end: a traceback would say nothing.
         code = _INTERRUPTED
-    with suppress(BrokenPipeError):
-        sys.stdout.flush()
     # What Python would still do takes a tenth of the time: free one by one what ends with the process.
     os._exit(code)
 

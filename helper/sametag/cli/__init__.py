@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sametag.cli import commands
 from sametag.cli.arguments import parser
 from sametag.cli.telling import interrupted
 from sametag.errors import SametagError, UsageError
+from sametag.output.outlet import Outlets
+from sametag.output.plain import plain
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
 _BUG = 70
+
+# What changes a release, and must not wait for anybody who reads what it says.
+_CHANGES = ("install", "upgrade", "rollback", "uninstall", "unlock")
+
+# How long a reader that takes nothing is waited for when such a command is done.
+_PATIENCE = 5.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command with streams that decide nothing, and return its exit code once all of it is written."""
+    outlets = Outlets()
+    changes = bool(argv) and argv[0] in _CHANGES
+    if changes or "status" in argv[:1]:
+        outlets.hurry()
+    try:
+        code = run(argv)
+    except SystemExit as ended:  # argparse, which has said all there is to say
+        code = ended.code if isinstance(ended.code, int) else 0
+    complete = outlets.settle(_PATIENCE if changes and "--dry-run" not in argv else None)
+    # A rollout is what it is; what only prints has failed where it could not.
+    return code if complete or changes or code else UsageError.exit_code
 
 
 def run(argv: Sequence[str]) -> int:
@@ -29,11 +50,6 @@ def run(argv: Sequence[str]) -> int:
         return _say(error)
     except KeyboardInterrupt:
         return _say(interrupted(options))
-    except BrokenPipeError:
-        # The reader (head, say) has seen enough; Python must not complain again at exit.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception:  # noqa: BLE001 - the outermost frame: a bug gets its own exit code, and its traceback
         import traceback
 
@@ -52,7 +68,6 @@ def _command(arguments: argparse.ArgumentParser, options: argparse.Namespace) ->
 
 
 def _say(error: SametagError) -> int:
-    print(f"sametag: {error.message}", file=sys.stderr)
-    if error.remedy:
-        print(f"  {error.remedy}", file=sys.stderr)
+    for line in (f"sametag: {error.message}", *([f"  {error.remedy}"] if error.remedy else ())):
+        print("\n".join(map(plain, line.split("\n"))), file=sys.stderr)
     return error.exit_code

@@ -14,6 +14,7 @@ from sametag.cli.given import defaults_of, sources, user_values
 from sametag.cli.running import given_chart, progress, request_of, run_to_its_end, say_step, target_of
 from sametag.cli.telling import telling
 from sametag.errors import ClusterError, UsageError
+from sametag.output.outlet import Outlet
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +49,7 @@ def validate(arguments: Arguments) -> int:
 
 def schema_of_values(_: Arguments) -> int:
     """Print the schema for editors."""
-    print(charts.described_schema(), end="")
+    _print_document(charts.described_schema())
     return _DONE
 
 
@@ -62,8 +63,15 @@ def render(arguments: Arguments) -> int:
         target = target_of(arguments)
         helm, namespace = HelmCommand(target, warn=progress), target.namespace_alone
         manifests = run_to_its_end(helm.render(arguments.release, chart.path, user.tree, namespace=namespace))
-    sys.stdout.write(manifests)
+    _print_document(manifests)
     return _DONE
+
+
+def _print_document(text: str) -> None:
+    """Print what programs read: UTF-8, whatever the terminal has."""
+    if isinstance(sys.stdout, Outlet):
+        sys.stdout.use_utf_8()
+    print(text, end="")
 
 
 def install(arguments: Arguments) -> int:
@@ -162,8 +170,8 @@ def status(arguments: Arguments) -> int:
 
     with shower(arguments) as show:
         if arguments.watch:
-            # Ctrl-C is how a watch ends.
-            with suppress(KeyboardInterrupt):
+            # Ctrl-C is how a watch ends, or a reader (head, say) that has seen enough.
+            with suppress(KeyboardInterrupt, BrokenPipeError):
                 run_to_its_end(deploy.follow(target_of(arguments), arguments.release, show))
         else:
             show(run_to_its_end(deploy.status(target_of(arguments), arguments.release)))

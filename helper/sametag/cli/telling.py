@@ -19,16 +19,38 @@ if TYPE_CHECKING:
 
 
 class Told:
-    """Passes each event on to every listener; `outcome` is None until, and after a dry run when, all went well."""
+    """Passes each event on to every listener; `outcome` is None until, and after a dry run when, all went well.
+
+    A listener that fails is told of nothing more: a bug in what is shown ends no rollout.
+    """
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
-        self._listeners = listeners
+        self._listeners = list(listeners)
         self.outcome: Outcome | None = None
 
     def __call__(self, event: Event) -> None:
         """Pass on an event."""
-        for listener in self._listeners:
-            listener(event)
+        self._tell(lambda listener: listener(event))
+
+    def end(self, end: End) -> None:
+        """Pass on how it ended."""
+        self._tell(lambda listener: listener.end(end))
+
+    def _tell(self, tell: Callable[[Listener], None]) -> None:
+        for listener in list(self._listeners):
+            try:
+                tell(listener)
+            except OSError as failed:
+                # A report that cannot be written (a full disk, say) must not hide how the rollout ended.
+                name, why = failed.filename or "the report", failed.strerror or failed
+                print(f"sametag: warning: cannot write {name}: {why}", file=sys.stderr)
+                self._listeners.remove(listener)
+            except Exception:  # noqa: BLE001 - whatever it is, the rollout goes on
+                import traceback
+
+                traceback.print_exc()
+                print("sametag: warning: this is a bug in what is shown; the rollout goes on", file=sys.stderr)
+                self._listeners.remove(listener)
 
 
 @contextmanager
@@ -41,8 +63,7 @@ def telling(arguments: argparse.Namespace) -> Iterator[Told]:
     from sametag.output.listener import End
 
     began = time.monotonic()
-    listeners = _listeners(arguments)
-    told = Told(listeners)
+    told = Told(_listeners(arguments))
     error: SametagError | None = None
     try:
         yield told
@@ -56,17 +77,7 @@ def telling(arguments: argparse.Namespace) -> Iterator[Told]:
         error = SametagError(f"a bug: {type(bug).__name__}: {bug}")
         raise
     finally:
-        end = End(arguments.command, arguments.release, time.monotonic() - began, told.outcome, error)
-        for listener in listeners:
-            _end(listener, end)
-
-
-def _end(listener: Listener, end: End) -> None:
-    try:
-        listener.end(end)
-    except OSError as failed:
-        # A report that cannot be written (a full disk, say) must not hide how the rollout ended.
-        print(f"sametag: warning: cannot write {failed.filename or 'the report'}: {failed.strerror}", file=sys.stderr)
+        told.end(End(arguments.command, arguments.release, time.monotonic() - began, told.outcome, error))
 
 
 def interrupted(arguments: argparse.Namespace) -> InterruptedByUserError:
@@ -106,12 +117,5 @@ def redraws(stream: TextIO) -> bool:
 
 
 def writer(stream: TextIO) -> Callable[[str], None]:
-    """Return what writes a line; a reader that goes away (head, say) must not end a rollout half-way."""
-
-    def write(line: str) -> None:
-        try:
-            print(line, file=stream, flush=True)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-    return write
+    """Return what writes a line."""
+    return lambda line: print(line, file=stream, flush=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sametag.cli.telling import redraws, writer
+from sametag.output.outlet import Outlet
 from sametag.output.status import status_json, status_lines
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ class Shower:
         self.as_released = True
 
     def __call__(self, status: Status) -> None:
-        """Show a status."""
+        """Show a status.
+
+        Raises:
+            BrokenPipeError: Nobody reads any more.
+        """
+        if isinstance(sys.stdout, Outlet) and isinstance(sys.stdout.failed, BrokenPipeError):
+            raise sys.stdout.failed
         self.as_released = status.as_released
         text = self._read(status)
         if text != self._last:

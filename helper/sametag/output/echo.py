@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ class Echo:
 
     def off(self) -> None:
         """Show nothing of what is typed from now on; the next program that reads gets it all the same."""
-        if self._before is None and self._is_ours():
+        if self._before is not None or not self._is_ours():
+            return
+        with suppress(termios.error):  # it has gone
             modes = termios.tcgetattr(self._terminal)
             self._before = list(modes)
             modes[_LOCAL_MODES] &= ~termios.ECHO
@@ -32,7 +35,9 @@ class Echo:
 
     def restore(self) -> None:
         """Make the terminal what it was."""
-        if self._before is not None and self._is_ours():
+        if self._before is None or not self._is_ours():
+            return
+        with suppress(termios.error):
             termios.tcsetattr(self._terminal, termios.TCSANOW, self._before)
             self._before = None
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sametag.output.words import FINISHING, READY, STARTING, TROUBLE, WAITING, phase, plain, where
+from sametag.output.plain import plain
+from sametag.output.words import FINISHING, READY, STARTING, TROUBLE, WAITING, phase, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

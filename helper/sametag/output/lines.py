@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.errors import InterruptedByUserError
+from sametag.output.plain import plain
 from sametag.output.plans import plan_lines
 from sametag.output.summary import Summary
 from sametag.output.words import cause_lines, evidence_lines, outcome_line, tag_of
@@ -42,7 +43,7 @@ class ProgressLines:
                 self._last.clear()
                 self._told.clear()
             case Step():
-                self._write(event.text)
+                self._write(plain(event.text))
             case Plan():
                 for line in plan_lines(event):
                     self._result(line)

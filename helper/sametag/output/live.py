@@ -10,6 +10,7 @@ from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.errors import InterruptedByUserError
 from sametag.output.frame import Moment, frame
 from sametag.output.lines import result_line
+from sametag.output.plain import plain
 from sametag.output.plans import plan_lines
 from sametag.output.screen import Screen
 from sametag.output.summary import Summary
@@ -51,7 +52,7 @@ class Live:
             case Progress():
                 self._progress(event)
             case Step():
-                self._print([Text(event.text)])
+                self._print([Text(plain(event.text))])
             case Troubled():
                 self._remember(event.evidence)
             case Failure():

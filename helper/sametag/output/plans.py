@@ -119,7 +119,7 @@ def plan_in_full(plan: Plan) -> Iterator[str]:
 
 def plan_json(plan: Plan) -> str:
     """Return the plan as JSON: {"version": 1, "release": …, "objects": […], "hooks": […]}."""
-    return json.dumps({"version": 1, **plan_document(plan)}, indent=2, ensure_ascii=False)
+    return json.dumps({"version": 1, **plan_document(plan)}, indent=2)
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

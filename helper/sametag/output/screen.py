@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from sametag.output.echo import Echo
+from sametag.output.outlet import Outlet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ class Screen:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._echo = Echo(stream)
         self._drawn: list[int] = []
+        self._late: Sequence[Text] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -41,9 +43,13 @@ class Screen:
         return max(width - 1, 1), max(height - 1, 1)
 
     def draw(self, lines: Sequence[Text]) -> None:
-        """Draw these lines in the place of those that were drawn last."""
+        """Draw these lines in the place of those that were drawn last; later, where nobody has read those yet."""
         self._echo.off()
-        self._write(lines, keep=False)
+        stream = self._console.file
+        if isinstance(stream, Outlet) and not stream.idle:
+            self._late = lines
+        else:
+            self._write(lines, keep=False)
 
     def print(self, lines: Sequence[Text]) -> None:
         """Write lines that stay, in the place of those that were drawn last."""
@@ -51,10 +57,13 @@ class Screen:
 
     def keep(self) -> None:
         """Leave what was drawn last where it is, and the terminal as it was."""
+        if self._late:
+            self._write(self._late, keep=False)
         self._drawn = []
         self._echo.restore()
 
     def _write(self, lines: Sequence[Text], *, keep: bool) -> None:
+        self._late = None
         width, _ = self.size
         with self._console.capture() as captured:
             for line in lines:

@@ -28,8 +28,8 @@ class JsonStream:
     def __call__(self, event: Event) -> None:
         """Write what is new in this event."""
         for document in self._documents.of(event):
-            self._write(json.dumps(document, ensure_ascii=False))
+            self._write(json.dumps(document))
 
     def end(self, end: End) -> None:
-        """Write the last line: the outcome, or the error with its exit code."""
-        self._write(json.dumps(self._documents.end(end), ensure_ascii=False))
+        """Write the last line: the outcome, or the error with its exit code. A stream that lacks it is not complete."""
+        self._write(json.dumps(self._documents.end(end)))

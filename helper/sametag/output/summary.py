@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Progress
-from sametag.output.words import counted, names, plain, services
+from sametag.output.plain import plain
+from sametag.output.words import counted, names, services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from sametag.output.plain import plain
 from sametag.rollout import AWAITED, split
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 # A digest is long, and its first 12 digits are what people compare.
 DIGEST_LENGTH = len("sha256:") + 12
-
-# Colours and whatever else a program writes for a terminal, and what no terminal shows.
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 WAITING, STARTING, FINISHING, READY, TROUBLE = "waiting", "starting", "finishing", "ready", "trouble"
 GONE = "gone"  # the release has it no more
@@ -45,11 +42,6 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
     if state.complete:
         return READY
     return FINISHING if state.others and sum(pod.ready for pod in state.pods) >= state.desired else STARTING
-
-
-def plain(text: str) -> str:
-    """Return a line of a log without what would move the cursor, or colour what comes after it."""
-    return _CONTROL.sub("", text)
 
 
 # Of one cause a terminal shows at most this; the report and the events have it all.

@@ -96,7 +96,7 @@ def text(note: Note) -> str:
         f"at {note.when.astimezone(UTC).strftime(_TIME)}",
     )
     told = f"({' '.join(part for part in parts if part)})"
-    why = " ".join(note.why.split())[:REASON_LIMIT]
+    why = " ".join(utf_8(note.why).split())[:REASON_LIMIT]
     return (f"{words} {told}" if words else told) + (f": {why}" if why else "")
 
 
@@ -108,9 +108,14 @@ def author() -> str:
     """Return who deploys: SAMETAG_USER, the person whom the CI system names, or user@host."""
     for variable in _AUTHORS:
         if os.environ.get(variable):
-            return os.environ[variable]
+            return utf_8(os.environ[variable])
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return utf_8(f"{user}@{socket.gethostname()}")
+
+
+def utf_8(text: str) -> str:
+    """Return text with what is not UTF-8 escaped: arguments and variables may hold any bytes, and JSON may not."""
+    return text.encode(errors="backslashreplace").decode()

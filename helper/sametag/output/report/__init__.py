@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ class Report:
         self._documents = Documents()
         self._seen: list[Document] = []
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            # What failed may say more than everybody is to know.
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--report {folder}: {error.strerror}") from error
 
@@ -49,8 +51,11 @@ class Report:
         self._write("report.html", page(story))
 
     def _write(self, name: str, text: str) -> None:
-        # A lone surrogate (an argument that is not UTF-8) must not cost the report.
-        (self._folder / name).write_text(text, encoding="utf-8", errors="replace")
+        path = self._folder / name
+        path.unlink(missing_ok=True)  # it may be everybody's, or lead elsewhere
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
 
 
 def _document(story: Story) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from sametag.output.words import plain
+from sametag.output.plain import plain
 
 if TYPE_CHECKING:
     from sametag.output.documents import Document

@@ -7,8 +7,8 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
+from sametag.output.plain import plain
 from sametag.output.report.timeline import percent_of_a_tick, timeline
-from sametag.output.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
