@@ -7,6 +7,8 @@ tools/schema/values.yaml is a draft-07 schema with these conventions:
     atLeastOne: [key, …]         or several
     optional properties          may be null, which removes what `defaults` or the chart's own values say
     nullable: false              not those of this map: a CustomResourceDefinition refuses null
+What must be there in a service, or excludes something else there, is true once `defaults` is merged under it: those
+keywords get the prefix x-whole-, which Helm does not read (sametag.schema.halves puts them back).
 tools/schema/overlay.yaml says what Kubernetes' validation knows and its OpenAPI does not, type by type:
     drop: [field, …]             fields that are deprecated, or not the user's to set
     properties: {field: schema}  in the place of the field's schema
@@ -33,6 +35,7 @@ SNAPSHOT = _FOLDER / "kubernetes.json"
 _SPECIAL = {"Quantity": "quantity", "IntOrString": "percentOrCount"}
 _OPAQUE = {"Time": {"type": ["string", "null"]}, "FieldsV1": {"type": ["object", "null"]}}
 _CHOICES = {"exactlyOne": "oneOf", "atLeastOne": "anyOf"}
+WHOLE = "x-whole-"
 # Below these a schema asks what is there, and must not be made to accept null.
 _CONDITIONS = {"if", "then", "else", "not"}
 
@@ -86,7 +89,10 @@ class _Builder:
         root: Schema = {"$schema": "http://json-schema.org/draft-07/schema#", "$comment": f"Kubernetes {KUBERNETES}"}
         root |= self._ours(written)
         root["definitions"] = ours | dict(sorted(self._definitions.items()))
-        return root
+        # What YAML shares between several places becomes theirs alone.
+        made: Schema = json.loads(json.dumps(root))
+        _split(made["definitions"]["service"], made["definitions"], set())
+        return made
 
     def _ours(self, tree: Any) -> Any:
         """Resolve the conventions of values.yaml, everywhere below."""
@@ -179,6 +185,32 @@ class _Builder:
         if "additionalProperties" in written:
             schema["additionalProperties"] = self._kubernetes(written["additionalProperties"])
         return schema
+
+
+def _split(tree: Any, definitions: Schema, seen: set[str]) -> None:
+    """Rename the keywords that are true of merged maps only, wherever maps lead to; entries of lists do not merge."""
+    if not isinstance(tree, dict):
+        return
+    name = str(tree.get("$ref", "")).rpartition("/")[2]
+    if name and name not in seen:
+        seen.add(name)
+        _split(definitions[name], definitions, seen)
+    for key in ("properties", "patternProperties"):
+        for child in tree.get(key, {}).values():
+            _split(child, definitions, seen)
+    for key in ("additionalProperties", "then", "else"):
+        _split(tree.get(key), definitions, seen)
+    for key in ("allOf", "anyOf", "oneOf"):
+        for child in tree.get(key, ()):
+            _split(child, definitions, seen)
+    of_the_whole = [key for key in ("required", "dependencies", "else", "oneOf", "anyOf") if key in tree]
+    for key in of_the_whole:
+        if key not in ("oneOf", "anyOf") or all(map(_asks_for_a_key, tree[key])):
+            tree[WHOLE + key] = tree.pop(key)
+
+
+def _asks_for_a_key(branch: Schema) -> bool:
+    return branch == {"type": "null"} or WHOLE + "required" in branch
 
 
 def first_sentence(text: str) -> str:

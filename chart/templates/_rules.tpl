@@ -4,6 +4,9 @@ Each is asked only where a service has the settings that it is about. The servic
 */}}
 {{- define "sametag.rules" -}}
 {{- $service := .service }}
+{{- if or $service.ports $service.probes $service.volumes $service.env .scaled $service.ingress $service.route }}
+{{- template "sametag.rules.whole" . }}
+{{- end }}
 {{- if $service.ports }}{{ template "sametag.rules.ports" . }}{{ end }}
 {{- if or $service.probes $service.lifecycle }}{{ template "sametag.rules.probes" . }}{{ end }}
 {{- if or $service.ingress $service.route (hasKey $service "monitor") }}{{ template "sametag.rules.outside" . }}{{ end }}

@@ -28,14 +28,15 @@ def test_the_values_that_mistakes_are_made_in_are_valid(base: dict[str, Any]) ->
 @pytest.mark.parametrize("seed", range(5))
 def test_both_engines_lead_to_the_same_problems(seed: int) -> None:
     """500 values with mistakes, in our settings and in Kubernetes' types."""
-    found = 0
+    found, apart = 0, engines.reference(SCHEMA)
     both: list[tuple[engines.Engine, dict[int, engines.Validator]]] = [(engines.fast, {}), (engines.reference, {})]
     for tree in mutants(seed, 100):
         merged = values.on_defaults(DEFAULTS, values.from_text(json.dumps(tree), "values.yaml"))
         fast, reference = (schema.check(merged, SCHEMA, engine, compiled) for engine, compiled in both)
         assert fast == reference
         of_the_schema = [problem for problem in fast if problem.rule in SAID_BY_THE_SCHEMA]
-        assert bool(of_the_schema) is bool(list(both[1][1][id(SCHEMA)](merged.tree)))
+        # What Helm's schema rejects is rejected; beyond that, what is missing in the whole.
+        assert of_the_schema or not list(apart(merged.tree))
         assert all(problem.location and problem.location.line for problem in fast)
         assert not [problem.message for problem in fast if "the schema's rule" in problem.message]
         found += len(fast)

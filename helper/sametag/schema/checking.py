@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sametag.schema import combined, engines, semantics
+from sametag.schema import combined, engines, halves, semantics
 from sametag.schema.placing import place
 from sametag.schema.silencing import silence
 from sametag.values import Problem, has_errors, on_defaults
@@ -12,7 +12,7 @@ from sametag.values import Problem, has_errors, on_defaults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sametag.schema.engines import Compiled, Engine, Failure, Schema
+    from sametag.schema.engines import Compiled, Engine, Failure, Schema, Validator
     from sametag.schema.findings import Finding
     from sametag.values import Path, Values
 
@@ -63,24 +63,38 @@ def check(
     """
     engine = engine or engines.best()
     compiled = {} if compiled is None else compiled
+    judged = halves.whole(schema)
     try:
-        if id(schema) not in compiled:
-            compiled[id(schema)] = engine(schema)
-        failures = list(compiled[id(schema)](values.tree))
+        validator = _compiled(judged, engine, compiled)
+        failures = list(validator(values.tree))
     except engines.UnusableSchemaError as error:
         message, remedy = f"the chart's schema cannot be used here: {error}", "Helm will check the values against it"
         return [Problem("unusable-schema", "warning", "", None, message, remedy)]
-    found = _explained(values, schema, engine, compiled, failures) if failures else []
-    if schema.get("properties", {}).keys() >= _OURS:
-        together = combined.merged(values)
-        new = combined.failures(together, compiled[id(schema)], failures) if together else []
-        if together and new:
-            found += [_together(one) for one in _explained(together, schema, engine, compiled, new)]
-        found += _beyond_the_schema(values, found)
+    if not schema.get("properties", {}).keys() >= _OURS:
+        found = _explained(values, judged, engine, compiled, failures) if failures else []
+        return _sorted(values, place(values, found))
+    together = combined.merged(values)
+    after = list(validator(together.tree)) if together else []
+    if together:
+        failures = combined.not_cured(failures, together, after)
+    if any(halves.is_default(failure.path) for failure in failures):
+        failures = halves.without_halves(values, failures, _compiled(schema, engine, compiled))
+    found = _explained(values, judged, engine, compiled, failures) if failures else []
+    if together and (new := combined.failures(after, failures)):
+        found += [_together(one) for one in _explained(together, judged, engine, compiled, new)]
+    found += _beyond_the_schema(values, found)
     return _sorted(values, place(values, found))
 
 
+def _compiled(schema: Schema, engine: Engine, compiled: Compiled) -> Validator:
+    if id(schema) not in compiled:
+        compiled[id(schema)] = engine(schema)
+    return compiled[id(schema)]
+
+
 def _together(finding: Finding) -> Finding:
+    if finding.needs:
+        return finding._replace(remedy=finding.remedy or "neither the service nor defaults have it")
     remedy = finding.remedy or "set to null what it has from defaults and must not have"
     return finding._replace(message=f"{finding.message}, together with defaults", remedy=remedy)
 

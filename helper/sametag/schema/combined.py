@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.schema.semantics.services import mapping
+from sametag.schema.semantics.services import contains, mapping
 from sametag.settings import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sametag.schema.engines import Failure, Validator
+    from sametag.schema.engines import Failure
     from sametag.values import Path, Values
 
 # services, the service, the setting: what is missing in a service as a whole is known from it alone.
@@ -32,12 +32,37 @@ def merged(values: Values) -> Values | None:
     return values._replace(tree={**values.tree, "services": services}) if services else None
 
 
-def failures(values: Values, validator: Validator, known: Iterable[Failure]) -> list[Failure]:
+def not_cured(known: Iterable[Failure], together: Values, after: Iterable[Failure]) -> list[Failure]:
+    """Return the failures of a service and of `defaults` that the merge does not cure.
+
+    Where none of several forms fits, and `defaults` have a part of them, it is the whole that is to be explained.
+
+    Args:
+        known: What fails in the halves.
+        together: As `merged` returns it.
+        after: What fails in it.
+    """
+    services, still = together.tree["services"], {(failure.path, failure.keyword) for failure in after}
+    return [
+        failure
+        for failure in known
+        if len(failure.path) < _SETTING_DEPTH
+        or failure.path[0] != "services"
+        or failure.path[2] not in services.get(failure.path[1], ())
+        or ((failure.path, failure.keyword) in still and not _has_two_parts(together, failure))
+    ]
+
+
+def _has_two_parts(values: Values, failure: Failure) -> bool:
+    return failure.keyword in ("anyOf", "oneOf") and contains(values.tree.get("defaults"), failure.path[2:])
+
+
+def failures(after: Iterable[Failure], known: Iterable[Failure]) -> list[Failure]:
     """Return what fails in merged values, and has not failed before, in the service or in `defaults`."""
     before = {failure.path for failure in known}
     return [
         failure
-        for failure in validator(values.tree)
+        for failure in after
         if failure.path[:1] == ("services",)
         and len(failure.path) >= _SETTING_DEPTH
         and not _known(failure.path, before)

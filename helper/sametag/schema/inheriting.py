@@ -32,10 +32,10 @@ def _is_on(service: Any) -> bool:
 
 
 def _has(service: Any, path: Path) -> bool:
-    """Whether a service says for itself what is at this path; what is no map takes the place of all of it."""
+    """Whether a service says for itself what is at this path; what is not a map takes the place of all of it."""
     for part in path:
-        if service is None or not isinstance(service, dict):
-            return service is not None
+        if not isinstance(service, dict):
+            return True
         if part not in service:
             return False
         service = service[part]

@@ -129,11 +129,14 @@ def read(values: Values) -> Release:
         merged = merge(defaults, own)
         if merged.get("enabled") is False:
             continue
-        kind = merged.get("kind")
-        if not isinstance(kind, str):
-            kind = "Deployment" if merged.get("hook") is None else "Job"
-        services[name] = Service(name, own, merged, defaults, kind, prefix, names, user)
+        services[name] = Service(name, own, merged, defaults, kind_of(merged), prefix, names, user)
     return Release(values, prefix, names, services)
+
+
+def kind_of(service: Tree) -> str:
+    """Return the kind of the workload of a merged service."""
+    kind = service.get("kind")
+    return kind if isinstance(kind, str) else "Deployment" if service.get("hook") is None else "Job"
 
 
 def contains(tree: Any, path: Path) -> bool:

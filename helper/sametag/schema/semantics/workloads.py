@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sametag.values import Path
 
 # The kinds that know a setting; where it is missing here, all do.
-_KINDS: dict[str, tuple[str, ...]] = {
+KINDS: dict[str, tuple[str, ...]] = {
     "hook": ("Job",),
     "statefulSet": ("StatefulSet",),
     "cronJob": ("CronJob",),
@@ -57,7 +57,7 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
 
 def other_kind(service: Service) -> Iterator[Flaw]:
     """A setting that the kind of the workload does not know would have no effect."""
-    for setting, kinds in _KINDS.items():
+    for setting, kinds in KINDS.items():
         # What else stands in `defaults` is for those services that know it.
         source = service.merged if setting in ("hook", "autoscaling", "keda") else service.own
         if source.get(setting) is not None and service.kind not in kinds:
