@@ -66,7 +66,7 @@ def revision(number: int, status: str, *objects: Document, hooks: tuple[Document
             "name": "app",
             "version": number,
             "info": {"status": status, "last_deployed": f"2026-01-01T00:00:{number:02}Z"},
-            "chart": {},
+            "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}},
             "config": {"image": {"tag": str(number)}},
             "manifest": "\n---\n".join(map(json.dumps, objects)),
             "hooks": list(hooks),

@@ -10,7 +10,7 @@ from msgspec import convert
 
 from sametag.cluster import Target, connect
 from sametag.rollout import Evidence, Member, Members, ServiceState, Trouble, evidence
-from sametag.rollout.job import jobs
+from sametag.rollout.job import Jobs, jobs
 from sametag.rollout.objects import Event, Job, Pod, StatefulSet
 from sametag.rollout.state import assess
 from sametag.rollout.workload import Objects
@@ -21,20 +21,29 @@ if TYPE_CHECKING:
 QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1'
 
 
-def job(*conditions: tuple[str, str], owner: str = "") -> Job:
+FAILED = {"terminated": {"exitCode": 3, "reason": "Error"}}
+
+
+def job(
+    *conditions: tuple[str, str], name: str = "app-migrate", failed: int = 0, seconds: int = 0, suspend: bool = False
+) -> Job:
+    """A Job that may be tried three times; a done one took so many seconds."""
     meta: dict[str, Any] = {
-        "name": "app-migrate",
+        "name": name,
         "uid": "j1",
         "labels": {"app.kubernetes.io/component": "migrate"},
         "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"},
     }
-    if owner:
-        meta["ownerReferences"] = [{"apiVersion": "batch/v1", "kind": "CronJob", "name": owner, "uid": owner}]
-    status = [{"type": kind, "status": "True", "reason": reason, "message": "m"} for kind, reason in conditions]
-    return convert({"metadata": meta, "spec": {"template": {}}, "status": {"conditions": status}}, Job)
+    told = [{"type": kind, "status": "True", "reason": reason, "message": "m"} for kind, reason in conditions]
+    status: dict[str, Any] = {"conditions": told, "failed": failed, "startTime": "2026-01-01T00:00:00Z"}
+    if seconds:
+        status["completionTime"] = f"2026-01-01T00:00:{seconds:02}Z"
+    spec = {"template": {}, "backoffLimit": 2, "suspend": suspend}
+    return convert({"metadata": meta, "spec": spec, "status": status}, Job)
 
 
 def attempt(name: str, created: str, **state: Any) -> Pod:
+    phase = {"terminated": "Failed", "running": "Running", "waiting": "Pending"}[next(iter(state))]
     container = {"name": "migrate", "image": "app:1", "imageID": "", "ready": False, "restartCount": 0, "state": state}
     return convert(
         {
@@ -45,7 +54,7 @@ def attempt(name: str, created: str, **state: Any) -> Pod:
                 "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "app-migrate", "uid": "j1"}],
             },
             "spec": {"containers": [{"name": "migrate", "image": "app:1"}]},
-            "status": {"phase": "Failed" if "terminated" in state else "Running", "containerStatuses": [container]},
+            "status": {"phase": phase, "containerStatuses": [container]},
         },
         Pod,
     )
@@ -71,14 +80,11 @@ def judge(the_job: Job, *pods: Pod, events: tuple[Event, ...] = ()) -> list[Serv
     )
 
 
-FAILED = {"terminated": {"exitCode": 3, "reason": "Error"}}
-
-
 def test_a_failed_hook_is_named_with_its_job_and_the_container_of_its_newest_pod() -> None:
     failed = job(("Failed", "BackoffLimitExceeded"))
     (state,) = judge(failed, attempt("second", "2", **FAILED), attempt("first", "1", **FAILED))
 
-    message = "pre-install and pre-upgrade hook job/app-migrate failed with exit code 3, try 2 of 7"
+    message = "pre-install and pre-upgrade hook job/app-migrate failed with exit code 3, try 2 of 3"
     assert state.troubles == (Trouble("JobFailed", message, "second", "migrate"),)
     assert state.complete, "Helm waits for a Job, not the last look at the services"
 
@@ -112,12 +118,44 @@ def test_a_hook_that_gets_no_pod_is_named_by_its_event() -> None:
     assert state.troubles == (Trouble("Forbidden", QUOTA),)
 
 
-def test_a_job_that_did_its_work_and_one_of_a_cronjob_are_not_told_of() -> None:
-    made = job(owner="nightly")
-    made.metadata.name = "app-nightly-29000000"
+def test_a_job_of_a_cronjob_is_not_told_of() -> None:
+    assert judge(job(name="nightly-29012345")) == []
 
-    assert judge(job(("Complete", "CompletionsReached"))) == []
-    assert judge(made) == []
+
+@pytest.mark.parametrize(
+    ("the_job", "pods", "words"),
+    [
+        (job(), (), "waiting"),
+        (job(suspend=True), (), "suspended"),
+        (job(), (attempt("first", "1", waiting={"reason": "ContainerCreating"}),), "waiting"),
+        (job(), (attempt("first", "1", running={}),), "running"),
+        (job(failed=1), (attempt("first", "1", **FAILED),), "failed (try 1 of 3)"),
+        (job(failed=1), (attempt("first", "1", **FAILED), attempt("second", "2", running={})), "running (try 2 of 3)"),
+        (job(("Failed", "BackoffLimitExceeded"), failed=3), (), "failed (try 3 of 3)"),
+        (job(("Complete", "CompletionsReached"), seconds=4), (), "done in 4 s"),
+    ],
+)
+def test_a_job_is_waiting_running_done_or_failed(the_job: Job, pods: tuple[Pod, ...], words: str) -> None:
+    (state,) = judge(the_job, *pods)
+
+    assert str(state.run) == words
+    assert not state.steady
+
+
+def test_a_hook_that_helm_removes_when_it_is_done_is_told_of_with_the_time_that_we_saw() -> None:
+    now = 0.0
+    objects = Objects(jobs={"j1": job()})
+    judged = Jobs(objects, lambda: now)
+    hook = Members("shop", {("Job", "app-migrate"): Member("Job", "app-migrate", "migrate")})
+
+    assert [str(state.run) for state in judged(hook)] == ["waiting"]
+    now = 4.23
+    objects.jobs.clear()
+    objects.gone_jobs["j1"] = job(("Complete", "CompletionsReached"), seconds=4)
+    assert [str(state.run) for state in judged(hook)] == ["done in 4.2 s"]
+    # One that is deleted before it is done is gone.
+    objects.gone_jobs["j1"] = job()
+    assert judged(hook) == []
 
 
 def statefulset(pods: tuple[Pod, ...], *events: Event) -> ServiceState:

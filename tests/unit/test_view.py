@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sametag.cluster import Target
 from sametag.deploy import Options, Request
 from sametag.deploy.view import View
-from sametag.rollout import Member, Members, PodState, ServiceState, Trouble
+from sametag.rollout import RUNNING, Member, Members, PodState, Run, ServiceState, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def test_what_was_wrong_before_is_not_held_against_the_rollout() -> None:
 def test_what_is_as_wrong_as_before_once_helm_has_applied_everything_was_not_cured() -> None:
     """The same tag again: the workloads do not change, and Helm waits for them all the same."""
     broken = [state("web", generation=1, ready=False, troubles=(MISSING,)), state("worker", generation=1)]
-    hook = state("migrate", ready=False, job=True)
+    hook = state("migrate", ready=False, run=Run(RUNNING))
 
     def stuck(view: View) -> bool:
         return view.stuck.is_set()
@@ -125,7 +125,7 @@ def ended(view: View) -> tuple[bool, bool, bool]:
 
 
 def test_it_is_settled_when_every_pod_runs_the_image_and_jobs_are_helms_to_wait_for() -> None:
-    job = state("migrate", ready=False, job=True)
+    job = state("migrate", ready=False, run=Run(RUNNING))
 
     assert seen(BEFORE, [state("web"), state("worker"), job], then=ended) == (True, True, False)
     assert seen(BEFORE, [state("web"), state("worker", ready=False)], then=ended) == (False, False, False)

@@ -114,11 +114,24 @@ Event = Step | Start | Plan | Progress | Troubled | Failure
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is true after a deployment: the release's newest revision, its services, and `seconds` that it took."""
+    """What is true after a deployment.
+
+    Attributes:
+        revision: The release's newest one.
+        services: Those that run until they are stopped.
+        seconds: How long it took.
+        others: The Jobs that took part, and the CronJobs.
+    """
 
     revision: Revision
     services: tuple[ServiceState, ...]
     seconds: float
+    others: tuple[ServiceState, ...] = ()
+
+    @property
+    def unseen(self) -> dict[str, str]:
+        """What nobody has seen on the tag yet, by the name of the CronJob."""
+        return {state.name: state.cron.unseen for state in self.others if state.cron and state.cron.unseen}
 
 
 @dataclass(frozen=True, slots=True)

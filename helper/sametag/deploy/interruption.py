@@ -24,35 +24,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Way:
+class Stopped:
     """Where an interrupted command leads: `back` is the revision to go to; None where that is the last good one."""
 
     back: Revision | None = None
 
 
 @asynccontextmanager
-async def interruption(deployment: Deployment) -> AsyncIterator[Way]:
+async def interruption(deployment: Deployment) -> AsyncIterator[Stopped]:
     """End what an interrupted block has begun, and say what runs now.
 
     Raises:
         InterruptedByUserError: The block was cancelled; the remedy is the command that goes back.
     """
-    way, before = Way(), {revision.number for revision in deployment.history}
+    stopped, before = Stopped(), {revision.number for revision in deployment.history}
     try:
-        yield way
+        yield stopped
     except asyncio.CancelledError:
         if deployment.lock and deployment.lock.lost:
             raise
         told: list[InterruptedByUserError] = []
 
         async def end() -> None:
-            told.append(await _end(deployment, way, before))
+            told.append(await _end(deployment, stopped, before))
 
         await to_its_end(end())
         raise told[0] from None
 
 
-async def _end(deployment: Deployment, way: Way, before: set[int]) -> InterruptedByUserError:
+async def _end(deployment: Deployment, stopped: Stopped, before: set[int]) -> InterruptedByUserError:
     history, request = deployment.history, deployment.request
     if not history or history[-1].number in before:
         return InterruptedByUserError("interrupted: nothing was changed")
@@ -60,7 +60,7 @@ async def _end(deployment: Deployment, way: Way, before: set[int]) -> Interrupte
     members = members_of(history[-1], request.release, deployment.namespace)
     states = [state for state in await patiently(lambda: snapshot(deployment.client, members)) if not state.extra]
     request.report(Progress(tuple(states), deployment.before, time.monotonic() - deployment.began))
-    good = way.back or helm_release.last_good(history)
+    good = stopped.back or helm_release.last_good(history)
     if good:
         remedy = f"{rollback_to(request, good)} brings every service to {good.tag or good}"
     else:

@@ -59,6 +59,8 @@ class Deployment:
     expected: Members | None = None
     #: What ran when the newest action began: what was in trouble then is not this action's doing.
     before: dict[str, ServiceState] = field(default_factory=dict)
+    #: The Jobs that took part in the newest action, and the CronJobs.
+    others: tuple[ServiceState, ...] = ()
 
     @property
     def name(self) -> str:
@@ -120,6 +122,7 @@ class Deployment:
                     await self._mend(revision)
                 made = members_of(revision, self.name, self.namespace)
                 services = await rollout.settle(made, deadline - time.monotonic())
+                self.others = rollout.others
             await self._read_on(attempt)
             attempt.refuse_others(self.history)
             digest = self._digest(services)
@@ -319,7 +322,7 @@ class Deployment:
 
     def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
         """Put together what is true now."""
-        return Outcome(self.history[-1], services, time.monotonic() - self.began)
+        return Outcome(self.history[-1], services, time.monotonic() - self.began, self.others)
 
 
 def members_of(revision: Revision | None, release: str, namespace: str) -> Members:

@@ -14,16 +14,18 @@ from sametag import release as helm_release
 from sametag.cluster import connect
 from sametag.deploy.run import members_of
 from sametag.errors import ClusterError
-from sametag.rollout import digests_of, snapshot, watch
+from sametag.release.lock import holder_of
+from sametag.rollout import DONE, FAILED, NOT_RUN, Run, ServiceState, digests_of, snapshot, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lightkube import AsyncClient
 
     from sametag.cluster import Target
-    from sametag.release import Revision
-    from sametag.rollout import Members, ServiceState
+    from sametag.release import Hook, Revision
+    from sametag.release.lock import Holder
+    from sametag.rollout import Members
 
 _FORBIDDEN = 403
 
@@ -41,6 +43,9 @@ class Status:
         drift: What differs from the revision's manifest; each is what setting it right would do.
         refusal: Why the objects could not be held against the manifest, a missing right say; empty where they were.
         extras: The workloads of no service, and their pods.
+        jobs: The Jobs, and the hooks of the revision that Helm has removed, or not come to.
+        cronjobs: The CronJobs.
+        holder: Who changes the release now; None where nobody does.
     """
 
     revision: Revision
@@ -48,6 +53,9 @@ class Status:
     drift: tuple[diff.ObjectDiff, ...]
     refusal: str = ""
     extras: tuple[ServiceState, ...] = ()
+    jobs: tuple[ServiceState, ...] = ()
+    cronjobs: tuple[ServiceState, ...] = ()
+    holder: Holder | None = None
 
     @property
     def pushed_over(self) -> set[str]:
@@ -92,17 +100,18 @@ def _members(client: AsyncClient, release: str, newest: Revision) -> Members:
 
 
 async def _status(client: AsyncClient, release: str, newest: Revision, states: Sequence[ServiceState]) -> Status:
-    services, extras = _apart(states)
+    holder = await holder_of(client, release)
+    found = _holding(Status(newest, (), (), holder=holder), states, _members(client, release, newest))
     # Whoever may only read, or has lost a CustomResourceDefinition, still sees the pods.
     try:
         situation = await diff.look(client, release, newest, server_side=newest.server_side)
-        return Status(newest, services, await diff.drift(situation), extras=extras)
+        return replace(found, drift=await diff.drift(situation))
     except ApiError as error:
         if error.status.code != _FORBIDDEN:
             raise
-        return Status(newest, services, (), error.status.message or "forbidden", extras)
+        return replace(found, refusal=error.status.message or "forbidden")
     except ClusterError as error:
-        return Status(newest, services, (), error.message, extras)
+        return replace(found, refusal=error.message)
 
 
 async def follow(target: Target, release: str, look: Callable[[Status], None]) -> None:
@@ -157,11 +166,35 @@ class _Followed:
     def _others(self, last: Status, states: tuple[ServiceState, ...]) -> Status | None:
         if states == self._states:
             return None
-        services, extras = _apart(states)
-        self._states, self._last = states, replace(last, services=services, extras=extras)
+        self._states, self._last = states, _holding(last, states, self.members)
         return self._last
 
 
-def _apart(states: Sequence[ServiceState]) -> tuple[tuple[ServiceState, ...], tuple[ServiceState, ...]]:
-    """Return the services, and the workloads of none."""
-    return tuple(state for state in states if not state.extra), tuple(state for state in states if state.extra)
+def _holding(status: Status, states: Sequence[ServiceState], members: Members) -> Status:
+    """Return a status with what runs now."""
+    jobs = [state for state in states if state.run]
+    names = {state.workload for state in jobs}
+    return replace(
+        status,
+        services=tuple(state for state in states if state.steady),
+        extras=tuple(state for state in states if state.extra and not (state.run or state.cron)),
+        jobs=(*jobs, *(hook for hook in _hooks(status.revision, members) if hook.workload not in names)),
+        cronjobs=tuple(state for state in states if state.cron),
+    )
+
+
+def _hooks(revision: Revision, members: Members) -> Iterator[ServiceState]:
+    """Yield the Jobs that Helm runs beside a revision, as it has noted how they went: it removes them when done."""
+    action = "rollback" if revision.made_by_rollback else "install" if revision.number == 1 else "upgrade"
+    for hook in diff.hooks(revision, diff.EVENTS[action]):
+        member = members.get(hook.kind, hook.name)
+        if member:
+            run = _run(hook) if revision.ran(hook) else Run(NOT_RUN)
+            yield ServiceState(member.title, hook.name, "", 0, 0, 0, 0, observed=True, run=run)
+
+
+def _run(hook: Hook) -> Run:
+    if not hook.succeeded:
+        return Run(FAILED, ended=True, began=hook.began)
+    took = round((hook.ended - hook.began).total_seconds(), 1) if hook.ended and hook.began else None
+    return Run(DONE, ended=True, seconds=took, began=hook.began)

@@ -216,7 +216,7 @@ async def _verified_now(client: AsyncClient, history: Sequence[Revision], watch:
         await watch.begin()
     except ApiError:
         return list(history)  # the rights are checked next, and in better words
-    states = [state for state in watch.latest if not (state.job or state.extra)]
+    states = [state for state in watch.latest if state.steady]
     digests = digests_of(states)
     if len(digests) != 1 or "" in digests or not all(state.complete and state.on_tag for state in states):
         return list(history)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sametag.deploy.events import Progress, Troubled
-from sametag.rollout import HOPELESS, Patience, evidence
+from sametag.rollout import DONE, HOPELESS, Patience, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +52,8 @@ class View:
         self._expected: Members | None = None
         self._began = self._hooks_ended = clock()
         self._first = True
+        # The Jobs that had done their work before: they take no part.
+        self._past: set[str] = set()
         self._explained: set[_Key] = set()
         self._failed: dict[_Key, tuple[str, Trouble]] = {}
         # The newest of each container: one that crashes is in no trouble while it runs again.
@@ -74,11 +76,12 @@ class View:
 
     def look(self, states: Sequence[ServiceState]) -> None:
         """Take in a new state of the services."""
-        self.latest = tuple(states)
         if self._first:
             self._first = False
-            self.before = {state.name: state for state in states}
-        if any(state.job for state in states):
+            self._past = {state.uid for state in states if state.run and state.run.state == DONE}
+            self.before = {state.name: state for state in states if state.uid not in self._past}
+        self.latest = states = tuple(state for state in states if state.uid not in self._past)
+        if any(state.run and not state.run.ended for state in states):
             self._hooks_ended = self._clock()
         self._request.report(Progress(self.latest, self.before, self._clock() - self._began))
         found = self.troubles()
@@ -104,7 +107,7 @@ class View:
         unready = {(state.name, pod.name) for state in self.latest for pod in state.pods if not pod.ready}
         found |= _keyed(pair for key, pair in self._newest.items() if key not in told and key[:2] in unready)
         if not found:
-            waiting = [state for state in self.latest if state.job or not state.complete]
+            waiting = [state for state in self.latest if not state.complete or (state.run and not state.run.ended)]
             found = _keyed([(state.name, unready) for state in waiting for unready in state.unready])
         return list(found.values())
 
@@ -124,7 +127,7 @@ class View:
 
     def _is_well(self, state: ServiceState) -> bool:
         """Whether there is nothing left to do for a service; on a way back, Helm must have come to it at all."""
-        return not state.doubt if self._rescue and not state.job else state.complete
+        return not state.doubt if self._rescue and state.steady else state.complete
 
     def _explain(self, found: Sequence[tuple[str, Trouble]]) -> None:
         """Fetch events and logs of each trouble once, beside the watch."""
@@ -145,7 +148,7 @@ class View:
     def _check(self) -> None:
         if self._expected is None:
             return
-        services = {state.name: state for state in self.latest if not (state.extra or state.job)}
+        services = {state.name: state for state in self.latest if state.steady}
         if not self._expected.running <= services.keys():
             return  # what was looked at last was the revision before
         if all(state.held or not state.doubt for state in services.values()):

@@ -170,6 +170,11 @@ class Watched:
             raise StuckError(stuck.reason or f"not ready in time: {', '.join(unfinished)}", stuck.evidence)
         return _services(states)
 
+    @property
+    def others(self) -> tuple[ServiceState, ...]:
+        """The Jobs that took part, and the CronJobs."""
+        return tuple(state for state in self._view.latest if state.run or state.cron)
+
     async def _wait(self, seconds: float, *events: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 0)):
@@ -194,7 +199,7 @@ class Watched:
 
 
 def _services(states: Sequence[ServiceState]) -> tuple[ServiceState, ...]:
-    return tuple(state for state in states if not (state.job or state.extra))
+    return tuple(state for state in states if state.steady)
 
 
 @asynccontextmanager

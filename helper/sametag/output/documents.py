@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.output.plans import plan_document
-from sametag.output.words import GONE, phase, tag_of
+from sametag.output.words import GONE, in_words, phase, run_document, schedule_document, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,8 @@ class Documents:
     def _progress(self, event: Progress) -> Iterator[Document]:
         seen = {state.name: self._service(state, event.before.get(state.name)) for state in event.states}
         for name in self._services.keys() - seen.keys():
-            seen[name] = {**self._services[name], "state": GONE, "ready": 0, "updated": 0, "pods": [], "troubles": []}
+            nothing = {"state": GONE, "words": GONE, "ready": 0, "updated": 0, "pods": [], "troubles": []}
+            seen[name] = {**self._services[name], **nothing}
         for name, document in seen.items():
             if self._services.get(name) != document:
                 yield self._document("service", {"seconds": round(event.seconds, 3), **document})
@@ -74,13 +75,16 @@ class Documents:
         return {
             "name": state.name,
             "workload": state.workload,
-            "state": phase(state, before, self._tag),
+            "state": (word := phase(state, before, self._tag)),
+            "words": in_words(state, word),
             "tag": ", ".join(state.tags) if state.extra else self._tag,
             "before": ", ".join(before.tags) if before else None,
             "desired": state.desired,
             "updated": state.updated,
-            "ready": state.ready,
+            "ready": 0 if state.run else state.ready,
             "pods": [_pod(pod, newest=True) for pod in state.pods] + [_pod(pod, newest=False) for pod in state.others],
+            "job": run_document(state.run) if state.run else None,
+            "cronJob": schedule_document(state.cron) if state.cron else None,
             "troubles": [
                 {name: getattr(trouble, name) for name in ("pod", "container", "reason", "message")}
                 for trouble in state.troubles
@@ -134,4 +138,5 @@ def _outcome(outcome: Outcome) -> Document:
         "digest": revision.digest or revision.note.digest,
         "verified": revision.verified,
         "services": [state.name for state in outcome.services],
+        "unseen": [{"name": name, "words": words} for name, words in outcome.unseen.items()],
     }

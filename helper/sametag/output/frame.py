@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sametag.output.plain import plain
-from sametag.output.words import FINISHING, READY, STARTING, TROUBLE, WAITING, phase, where
+from sametag.output.words import FINISHING, READY, SCHEDULED, STARTING, TROUBLE, WAITING, in_words, phase, where
+from sametag.rollout import DONE, FAILED, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
     from sametag.rollout import Evidence, ServiceState
 
 # In the order in which they need a reader, where there is no room for all.
-_STYLES = {TROUBLE: "red", STARTING: "yellow", FINISHING: "cyan", WAITING: "dim", READY: "green"}
+_STYLES = {
+    TROUBLE: "red",
+    FAILED: "red",
+    RUNNING: "yellow",
+    STARTING: "yellow",
+    FINISHING: "cyan",
+    WAITING: "dim",
+    SCHEDULED: "dim",
+    DONE: "green",
+    READY: "green",
+}
 
 _HEAD = ("SERVICE", "DESIRED", "UPDATED", "READY", "TAG", "STATE", "TIME")
 _NUMBERS = (1, 2, 3, 6)
@@ -69,7 +80,7 @@ def frame(moment: Moment, width: int, height: int) -> list[Text]:
         _Block(word, [line, *(_why(moment, state, width, told) if word == TROUBLE else ())])
         for state, word, line in zip(states, phases, lines, strict=True)
     ]
-    services = [word for state, word in zip(states, phases, strict=True) if not state.extra]
+    services = [word for state, word in zip(states, phases, strict=True) if state.steady]
     above = [_title(moment, services), head]
     room = height - len(above)
     if sum(len(block.lines) for block in blocks) <= room:
@@ -87,6 +98,10 @@ def _row(moment: Moment, state: ServiceState, word: str) -> tuple[str, ...]:
     """Return the cells of a service under the heads."""
     before, new = moment.progress.before.get(state.name), ", ".join(state.tags) if state.extra else moment.start.tag
     old = ", ".join(before.tags) if before else ""
+    if state.cron or state.run:
+        moves = state.run is not None and not state.run.ended and word != WAITING
+        time = f"{moment.progress.seconds:.1f} s" if moves else ""
+        return state.name, "", "", "", ", ".join(state.tags), in_words(state, word), time
     said = state.troubles[0].reason if word == TROUBLE else word
     if word == FINISHING:
         said = f"{len(state.others)} old left"

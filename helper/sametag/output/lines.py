@@ -9,7 +9,7 @@ from sametag.errors import InterruptedByUserError
 from sametag.output.plain import plain
 from sametag.output.plans import plan_lines
 from sametag.output.summary import Summary
-from sametag.output.words import cause_lines, evidence_lines, outcome_line, tag_of
+from sametag.output.words import TROUBLE, cause_lines, evidence_lines, in_words, outcome_line, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,10 +91,13 @@ def result_line(end: End) -> str:
 
 def _has_begun(state: ServiceState) -> bool:
     """Whether there is something to say: a new pod, or a reason why there is none."""
-    return state.observed and bool(state.pods or state.troubles or not state.desired)
+    return state.observed and bool(state.pods or state.troubles or not state.desired or state.run)
 
 
 def _in_words(state: ServiceState, before: ServiceState | None) -> str:
+    if state.run or state.cron:
+        tags = f"{', '.join(state.tags)}  " if state.tags else ""
+        return f"{tags}{in_words(state, TROUBLE if state.troubles else '')}"
     new = ", ".join(sorted({tag_of(image) for pod in state.pods for image in pod.images})) or "-"
     old = ", ".join(before.tags) if before else ""
     tags = f"{old} -> {new}" if old and old != new else new

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sametag.diff import ABSENT
-from sametag.output.words import names, tag_of
+from sametag.output.words import names, number_of, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from (f"  {line}" for line in lines)
     derived = sum(any(change.derived for change in one.changes) for one in plan.objects)
     if derived:
-        yield f"labels that follow from the tag or the chart: {_objects(derived)}"
+        yield f"labels that follow from the tag or the chart: {number_of(derived, 'object')}"
     for hook in plan.hooks:
         yield f"Helm runs {hook}"
 
@@ -50,10 +50,6 @@ def _title(plan: Plan) -> str:
 
 def _version(revision: Revision) -> str:
     return f"tag {revision.tag or revision.digest}, chart {revision.chart}"
-
-
-def _objects(count: int) -> str:
-    return "1 object" if count == 1 else f"{count} objects"
 
 
 def _by_service(plan: Plan) -> dict[str, list[ObjectDiff]]:

@@ -7,25 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 from sametag.output.plans import change_document, in_short
 from sametag.output.table import table
-from sametag.output.words import DIGEST_LENGTH, tag_of
+from sametag.output.words import DIGEST_LENGTH, names, number_of, run_document, schedule_document, tag_of
+from sametag.rollout import NOT_RUN
 
 _ON_TAG = {True: "yes", False: "no", None: "unknown"}
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sametag.deploy import Status
     from sametag.diff import Change, ObjectDiff
-    from sametag.rollout import PodState, ServiceState
+    from sametag.release.lock import Holder
+    from sametag.rollout import PodState, Schedule, ServiceState
 
 
 def status_lines(status: Status) -> Iterator[str]:
     """Yield the release in one line, then one line a pod, then what is wrong and what others have changed."""
     revision = status.revision
     yield f"revision {revision.number} is {revision.status} on tag {revision.tag or revision.digest}"
+    if status.holder:
+        yield f"a rollout is under way, by {status.holder}"
+    elif revision.pending:
+        yield f"another Helm is at work, or died at it: sametag unlock {revision.release} gets the release out"
     rows = [row for state in (*status.services, *status.extras) for row in _pod_rows(state)]
     yield from table(("SERVICE", "READY", "POD", "TAG", "RESTARTS", "ON THE TAG"), rows)
-    for state in (*status.services, *status.extras):
+    yield from _others(status)
+    for state in (*status.services, *status.extras, *status.jobs):
         for trouble in state.troubles:
             yield f"{state.name}: {trouble.pod}: {trouble.summary}"
     for state in status.services:
@@ -35,8 +42,28 @@ def status_lines(status: Status) -> Iterator[str]:
         yield _pushed_over(status)
     if status.refusal:
         yield f"what others have changed cannot be told: {status.refusal}"
-    for one in status.drift:
-        yield from _drift_lines(one, f"revision {revision.number}")
+    yield from _drift_lines(status.drift, f"revision {revision.number}")
+
+
+def _others(status: Status) -> Iterator[str]:
+    """Yield a line for each Job and each CronJob."""
+    if status.jobs:
+        yield from table(("JOB", "TAG", "STATE"), [(job.name, _tags(job), str(job.run)) for job in status.jobs])
+    rows = [(state.name, _tags(state), *_schedule(state.cron)) for state in status.cronjobs if state.cron]
+    if rows:
+        yield from table(("CRONJOB", "TAG", "SCHEDULE", "LAST RUN", "ON THE TAG"), rows)
+
+
+def _tags(state: ServiceState) -> str:
+    return ", ".join(state.tags) or "-"
+
+
+def _schedule(cron: Schedule) -> tuple[str, str, str]:
+    zone = f" {cron.time_zone}" if cron.time_zone else ""
+    when = f"{cron.last_began.astimezone():%Y-%m-%d %H:%M}" if cron.last_began else "never"
+    last = f"{when} {cron.last}" if cron.last else when
+    suspended = ", suspended" if cron.suspended else ""
+    return f"{cron.schedule}{zone}{suspended}", last, str(cron.on_tag or NOT_RUN)
 
 
 def _pushed_over(status: Status) -> str:
@@ -54,11 +81,19 @@ def _pod_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
         yield state.name, ready, pod.name, tags, str(pod.restarts), "-" if state.extra else _ON_TAG[pod.on_tag]
 
 
-def _drift_lines(one: ObjectDiff, revision: str) -> Iterator[str]:
-    if one.before is None:
-        yield f"{one.key} is not there: {revision} has it"
-    for change in one.changes:
-        yield f"{one.key}: {_drift_words(change, revision)}"
+def _drift_lines(drift: Sequence[ObjectDiff], revision: str) -> Iterator[str]:
+    """Yield each difference once, with the objects that have it; labels that follow from the tag are counted."""
+    alike: dict[str, list[str]] = {}
+    for one in drift:
+        for change in one.changes:
+            if not change.derived:
+                alike.setdefault(_drift_words(change, revision), []).append(str(one.key))
+    for words, keys in alike.items():
+        yield f"{names(keys)}: {words}"
+    yield from (f"{one.key} is not there: {revision} has it" for one in drift if one.before is None)
+    derived = sum(any(change.derived for change in one.changes) for one in drift)
+    if derived:
+        yield f"labels that follow from the tag or the chart are others: {number_of(derived, 'object')}"
 
 
 def _drift_words(change: Change, revision: str) -> str:
@@ -81,11 +116,26 @@ def status_json(status: Status, *, indent: int | None = 2) -> str:
         "asReleased": status.as_released,
         "pushedOver": sorted(status.pushed_over),
         "refusal": status.refusal or None,
+        "rollout": _rollout(status.holder) if status.holder else None,
         "services": {state.name: _service_document(state) for state in status.services},
         "extras": {state.name: _service_document(state) for state in status.extras},
+        "jobs": [
+            {"name": state.name, "tags": list(state.tags), **run_document(state.run)}
+            for state in status.jobs
+            if state.run
+        ],
+        "cronJobs": [
+            {"name": state.name, "tags": list(state.tags), **schedule_document(state.cron)}
+            for state in status.cronjobs
+            if state.cron
+        ],
         "drift": [_drift_document(one) for one in status.drift],
     }
     return json.dumps(document, indent=indent)
+
+
+def _rollout(holder: Holder) -> dict[str, Any]:
+    return {"by": holder.who, "tag": holder.tag or None, "since": holder.since.isoformat()}
 
 
 def _service_document(state: ServiceState) -> dict[str, Any]:

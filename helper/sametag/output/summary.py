@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Progress
 from sametag.output.plain import plain
-from sametag.output.words import counted, names, services
+from sametag.output.words import TROUBLE, counted, in_words, names, services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,14 +49,22 @@ def running(states: tuple[ServiceState, ...], *, each: bool = False) -> Iterator
     """Yield one line for the services that are alike, or for each."""
     if not states:
         yield "  nothing"
+    others = [state for state in states if state.run or state.cron]
     alike: dict[str, list[ServiceState]] = {}
     for state in states:
+        if state in others:
+            continue
         tags = ", ".join(state.tags) or "no pod"
         word = "ready" if state.complete else f"{state.ready} of {state.desired} ready"
         alike.setdefault(f"{tags}, {word}", []).append(state)
     if each:
         yield from (f"  {state.name}: {words}" for words, of in alike.items() for state in of)
-        return
+    else:
+        yield from _together(alike)
+    yield from (f"  {state.name}: {in_words(state, TROUBLE if state.troubles else '')}" for state in others)
+
+
+def _together(alike: dict[str, list[ServiceState]]) -> Iterator[str]:
     for words, of in alike.items():
         if served := [state.name for state in of if not state.extra]:
             yield f"  {services(len(served))} on {words}: {names(served)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sametag.output.plain import plain
 from sametag.rollout import AWAITED, split
@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sametag.deploy import Outcome
-    from sametag.rollout import Evidence, ServiceState, Trouble
+    from sametag.rollout import Evidence, Run, Schedule, ServiceState, Trouble
 
 # A digest is long, and its first 12 digits are what people compare.
 DIGEST_LENGTH = len("sha256:") + 12
 
 WAITING, STARTING, FINISHING, READY, TROUBLE = "waiting", "starting", "finishing", "ready", "trouble"
 GONE = "gone"  # the release has it no more
+SCHEDULED = "scheduled"  # a CronJob
+UNTOUCHED = "untouched"  # the rollout ended before it came to it
 
 
 def tag_of(reference: str) -> str:
@@ -31,10 +33,15 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
 
     Returns:
         WAITING: nothing has happened to it yet. STARTING: new pods are not ready. FINISHING: they are, and older ones
-        are left. READY. TROUBLE: something is wrong with its newest pods.
+        are left. READY. TROUBLE: something is wrong with its newest pods. Of a Job, the state of its run; of a CronJob,
+        SCHEDULED once it has the tag.
     """
+    if state.run:
+        return TROUBLE if state.troubles and not state.run.ended else state.run.state
     unchanged = before is not None and before.spec == state.spec
-    elsewhere = not state.extra and bool(state.pods) and tag not in state.tags
+    elsewhere = not state.extra and bool(state.pods or state.cron) and tag not in state.tags
+    if state.cron:
+        return WAITING if unchanged and elsewhere else SCHEDULED
     if not state.observed or (unchanged and elsewhere):
         return WAITING
     if state.troubles:
@@ -42,6 +49,31 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
     if state.complete:
         return READY
     return FINISHING if state.others and sum(pod.ready for pod in state.pods) >= state.desired else STARTING
+
+
+def in_words(state: ServiceState, word: str) -> str:
+    """Say how far it is: of a Job with its tries and seconds, of a CronJob with its schedule; `word` is its phase."""
+    if state.run:
+        reason = f" ({state.troubles[0].reason})" if word == TROUBLE else ""
+        return f"{state.run}{reason}"
+    return str(state.cron) if state.cron else word
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """Return how far a Job is as plain data."""
+    return {"state": run.state, "tries": run.tries, "limit": run.limit, "ended": run.ended, "seconds": run.seconds}
+
+
+def schedule_document(cron: Schedule) -> dict[str, Any]:
+    """Return when a CronJob runs, and how it last did, as plain data."""
+    return {
+        "schedule": cron.schedule,
+        "timeZone": cron.time_zone or None,
+        "suspended": cron.suspended,
+        "lastRun": cron.last_began.isoformat() if cron.last_began else None,
+        "last": run_document(cron.last) if cron.last else None,
+        "onTag": run_document(cron.on_tag) if cron.on_tag else None,
+    }
 
 
 # Of one cause a terminal shows at most this; the report and the events have it all.
@@ -93,9 +125,10 @@ _DONE = {"install": "installed", "upgrade": "upgraded", "rollback": "rolled back
 def outcome_line(command: str, release: str, outcome: Outcome) -> str:
     """Say in one line what is true after a deployment."""
     revision, count = outcome.revision, len(outcome.services)
+    unseen = "".join(f"; {name}: {words}" for name, words in outcome.unseen.items())
     return (
         f"{_DONE[command]} {release}: {services(count)} on tag {revision.tag or revision.digest} "
-        f"(revision {revision.number}) in {outcome.seconds:.1f} s"
+        f"(revision {revision.number}) in {outcome.seconds:.1f} s{unseen}"
     )
 
 
@@ -111,4 +144,9 @@ def names(all_of_them: Sequence[str]) -> str:
 
 def services(count: int) -> str:
     """Return `1 service` or `4 services`."""
-    return "1 service" if count == 1 else f"{count} services"
+    return number_of(count, "service")
+
+
+def number_of(count: int, word: str) -> str:
+    """Return `1 object` or `4 objects`."""
+    return f"1 {word}" if count == 1 else f"{count} {word}s"

@@ -27,6 +27,7 @@ class Hook:
         manifest: Its object, as Helm rendered it.
         policies: When Helm deletes its object again.
         began: When it was last created, by the clock of the Helm that did it; None where it never was.
+        ended: When it had ended, by the same clock; None where it has not, or never was.
         phase: How that ended: Succeeded, Failed, or Running or Unknown where nobody has seen its end.
     """
 
@@ -36,6 +37,7 @@ class Hook:
     manifest: str = ""
     policies: tuple[str, ...] = _DEFAULT_POLICY
     began: datetime | None = None
+    ended: datetime | None = None
     phase: str = ""
 
     @property
@@ -71,6 +73,7 @@ def _hook(entry: dict[str, Any]) -> Hook:
         manifest=str(entry.get("manifest") or ""),
         policies=tuple(entry.get("delete_policies") or _DEFAULT_POLICY),
         began=_time(last.get("started_at")),
+        ended=_time(last.get("completed_at")),
         phase=str(last.get("phase") or ""),
     )
 

@@ -46,6 +46,8 @@ _REFUSED = 6.0
 # How long a Helm that is to begin waits for an API server that is away.
 _AWAY = 120.0
 
+_PREFIX = "sametag-"
+
 _TAG, _REVISION = "sametag/tag", "sametag/revision"
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
@@ -105,7 +107,7 @@ class Lock:
         self, client: AsyncClient, release: str, who: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._client = client
-        self._name = f"sametag-{release}"
+        self._name = f"{_PREFIX}{release}"
         self._release = release
         self._identity = f"{who}/{uuid.uuid4()}"
         self._now = now
@@ -325,6 +327,16 @@ class _Watched:
             self.lives = self._seen is not None
             self._seen, self._since = holder, now
         return now - self._since >= _DURATION
+
+
+async def holder_of(client: AsyncClient, release: str) -> Holder | None:
+    """Return who holds the lease of a release; None where nobody does, or where it may not be read."""
+    try:
+        return _holder(await client.get(Lease, f"{_PREFIX}{release}"))
+    except ApiError as error:
+        if error.status.code in (_NOT_FOUND, _FORBIDDEN):
+            return None
+        raise
 
 
 def _holder(lease: Lease) -> Holder | None:

@@ -1,7 +1,9 @@
 """Watch the workloads of a release, and say why a pod is stuck."""
 
+from sametag.rollout.cron import Schedule
 from sametag.rollout.evidence import Evidence, evidence
 from sametag.rollout.members import INSTANCE_LABEL, Member, Members, members
+from sametag.rollout.run import DONE, FAILED, NOT_RUN, RUNNING, WAITING, Run
 from sametag.rollout.state import PodState, ServiceState, digests_of, same_image, split
 from sametag.rollout.trouble import AWAITED, DEADLINE, GRACE, HOPELESS, Patience, Trouble
 from sametag.rollout.watch import snapshot, watch
@@ -9,14 +11,21 @@ from sametag.rollout.watch import snapshot, watch
 __all__ = [
     "AWAITED",
     "DEADLINE",
+    "DONE",
+    "FAILED",
     "GRACE",
     "HOPELESS",
     "INSTANCE_LABEL",
+    "NOT_RUN",
+    "RUNNING",
+    "WAITING",
     "Evidence",
     "Member",
     "Members",
     "Patience",
     "PodState",
+    "Run",
+    "Schedule",
     "ServiceState",
     "Trouble",
     "digests_of",

@@ -2,55 +2,82 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sametag.rollout.members import HOOK_ANNOTATION
+from sametag.rollout.run import DONE, HAS_FAILED, Run, run_of
 from sametag.rollout.state import ServiceState, pod_state
 from sametag.rollout.trouble import Trouble, pod_troubles, refusals
 from sametag.rollout.workload import Objects, Owned, counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sametag.rollout.members import Member, Members
     from sametag.rollout.objects import Condition, ContainerStatus, Job, Pod, Terminated
 
-# The first says that a Job will fail, while its pods, and so their logs, are still there.
-# Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
-_FAILED = ("FailureTarget", "Failed")
-
 
 def jobs(objects: Objects, members: Members) -> list[ServiceState]:
-    """Judge every Job of a manifest that has not ended, or has failed."""
-    if not objects.jobs:
-        return []
-    owned = Owned(objects)
-    unended = (job for job in objects.jobs.values() if not _succeeded(job))
-    found = [(member, job) for job in unended if (member := members.get("Job", job.metadata.name))]
-    return [_state(member, job, owned) for member, job in sorted(found, key=lambda pair: pair[0].name)]
+    """Judge every Job of a manifest, sorted by name."""
+    return Jobs(objects)(members)
 
 
-def _succeeded(job: Job) -> bool:
-    return any(condition.type in ("Complete", "SuccessCriteriaMet") for condition in job.status.true_conditions)
+class Jobs:
+    """Judges every Job of a manifest from the objects as they are now, also those that Helm has removed when done.
 
+    Args:
+        objects: As a watch keeps them.
+        clock: Seconds from anywhere.
+    """
 
-def _state(member: Member, job: Job, owned: Owned) -> ServiceState:
-    meta, attempts = job.metadata, owned.attempts(job)
-    return ServiceState(
-        name=member.title,
-        workload=meta.name,
-        uid=meta.uid,
-        generation=meta.generation,
-        desired=job.spec.completions,
-        updated=job.spec.completions,
-        ready=job.status.succeeded,
-        observed=True,
-        pods=tuple(pod_state(pod, member) for pod in attempts if counts(pod)),
-        troubles=tuple(_troubles(job, attempts, owned)),
-        unready=tuple(_newest("NotReady", f"{_title(job)} has not ended", attempts)),
-        job=True,
-        extra=not member.service,
-    )
+    def __init__(self, objects: Objects, clock: Callable[[], float] = time.monotonic) -> None:
+        self._objects = objects
+        self._clock = clock
+        self._began: dict[str, float] = {}
+        self._took: dict[str, float] = {}
+
+    def __call__(self, members: Members) -> list[ServiceState]:
+        """Return the states."""
+        if not (self._objects.jobs or self._objects.gone_jobs):
+            return []
+        owned = Owned(self._objects)
+        # A hook's Job is made again under its name: the newest one counts.
+        done = (job for job in self._objects.gone_jobs.values() if run_of(job, ()).state == DONE)
+        found = {job.metadata.name: job for job in (*done, *self._objects.jobs.values())}
+        judged = [
+            self._state(member, job, owned) for name, job in found.items() if (member := members.get("Job", name))
+        ]
+        return sorted(judged, key=lambda state: (state.extra, state.name))
+
+    def _state(self, member: Member, job: Job, owned: Owned) -> ServiceState:
+        meta, attempts = job.metadata, owned.attempts(job)
+        run = self._timed(meta.uid, run_of(job, attempts))
+        return ServiceState(
+            name=member.title,
+            workload=meta.name,
+            uid=meta.uid,
+            generation=meta.generation,
+            desired=job.spec.completions,
+            updated=job.spec.completions,
+            ready=job.status.succeeded,
+            observed=True,
+            pods=tuple(pod_state(pod, member) for pod in attempts if counts(pod)),
+            troubles=() if run.state == DONE else tuple(_troubles(job, attempts, owned)),
+            unready=() if run.state == DONE else tuple(_newest("NotReady", f"{_title(job)} has not ended", attempts)),
+            run=run,
+            extra=not member.service,
+        )
+
+    def _timed(self, uid: str, run: Run) -> Run:
+        """Return a run with how long it took by our clock, where we saw it begin and end."""
+        if not run.ended:
+            self._began.setdefault(uid, self._clock())
+        elif run.state == DONE and uid in self._began:
+            took = self._took.setdefault(uid, round(self._clock() - self._began[uid], 1))
+            return replace(run, seconds=took)
+        return run
 
 
 def _title(job: Job) -> str:
@@ -59,7 +86,7 @@ def _title(job: Job) -> str:
 
 
 def _troubles(job: Job, attempts: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
-    failed = [condition for condition in job.status.true_conditions if condition.type in _FAILED]
+    failed = [condition for condition in job.status.true_conditions if condition.type in HAS_FAILED]
     if failed:
         yield from _newest("JobFailed", f"{_title(job)} {_failure(job, failed[0], attempts)}", attempts)
         return

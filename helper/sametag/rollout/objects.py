@@ -251,13 +251,18 @@ class JobSpec(Struct):
     completions: int = 1
     backoffLimit: int = 6
     activeDeadlineSeconds: int | None = None
+    suspend: bool = False
+    #: The pod template, whatever is in it.
+    template: dict[str, Any] = {}
 
 
 class JobStatus(Struct):
-    """How far a Job is; numbers of pods."""
+    """How far a Job is; numbers of pods, and times in RFC 3339."""
 
     succeeded: int = 0
     failed: int = 0
+    startTime: str | None = None
+    completionTime: str | None = None
     conditions: list[Condition] = []
 
     @property
@@ -272,6 +277,31 @@ class Job(_Object):
     spec: JobSpec = field(default_factory=JobSpec)
     status: JobStatus = field(default_factory=JobStatus)
     _api_info = ApiInfo(ResourceDef("batch", "v1", "Job"), "jobs", ["list", "watch"])
+
+
+class CronJobSpec(Struct):
+    """When a CronJob runs what."""
+
+    schedule: str = ""
+    timeZone: str | None = None
+    suspend: bool = False
+    #: The Job's template, whatever is in it.
+    jobTemplate: dict[str, Any] = {}
+
+
+class CronJobStatus(Struct):
+    """When a CronJob last began a run, and when one last did its work; times in RFC 3339."""
+
+    lastScheduleTime: str | None = None
+    lastSuccessfulTime: str | None = None
+
+
+class CronJob(_Object):
+    """A CronJob."""
+
+    spec: CronJobSpec = field(default_factory=CronJobSpec)
+    status: CronJobStatus = field(default_factory=CronJobStatus)
+    _api_info = ApiInfo(ResourceDef("batch", "v1", "CronJob"), "cronjobs", ["list", "watch"])
 
 
 #: What is told of every pod that is well. All else matters, warning or not: that an autoscaler brings a node, say.

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from sametag.rollout.cron import Schedule
     from sametag.rollout.members import Member, Members
     from sametag.rollout.objects import Pod
+    from sametag.rollout.run import Run
     from sametag.rollout.workload import Workload
 
 _DIGEST = re.compile(r"sha\d+:[0-9a-f]+$")
@@ -62,7 +64,9 @@ class ServiceState:
         others: The older pods that are not being deleted.
         troubles: Empty when nothing is wrong.
         unready: The containers that Helm waits for, trouble or not.
-        job: Whether it is a Job that has not ended, or has failed; one that has done its work is no longer told of.
+        run: How far it is, where it is a Job.
+        cron: When it runs, and how it last did, where it is a CronJob.
+        template_tags: The tags in a CronJob's template.
         extra: Whether it is the workload of no service: it has no tag, and decides nothing.
         on_tag: Whether the workload's pod template has the image that the manifest has; None where that cannot be told.
         held: Why its controller does not replace every pod by itself, such as `it is paused`; else empty.
@@ -82,12 +86,19 @@ class ServiceState:
     others: tuple[PodState, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     unready: tuple[Trouble, ...] = ()
-    job: bool = False
+    run: Run | None = None
+    cron: Schedule | None = None
+    template_tags: tuple[str, ...] = ()
     extra: bool = False
     on_tag: bool | None = None
     held: str = ""
     rolled_out: bool = False
     blocking: tuple[Blocking, ...] = ()
+
+    @property
+    def steady(self) -> bool:
+        """Whether it is a service that runs until it is stopped."""
+        return not (self.run or self.cron or self.extra)
 
     @property
     def doubt(self) -> str:
@@ -115,13 +126,15 @@ class ServiceState:
     @property
     def complete(self) -> bool:
         """Whether every pod is of the newest spec and ready, and no older pod is left; for a Job's end Helm waits."""
-        if self.job:
+        if self.run or self.cron:
             return True
         return self.observed and self.updated == self.ready == self.desired == len(self.pods) and not self.others
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that its pods run, sorted; of an extra workload, those of all its containers."""
+        if self.cron:
+            return self.template_tags
         pods = (*self.pods, *self.others)
         found = (split(image) for pod in pods for image in (pod.images if self.extra else pod.images[:1]))
         return tuple(sorted({tag or digest for _, tag, digest in found}))
@@ -207,7 +220,7 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
     current, older = owned.split(workload)
     desired, updated, ready = numbers(workload)
     observed = owned.observed(workload)
-    on_tag = _template_is_on_tag(workload.spec.template, member)
+    on_tag = template_is_on_tag(workload.spec.template, member)
     return ServiceState(
         name=member.title,
         workload=meta.name,
@@ -230,7 +243,7 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
     )
 
 
-def _template_is_on_tag(template: dict[str, Any], member: Member) -> bool | None:
+def template_is_on_tag(template: dict[str, Any], member: Member) -> bool | None:
     """Whether a pod template has the service's image: admission may have put other containers into it."""
     containers = (template.get("spec") or {}).get("containers") or ()
     images = [str(container.get("image")) for container in containers if container.get("name") == member.container]
@@ -240,7 +253,7 @@ def _template_is_on_tag(template: dict[str, Any], member: Member) -> bool | None
 def _pod_is_on_tag(pod: Pod, member: Member, owned: Owned) -> bool | None:
     """Whether an older pod has the service's image: by its template, where there is one to look at."""
     if (template := owned.template(pod)) is not None:
-        return _template_is_on_tag(template, member)
+        return template_is_on_tag(template, member)
     images = [container.image for container in pod.spec.containers if container.name == member.container]
     return same_image(images[0], member.image) if images else None
 

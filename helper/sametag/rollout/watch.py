@@ -12,9 +12,10 @@ import httpx2
 from lightkube import ApiError, operators
 
 from sametag.cluster import RETRY_SECONDS, is_transient
-from sametag.rollout.job import jobs
+from sametag.rollout.cron import cronjobs
+from sametag.rollout.job import Jobs, jobs
 from sametag.rollout.members import INSTANCE_LABEL
-from sametag.rollout.objects import USUAL, DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
+from sametag.rollout.objects import USUAL, CronJob, DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
 from sametag.rollout.state import Assessor, ServiceState, assess
 from sametag.rollout.workload import Objects
 
@@ -41,6 +42,8 @@ class _Source:
     fields: FieldSelector | None = None
     #: Whether what was there before counts.
     past: bool = True
+    #: Where what was deleted goes.
+    gone: dict[str, Any] | None = None
     #: Set once the store holds what there is.
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -61,13 +64,25 @@ def _workloads(objects: Objects, members: Members) -> list[_Source]:
     return [_Source(kind, store, _labels(members)) for kind, store in stores]
 
 
+def _has(members: Members, *kinds: str) -> bool:
+    return any(kind in kinds for kind, _ in members.found)
+
+
 async def snapshot(client: AsyncClient, members: Members) -> list[ServiceState]:
-    """Return the state of every workload of a manifest now; five API calls, whatever the number of services."""
+    """Return the state of every workload of a manifest now, and of its Jobs and CronJobs.
+
+    Five API calls, whatever the number of services, and two more where there are CronJobs.
+    """
     objects = Objects()
-    for source in _workloads(objects, members):
+    sources = _workloads(objects, members)
+    if _has(members, "Job", "CronJob"):
+        sources.append(_Source(Job, objects.jobs, _labels(members)))
+    if _has(members, "CronJob"):
+        sources.append(_Source(CronJob, objects.cronjobs, _labels(members)))
+    for source in sources:
         async for item in client.list(source.kind, labels=source.labels):
             source.store[item.metadata.uid] = item
-    return assess(objects, members)
+    return [*assess(objects, members), *jobs(objects, members), *cronjobs(objects, members)]
 
 
 async def watch(
@@ -76,7 +91,8 @@ async def watch(
     """Call `look` with the state of every workload and Job now, after each change, and at least once a second.
 
     It goes on until it is cancelled. List and watch, not polling: 14 requests, whatever happens, while the connection
-    holds. One that breaks is made again; the caller decides how long to go on. What is first looked at is whole.
+    holds, and 2 more once there are CronJobs. One that breaks is made again; the caller decides how long to go on. What
+    is first looked at is whole.
 
     Args:
         client: Its namespace is the release's.
@@ -92,18 +108,24 @@ async def watch(
     # Events have no labels; those from before are of other rollouts, and what still holds is said again.
     events = _Source(Event, objects.events, fields={"reason": operators.not_in(USUAL)}, past=False)
     now = members()
-    sources = [*_workloads(objects, now), _Source(Job, objects.jobs, _labels(now)), events]
+    steps = _Source(Job, objects.jobs, _labels(now), gone=objects.gone_jobs)
+    sources = [*_workloads(objects, now), steps, events]
+    schedules = _Source(CronJob, objects.cronjobs, _labels(now))
     try:
         async with asyncio.TaskGroup() as group:
             for source in sources:
                 group.create_task(_follow(client, source, changed))
             for source in sources:
                 await source.listed.wait()
-            assessed = Assessor(objects)
+            assessed, judged = Assessor(objects), Jobs(objects)
             while True:
                 began = time.monotonic()
                 now = members()
-                look([*assessed(now), *jobs(objects, now)])
+                if schedules not in sources and _has(now, "CronJob"):
+                    sources.append(schedules)
+                    group.create_task(_follow(client, schedules, changed))
+                    await schedules.listed.wait()
+                look([*assessed(now), *judged(now), *cronjobs(objects, now)])
                 took = time.monotonic() - began
                 changed.clear()
                 # Graces run out by time alone.
@@ -130,6 +152,8 @@ async def _follow(client: AsyncClient, source: _Source, changed: asyncio.Event) 
             ):
                 if operation == "DELETED":
                     source.store.pop(item.metadata.uid, None)
+                    if source.gone is not None:
+                        source.gone[item.metadata.uid] = item
                 else:
                     source.store[item.metadata.uid] = item
                 changed.set()

@@ -11,7 +11,7 @@ from sametag.rollout.objects import DaemonSet, Deployment, Pod, ReplicaSet, Stat
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sametag.rollout.objects import Event, Job
+    from sametag.rollout.objects import CronJob, Event, Job
 
     Workload = Deployment | StatefulSet | DaemonSet
 
@@ -31,6 +31,9 @@ class Objects:
     replicasets: dict[str, ReplicaSet] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
+    #: What was deleted: Helm does so with hooks that have done their work.
+    gone_jobs: dict[str, Job] = field(default_factory=dict)
+    cronjobs: dict[str, CronJob] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
 
     @property

@@ -73,6 +73,7 @@ def _document(story: Story) -> Document:
             {
                 "name": service.name,
                 "state": service.state,
+                "words": service.words,
                 "before": service.before,
                 "tag": service.tag,
                 "readyAfter": service.ready_after,

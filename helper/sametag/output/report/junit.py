@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sametag.output.plain import plain
+from sametag.output.words import SCHEDULED, UNTOUCHED
 
 if TYPE_CHECKING:
     from sametag.output.documents import Document
@@ -35,12 +36,17 @@ def junit(story: Story) -> str:
 
 
 def _service(suite: Element, story: Story, service: Service) -> None:
-    case = _case(suite, story, service.name, service.ready_after or 0)
+    seconds = (service.job or {}).get("seconds") or service.ready_after or 0
+    case = _case(suite, story, service.name, seconds)
     failures = [failure for failure in story.failures if service.name in failure["services"]]
     for failure in failures:
         message = _clean(f"{failure['reason']}: {failure['message']}")
         SubElement(case, "failure", type=failure["reason"], message=message).text = _clean(_evidence(failure))
-    if not failures and service.ready_after is None:
+    if service.job or service.state == SCHEDULED:
+        SubElement(case, "system-out").text = _clean(service.words)
+    elif not service.touched:
+        SubElement(case, "system-out").text = UNTOUCHED
+    elif not failures and service.ready_after is None:
         SubElement(case, "skipped", message="not ready when the rollout ended")
 
 

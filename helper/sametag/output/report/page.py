@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sametag.output.plain import plain
 from sametag.output.report.timeline import percent_of_a_tick, timeline
+from sametag.output.words import SCHEDULED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,8 @@ def _facts(story: Story) -> str:
     if "revision" in story.end:
         facts |= {"Revision": story.end["revision"]}
     if story.services:
-        facts |= {"Services": str(len(story.services))}
+        jobs = sum(bool(service.job) or service.state == SCHEDULED for service in story.services.values())
+        facts |= {"Services": str(len(story.services) - jobs)}
     facts |= {"Began": f"{story.began:%Y-%m-%d %H:%M:%S} UTC", "Took": f"{story.seconds:.1f} s"}
     return "".join(f"<div><dt>{name}</dt><dd>{text(value)}</dd></div>" for name, value in facts.items())
 
@@ -106,8 +108,10 @@ def _event(document: Document) -> str:
         case "service":
             troubles = ", ".join(dict.fromkeys(trouble["reason"] for trouble in document["troubles"]))
             more = f" ({troubles})" if troubles else ""
+            if document["job"] or document["cronJob"]:
+                return text(f"{document['name']}: {document['words']}")
             numbers = f"{document['updated']} updated, {document['ready']} ready of {document['desired']}"
-            return text(f"{document['name']}: {document['state']}{more}, {numbers}")
+            return text(f"{document['name']}: {document['words']}{more}, {numbers}")
         case "trouble" | "failure":
             return text(
                 f"{', '.join(document['services'])}: {document['event']}: {document['reason']}: {document['message']}"

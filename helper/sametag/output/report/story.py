@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sametag.output.words import READY, STARTING, TROUBLE
+from sametag.output.words import READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED, WAITING
+from sametag.rollout import DONE, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ OLDER = "older"
 
 @dataclass(slots=True)
 class Span:
-    """A time in which a pod was in one state: OLDER, STARTING, READY or TROUBLE; `reason` says which trouble."""
+    """A time in which a pod was in one state: OLDER, STARTING, READY, a Job's RUNNING, or TROUBLE, for a `reason`."""
 
     state: str
     began: float
@@ -41,15 +42,19 @@ class Pod:
 
 @dataclass(slots=True)
 class Service:
-    """A service: its last state, the tag before the first rollout and in the last, and its pods by name.
+    """A service, Job or CronJob: its last state, the tag before the first rollout and in the last, its pods by name.
 
-    `ready_after` is when it was ready in the first rollout, counted from that; None where it never was.
+    `ready_after` is when it was ready, or a Job done, in the first rollout, counted from that; None where it never was.
+    `touched` is whether the first rollout came to it.
     """
 
     name: str
     before: str | None
     state: str = ""
+    words: str = ""
     tag: str = ""
+    job: Document | None = None
+    touched: bool = False
     ready_after: float | None = None
     pods: dict[str, Pod] = field(default_factory=dict)
 
@@ -102,6 +107,8 @@ def tell(documents: Sequence[Document]) -> Story:
         elif document["event"] == "failure":
             story.failures.append(document)
     for service in story.services.values():
+        if not service.touched and service.state == WAITING:
+            service.state = service.words = UNTOUCHED
         for pod in service.pods.values():
             _close(pod, story.seconds)
     return story
@@ -111,12 +118,16 @@ def _service(story: Story, document: Document, at: float) -> None:
     name = document["name"]
     service = story.services.setdefault(name, Service(name, document["before"]))
     service.state, service.tag = document["state"], document["tag"]
-    if service.state == READY and service.ready_after is None and len(story.rollouts) == 1:
+    service.words, service.job = document["words"], document["job"]
+    if len(story.rollouts) == 1 and service.state != WAITING:
+        service.touched = True
+    if service.state in (READY, DONE, SCHEDULED) and service.ready_after is None and len(story.rollouts) == 1:
         service.ready_after = document["seconds"]
+    running = RUNNING if document["job"] else READY
     troubles = {trouble["pod"]: trouble["reason"] for trouble in document["troubles"]}
     for pod in document["pods"]:
         reason = troubles.get(pod["name"], "")
-        state = OLDER if not pod["newest"] else TROUBLE if reason else READY if pod["ready"] else STARTING
+        state = OLDER if not pod["newest"] else TROUBLE if reason else running if pod["ready"] else STARTING
         known = service.pods.setdefault(pod["name"], Pod(pod["name"], pod["tags"]))
         _enter(known, state, reason, at)
     there = {pod["name"] for pod in document["pods"]}

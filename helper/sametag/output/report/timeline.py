@@ -6,14 +6,15 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from sametag.output.report.story import OLDER
-from sametag.output.words import GONE, READY, STARTING, TROUBLE
+from sametag.output.words import GONE, READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED
+from sametag.rollout import DONE, FAILED, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sametag.output.report.story import Pod, Rollout, Service, Span, Story
 
-_LEGEND = {OLDER: "older pods", STARTING: "starting", READY: "ready", TROUBLE: "in trouble"}
+_LEGEND = {OLDER: "older pods", STARTING: "starting", READY: "ready", RUNNING: "running Job", TROUBLE: "in trouble"}
 _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _TICKS = 6  # at most, so that they can be read on a phone
 
@@ -74,9 +75,10 @@ def _place(story: Story, began: float, ended: float) -> str:
 
 def _service(story: Story, service: Service) -> str:
     failed = any(service.name in failure["services"] for failure in story.failures)
-    mood = {READY: "good", TROUBLE: "bad"}.get(service.state, "muted")
-    now = service.state if service.state == GONE else f"{service.state} on {service.tag}"
-    if service.ready_after is not None and len(story.rollouts) == 1:
+    mood = {READY: "good", DONE: "good", TROUBLE: "bad", FAILED: "bad"}.get(service.state, "muted")
+    alone = service.job or service.state in (GONE, SCHEDULED, UNTOUCHED)
+    now = service.words if alone else f"{service.words} on {service.tag}"
+    if not alone and service.ready_after is not None and len(story.rollouts) == 1:
         now += f" after {service.ready_after:.1f} s"
     pods = "\n".join(_pod(story, pod) for pod in service.pods.values())
     return f"""<li class="service"><div class="service-head"><h3>{escape(service.name)}</h3>
