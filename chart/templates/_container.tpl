@@ -37,7 +37,7 @@ The service's context
           {{- end }}
           {{- if $service.env }}
           env:
-            {{- include "sametag.env" (dict "of" . "env" $service.env) | trim | nindent 12 }}
+            {{- include "sametag.env" (dict "of" . "path" (printf "services.%s.env" .name) "env" $service.env "envFrom" (or $service.envFrom $service.config $service.secrets)) | trim | nindent 12 }}
           {{- end }}
           {{- if $service.resources }}
           resources:
@@ -63,7 +63,7 @@ The service's context
 
 {{/*
 An init container or a sidecar as a list item at indent 8: Kubernetes' container, but for env, which is a map here too.
-Without an image it runs the one image. dict "of" the service's context "container" map
+Without an image it runs the one image. dict "of" the service's context "path" of its setting "container" map
 */}}
 {{- define "sametag.helper" }}
 {{- $container := .container }}
@@ -78,7 +78,7 @@ Without an image it runs the one image. dict "of" the service's context "contain
           {{- end }}
           {{- if $container.env }}
           env:
-            {{- include "sametag.env" (dict "of" .of "env" $container.env) | trim | nindent 12 }}
+            {{- include "sametag.env" (dict "of" .of "path" (print .path ".env") "env" $container.env "envFrom" $container.envFrom) | trim | nindent 12 }}
           {{- end }}
           {{- with $container.resources | default $shared.defaults.resources }}
           resources:
@@ -110,10 +110,22 @@ Without an image it runs the one image. dict "of" the service's context "contain
 {{- end }}
 
 {{/*
-Environment variables as a list, each on a new line. A variable may use those before it as $(NAME), and a map has no
-order: those that contain $( come last. dict "of" the service's context "env" map
+Environment variables as a list, each on a new line. A list is written as it is. A map has no order, and a variable may
+use those before it as $(NAME): those that contain $( come last, each after those that it uses.
+dict "of" the service's context "path" of the setting "env" map or list "envFrom" whether there are others from elsewhere
 */}}
 {{- define "sametag.env" -}}
+{{- if kindIs "slice" .env }}
+{{- range .env }}
+- name: {{ .name | quote }}
+  {{- if .valueFrom }}
+  valueFrom:
+    {{- toYaml .valueFrom | nindent 4 }}
+  {{- else if not (kindIs "invalid" .value) }}
+  value: {{ ternary .value (toJson .value) (kindIs "string" .value) | quote }}
+  {{- end }}
+{{- end }}
+{{- else }}
 {{- $last := dict }}
 {{- range $name, $value := .env }}
 {{- if kindIs "map" $value }}
@@ -128,9 +140,37 @@ order: those that contain $( come last. dict "of" the service's context "env" ma
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
-{{- range $name, $value := $last }}
-- name: {{ $name | quote }}
-  value: {{ $value | quote }}
+{{- $state := dict }}
+{{- range $name, $_ := $last }}
+{{- template "sametag.ordered" (dict "path" $.path "name" $name "last" $last "state" $state "envFrom" $.envFrom "chain" list) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+One variable after those that it uses. Kubernetes reads $$ as one $, so that $$(NAME) is not a reference.
+dict "path" of the setting "name" "X" "last" name -> value "state" name -> whether it is written
+"envFrom" whether $(X) in X may mean the X from elsewhere "chain" the names that led here
+*/}}
+{{- define "sametag.ordered" }}
+{{- if not (hasKey .state .name) }}
+{{- $_ := set .state .name false }}
+{{- $chain := append .chain .name }}
+{{- range rest (splitList "$(" (replace "$$" " " (get .last .name))) }}
+{{- $used := splitList ")" . | first }}
+{{- if and (ne $used .) (hasKey $.last $used) (not (get $.state $used)) }}
+{{- if not (hasKey $.state $used) }}
+{{- template "sametag.ordered" (dict "path" $.path "name" $used "last" $.last "state" $.state "envFrom" $.envFrom "chain" $chain) }}
+{{- else if not (and $.envFrom (eq $used $.name)) }}
+{{- $circle := list }}
+{{- range append $chain $used }}{{ if or $circle (eq . $used) }}{{ $circle = append $circle . }}{{ end }}{{ end }}
+{{- fail (printf "%s.%s uses itself through $(%s): %s" $.path $used $used (join " -> " $circle)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $_ := set .state .name true }}
+- name: {{ .name | quote }}
+  value: {{ get .last .name | quote }}
 {{- end }}
 {{- end }}
 

@@ -16,6 +16,18 @@
 {{- with $image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
+{{/* Part "TAG@sha256:…" in the tag into tag and digest, as the two settings have them. The values' `image`, which changes */}}
+{{- define "sametag.pinned" -}}
+{{- if and (kindIs "string" .tag) (contains "@" (.tag | default "" | toString)) }}
+{{- $parts := splitn "@" 2 .tag }}
+{{- if and .digest (ne .digest $parts._1) }}
+{{- fail (printf "image.tag has the digest %s, and image.digest is %s: remove one" $parts._1 .digest) }}
+{{- end }}
+{{- $_ := set . "digest" $parts._1 }}
+{{- $_ := set . "tag" $parts._0 }}
+{{- end }}
+{{- end }}
+
 {{/*
 A repository on global.imageRegistry, where that is set: it stands in the place of the registry that the repository
 names, if it names one. dict "root" $ "repository" "registry.example.com/app"

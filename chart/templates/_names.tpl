@@ -1,6 +1,21 @@
-{{/* What stands before a service's name in the names of its objects: namePrefix, or "<release>-". $ */}}
+{{/*
+Where this chart is in a parent: "shop." for a dependency with the alias shop, "a.b." for one of a dependency, and
+nothing for a chart of its own. Parents may have it twice, so names and selectors hold it. $
+*/}}
+{{- define "sametag.path" -}}
+{{- range rest (splitList "/charts/" (dir .Template.BasePath)) }}{{ . }}.{{ end }}
+{{- end }}
+
+{{/* The same as a part of names. $ */}}
+{{- define "sametag.pathname" -}}
+{{- .Sametag.path | lower | replace "." "-" | replace "_" "-" }}
+{{- end }}
+
+{{/* What stands before a service's name in the names of its objects: namePrefix, or "<release>-", "<release>-<alias>-". $ */}}
 {{- define "sametag.prefix" -}}
-{{- if kindIs "string" .Values.namePrefix }}{{ .Values.namePrefix }}{{ else }}{{ .Release.Name }}-{{ end }}
+{{- if kindIs "string" .Values.namePrefix }}{{ .Values.namePrefix }}
+{{- else }}{{ .Release.Name }}-{{ template "sametag.pathname" . }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -25,24 +40,38 @@ app.kubernetes.io/version: {{ . | quote }}
 {{- end }}
 
 {{/*
-The metadata of an object at indent 2. What a hook needs comes and goes with it, a step ahead of it.
-dict "of" context "kind" "Service" "name" "x", and "labels" and "annotations" of this object alone, which may be missing
+The metadata of an object at indent 2. What a hook needs comes and goes with it, a step ahead of it. The user's labels
+and annotations replace the chart's, and those of this object alone replace the service's.
+dict "of" context "kind" "Service" "name" "x", and "labels" and "annotations" of this object alone and "again" for one
+that is in two places, which may be missing
 */}}
 {{- define "sametag.metadata" }}
 {{- $of := .of }}
-{{- $shared := $of.root.Sametag }}
+{{- if not .again }}{{ template "sametag.own" . }}{{ end }}
   name: {{ .name }}
-  namespace: {{ $shared.namespace }}
+  namespace: {{ $of.root.Sametag.namespace }}
   labels:
-    {{- $shared.labels4 }}
+    {{- if .labels }}
+    {{- $labels := dict }}
+    {{- template "sametag.merge" (dict "into" $labels "over" ($of.service.labels | default dict)) }}
+    {{- template "sametag.merge" (dict "into" $labels "over" .labels) }}
+    {{- with include "sametag.without" (dict "text" $of.root.Sametag.labels "over" $labels) }}
+    {{- trim . | nindent 4 }}
+    {{- end }}
+    {{- $of.selector | nindent 4 }}
+    {{- include "sametag.strings" $labels | trim | nindent 4 }}
+    {{- else }}
+    {{- $of.labels4 }}
     {{- $of.selector | nindent 4 }}
     {{- with $of.labels }}
     {{- nindent 4 . }}
     {{- end }}
-    {{- with .labels }}
-    {{- include "sametag.strings" . | trim | nindent 4 }}
     {{- end }}
   {{- if or .annotations $of.service.annotations $of.hook }}
+  {{- $annotations := dict }}
+  {{- template "sametag.merge" (dict "into" $annotations "over" ($of.service.annotations | default dict)) }}
+  {{- template "sametag.merge" (dict "into" $annotations "over" (.annotations | default dict)) }}
+  {{- if or $annotations $of.hook }}
   annotations:
     {{- if $of.hook }}
     {{- $hook := $of.service.hook }}
@@ -50,27 +79,40 @@ dict "of" context "kind" "Service" "name" "x", and "labels" and "annotations" of
     helm.sh/hook-weight: {{ sub (int $hook.weight) (ternary 0 1 (eq .kind "Job")) | quote }}
     helm.sh/hook-delete-policy: {{ join "," ($hook.deletePolicy | default (list "before-hook-creation" "hook-succeeded")) | quote }}
     {{- end }}
-    {{- with $of.service.annotations }}
-    {{- include "sametag.strings" . | trim | nindent 4 }}
-    {{- end }}
-    {{- with .annotations }}
+    {{- with $annotations }}
     {{- include "sametag.strings" . | trim | nindent 4 }}
     {{- end }}
   {{- end }}
+  {{- end }}
+{{- end }}
+
+{{/* Lines of labels without those that a map has as well. dict "text" lines "over" map */}}
+{{- define "sametag.without" -}}
+{{- range splitList "\n" .text }}
+{{- if not (hasKey $.over (splitList ":" . | first)) }}
+{{ . }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/*
-A name that is made of a service's and an entry's. Two services can end in the same one ("a" with "b-c" and "a-b" with
-"c"), of which Helm would let the last win: an error that names both.
-dict "of" context "kind" "ConfigMap" "entry" "x"
+Two services, of this chart or of another dependency of one parent, can end in the same object, of which Helm would let
+the last win: an error that names both. Helm gives all charts of a release the same .Release, so all see what is kept
+there. dict "of" context "kind" "ConfigMap" "name" "x"
 */}}
+{{- define "sametag.own" -}}
+{{- $owners := .of.root.Release.SametagOwners }}
+{{- $id := print .kind "/" (trimAll "\"" .name) }}
+{{- $owner := print .of.root.Sametag.path "services." .of.name }}
+{{- with get $owners $id }}
+{{- fail (printf "%s and %s both make the %s %s: rename one, or set another namePrefix" . $owner $.kind $.name) }}
+{{- end }}
+{{- $_ := set $owners $id $owner }}
+{{- end }}
+
+{{/* A name that is made of a service's and an entry's. dict "of" context "kind" "ConfigMap" "entry" "x" */}}
 {{- define "sametag.entryname" -}}
 {{- $name := print .of.fullname "-" .entry }}
-{{- $id := print .kind "/" $name }}
-{{- with get .of.root.Sametag.owners $id }}
-{{- fail (printf "services.%s and services.%s both make the %s %s: rename one" . $.of.name $.kind $name) }}
-{{- end }}
-{{- $_ := set .of.root.Sametag.owners $id .of.name }}
 {{- if gt (len $name) 63 }}
 {{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it, or namePrefix" .of.name .kind $name) }}
 {{- end }}

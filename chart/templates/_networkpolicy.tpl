@@ -54,11 +54,11 @@ release is let in, since it is there to reach every port. The service's context
 - podSelector:
     matchLabels:
       app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
-      app.kubernetes.io/component: {{ .name | quote }}
+      app.kubernetes.io/component: {{ print .root.Sametag.path .name | quote }}
 {{- end }}
 
 {{/* The labels of the pod that tests the release: no service can be called like it. $ */}}
 {{- define "sametag.testselector" -}}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/component: helm.test
+app.kubernetes.io/component: {{ .Sametag.path }}helm.test
 {{- end }}

@@ -8,13 +8,11 @@ The service's context
 {{- $shared := .root.Sametag }}
     metadata:
       labels:
+        {{- if or .labels $service.podLabels }}
+        {{- template "sametag.podown" (dict "root" .root "selector" .selector "labels" $service.labels "podLabels" $service.podLabels) }}
+        {{- else }}
         {{- $shared.podlabels8 }}
         {{- .selector | nindent 8 }}
-        {{- with .labels }}
-        {{- nindent 8 . }}
-        {{- end }}
-        {{- with $service.podLabels }}
-        {{- include "sametag.strings" . | trim | nindent 8 }}
         {{- end }}
       {{- if or $service.podAnnotations $service.config $service.secrets }}
       annotations:
@@ -75,14 +73,14 @@ The service's context
       {{- end }}
       {{- with $service.initContainers }}
       initContainers:
-        {{- range . }}
-        {{- template "sametag.helper" (dict "of" $ "container" .) }}
+        {{- range $index, $container := . }}
+        {{- template "sametag.helper" (dict "of" $ "path" (printf "services.%s.initContainers[%d]" $.name $index) "container" .) }}
         {{- end }}
       {{- end }}
       containers:
         {{- template "sametag.container" . }}
-        {{- range $service.sidecars }}
-        {{- template "sametag.helper" (dict "of" $ "container" .) }}
+        {{- range $index, $container := $service.sidecars }}
+        {{- template "sametag.helper" (dict "of" $ "path" (printf "services.%s.sidecars[%d]" $.name $index) "container" .) }}
         {{- end }}
       {{- if or $service.writablePaths $service.volumes $service.config $service.secrets }}
       {{- with include "sametag.volumes" . }}
@@ -90,6 +88,23 @@ The service's context
         {{- . | trim | nindent 8 }}
       {{- end }}
       {{- end }}
+{{- end }}
+
+{{/*
+The labels of a pod at indent 8, where the user sets some: podLabels replace labels, and both the chart's.
+dict "root" $ "selector" YAML "labels" and "podLabels" maps
+*/}}
+{{- define "sametag.podown" }}
+{{- $labels := dict }}
+{{- template "sametag.merge" (dict "into" $labels "over" (.labels | default dict)) }}
+{{- template "sametag.merge" (dict "into" $labels "over" (.podLabels | default dict)) }}
+{{- with include "sametag.without" (dict "text" .root.Sametag.podlabels "over" $labels) }}
+        {{- trim . | nindent 8 }}
+{{- end }}
+        {{- .selector | nindent 8 }}
+{{- with $labels }}
+        {{- include "sametag.strings" . | trim | nindent 8 }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -158,4 +173,29 @@ crashes: else it would have replaced its predecessor by then. The service's cont
   {{- /* The API server wants it below the other. */}}
   minReadySeconds: {{ min 10 (sub (int ($service.progressDeadlineSeconds | default 600)) 1) }}
 {{- end }}
+{{- end }}
+
+{{/*
+progressDeadlineSeconds: the service's own, or the one of `defaults`, and a minute more than the longest start that the
+probes allow where that is later. The service's context
+*/}}
+{{- define "sametag.deadline" -}}
+{{- $deadline := int .service.progressDeadlineSeconds }}
+{{- if not (hasKey .own "progressDeadlineSeconds") }}
+{{- $probes := .service.probes | default dict }}
+{{- $longest := max (include "sametag.longest" $probes.startup | int) (int ($probes.readiness | default dict).initialDelaySeconds) }}
+{{- range .service.sidecars }}
+{{- $longest = max $longest (include "sametag.longest" .startupProbe | int) (int (.readinessProbe | default dict).initialDelaySeconds) }}
+{{- end }}
+{{- range .service.initContainers }}
+{{- $longest = add $longest (include "sametag.longest" .startupProbe | int) }}
+{{- end }}
+{{- if gt (int $longest) 0 }}{{ $deadline = max $deadline (add $longest 60) }}{{ end }}
+{{- end }}
+{{- $deadline }}
+{{- end }}
+
+{{/* How many seconds a startup probe allows; nothing without one. The probe */}}
+{{- define "sametag.longest" -}}
+{{- if . }}{{ add (int .initialDelaySeconds) (mul (int (.periodSeconds | default 10)) (int (.failureThreshold | default 3))) }}{{ end }}
 {{- end }}

@@ -5,7 +5,8 @@ Helm gives all templates of a chart the same root, so what is set here is seen b
     $.Sametag.defaults   the values' `defaults`, without nulls
     $.Sametag.image      the values' `image`
     $.Sametag.used       settings and kinds -> true, where any service uses them: the other files have nothing to do
-    $.Sametag.owners     "kind/name" -> service, to name both services of a collision
+    $.Sametag.path       where it is in a parent chart, such as "shop."
+    $.Sametag.accounts   name of a ServiceAccount -> the services that use it
     $.Sametag.yaml       setting -> YAML: what services have from `defaults` is converted once
 The context of a service:
     root, name, own, service   $, its name, its values, and those merged with `defaults`
@@ -19,18 +20,22 @@ The context of a service:
     token       whether its pods get the account's token: where rules allow something with it, or it is asked for
     selector    the labels that select its pods, and never change; YAML at indent 0
     labels      the labels of its own; YAML at indent 0 or nothing
+    labels4     the chart's labels of its objects, without those of its own; YAML at indent 4
 */}}
 {{- define "sametag.prepare" -}}
 {{- if not (hasKey . "Sametag") }}
 {{- $root := . }}
 {{- $defaults := dict }}
 {{- template "sametag.merge" (dict "into" $defaults "over" (.Values.defaults | default dict)) }}
-{{- $image := .Values.image | default dict }}
+{{- $image := omit (.Values.image | default dict) "" }}
+{{- template "sametag.pinned" $image }}
 {{- $services := dict }}
 {{- $used := dict }}
 {{- range $key, $_ := $defaults }}{{ $_ := set $used $key true }}{{ end }}
-{{- $shared := dict "services" $services "used" $used "defaults" $defaults "image" $image "owners" dict "yaml" dict }}
+{{- $shared := dict "services" $services "used" $used "defaults" $defaults "image" $image "accounts" dict "yaml" dict }}
 {{- $_ := set . "Sametag" $shared }}
+{{- if not (hasKey .Release "SametagOwners") }}{{ $_ := set .Release "SametagOwners" dict }}{{ end }}
+{{- $_ := set $shared "path" (include "sametag.path" .) }}
 {{- $_ := set $shared "namespace" (quote .Release.Namespace) }}
 {{- $_ := set $shared "prefix" (include "sametag.prefix" .) }}
 {{- $_ := set $shared "selector" (printf "app.kubernetes.io/instance: %q\napp.kubernetes.io/component: " .Release.Name) }}
@@ -60,18 +65,28 @@ The context of a service:
 {{- if hasKey . "automountToken" }}{{ $token = .automountToken }}{{ end }}
 {{- end }}
 {{- $labels := "" }}
-{{- with $service.labels }}{{ $labels = include "sametag.strings" . | trim }}{{ end }}
+{{- $labels4 := $shared.labels4 }}
+{{- with $service.labels }}
+{{- $labels = include "sametag.strings" . | trim }}
+{{- $labels4 = include "sametag.without" (dict "text" $shared.labels "over" .) }}
+{{- with $labels4 }}{{ $labels4 = trim . | nindent 4 }}{{ end }}
+{{- end }}
 {{- /* One call, since a thousand services make a thousand of each. */}}
 {{- $context := dict "root" $root "name" $name "own" $own "service" $service
     "fullname" $fullname "kind" $kind "hook" $hook "serves" $serves
     "scaled" $scaled "several" (and $serves (ne $kind "DaemonSet") (or $scaled (gt (int $service.replicas) 1)))
-    "account" $account "token" $token "labels" $labels "selector" (print $shared.selector (quote $name)) }}
+    "account" $account "token" $token "labels" $labels "labels4" $labels4
+    "selector" (print $shared.selector (print $shared.path $name | quote)) }}
 {{- template "sametag.check" $context }}
+{{- $_ := set $shared.accounts $account (append (get $shared.accounts $account | default list) $context) }}
 {{- $_ := set $services $name $context }}
 {{- if ne $kind "Deployment" }}{{ $_ := set $used $kind true }}{{ end }}
 {{- range $key, $_ := $own }}{{ $_ := set $used $key true }}{{ end }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- if and .Release.IsUpgrade (not $services) (not $shared.path) }}
+{{- fail "there is no service, so this upgrade would delete every workload: give the values of the release (helm upgrade --reset-then-reuse-values keeps them), or remove it with helm uninstall" }}
 {{- end }}
 {{- end }}
 {{- end }}

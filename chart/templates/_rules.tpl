@@ -12,7 +12,9 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- if or $service.ingress $service.route (hasKey $service "monitor") }}{{ template "sametag.rules.outside" . }}{{ end }}
 {{- if or $service.initContainers $service.sidecars }}{{ template "sametag.rules.containers" . }}{{ end }}
 {{- if and $service.volumes (or $service.config $service.secrets) }}{{ template "sametag.rules.volumes" . }}{{ end }}
-{{- if or $service.labels $service.podLabels }}{{ template "sametag.rules.labels" . }}{{ end }}
+{{- if or $service.labels $service.podLabels $service.annotations $service.podAnnotations $service.service $service.ingress $service.route $service.monitor $service.serviceAccount }}
+{{- template "sametag.rules.labels" . }}
+{{- end }}
 {{- if or .scaled $service.podDisruptionBudget }}{{ template "sametag.rules.scaling" . }}{{ end }}
 {{- if $service.strategy }}{{ template "sametag.rules.strategy" . }}{{ end }}
 {{- if or (ne .kind "Deployment") .hook $service.statefulSet $service.cronJob $service.job $service.restartPolicy }}
@@ -179,14 +181,31 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- end }}
 {{- end }}
 
-{{/* Labels by which the chart finds the pods */}}
+{{/* Labels and annotations that are the chart's or Helm's own */}}
 {{- define "sametag.rules.labels" -}}
-{{- range $setting := list "labels" "podLabels" }}
+{{- $service := .service }}
+{{- $path := print "services." .name }}
+{{- $monitor := $service.monitor | default dict }}
+{{- range $setting, $labels := dict "labels" $service.labels "podLabels" $service.podLabels "monitor.labels" $monitor.labels }}
 {{- range $label := list "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
-{{- if hasKey (get $.service $setting | default dict) $label }}
-{{- fail (printf "services.%s.%s.%s is the chart's own: it selects the pods: remove it" $.name $setting (replace "." "\\." $label)) }}
+{{- if hasKey ($labels | default dict) $label }}
+{{- fail (printf "%s.%s.%s is the chart's own: it selects the pods: remove it" $path $setting (replace "." "\\." $label)) }}
 {{- end }}
 {{- end }}
+{{- if and (hasKey ($labels | default dict) "app.kubernetes.io/managed-by") (ne $setting "podLabels") }}
+{{- fail (printf "%s.%s.app\\.kubernetes\\.io/managed-by is Helm's own: it sets it on every object: remove it" $path $setting) }}
+{{- end }}
+{{- end }}
+{{- range $setting, $of := dict "annotations" $service "service.annotations" $service.service "ingress.annotations" $service.ingress
+    "route.annotations" $service.route "serviceAccount.annotations" $service.serviceAccount }}
+{{- range $annotation := list "helm.sh/hook" "helm.sh/hook-weight" "helm.sh/hook-delete-policy" }}
+{{- if hasKey (($of | default dict).annotations | default dict) $annotation }}
+{{- fail (printf "%s.%s.%s is the chart's own: set hook instead" $path $setting (replace "." "\\." $annotation)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (or $service.config $service.secrets) (hasKey ($service.podAnnotations | default dict) "checksum/config") }}
+{{- fail (printf "%s.podAnnotations.checksum/config is the chart's own: it restarts pods when config or secrets change: remove it" $path) }}
 {{- end }}
 {{- end }}
 

@@ -59,6 +59,61 @@ def test_a_variable_that_uses_others_comes_after_them(render: Chart) -> None:
     assert names == ["HOST", "PORT", "ALL"]
 
 
+def test_variables_stand_after_those_that_they_use_however_long_the_chain(render: Chart) -> None:
+    env = {
+        "A": "$(D)/$(C)",
+        "B": "x",
+        "C": "$(E)",
+        "D": "$(C)$(SECRET)",
+        "E": "$(B)",
+        "SECRET": {"secret": "s", "key": "k"},
+    }
+    for service in (
+        {"env": env},
+        {"sidecars": [{"name": "s", "env": env}]},
+        {"initContainers": [{"name": "s", "env": env}]},
+    ):
+        spec = render({"web": {"command": ["web"], **service}}).pod("app-web")["spec"]
+        (found,) = (c["env"] for c in spec["containers"] + spec.get("initContainers", []) if "env" in c)
+        assert [variable["name"] for variable in found] == ["B", "SECRET", "E", "C", "D", "A"]
+
+
+def test_variables_that_need_no_other_order_keep_theirs(render: Chart) -> None:
+    """Another order would restart every pod."""
+    env = {"C": "$(A)", "A": "1", "D": "$(A)", "B": "$$(D)", "E": "$(NOWHERE)"}
+    assert [variable["name"] for variable in env_of(render, env)] == ["A", "B", "C", "D", "E"]
+
+
+@pytest.mark.parametrize(
+    ("env", "circle"),
+    [
+        ({"A": "$(B)", "B": "$(C)", "C": "$(B)"}, "B uses itself through $(B): B -> C -> B"),
+        ({"A": "$$$(A)"}, "A uses itself through $(A): A -> A"),
+    ],
+)
+def test_a_circle_of_variables_is_refused(render: Chart, env: dict[str, str], circle: str) -> None:
+    assert f"services.web.env.{circle}" in render.refusal({"web": {"command": ["web"], "env": env}})
+    helper = {"command": ["web"], "sidecars": [{"name": "a"}, {"name": "b", "env": env}]}
+    assert f"services.web.sidecars[1].env.{circle}" in render.refusal({"web": helper})
+
+
+def test_an_escaped_reference_is_none_and_one_to_the_same_name_elsewhere_is_no_circle(render: Chart) -> None:
+    assert env_of(render, {"A": "$$(A)"}) == [{"name": "A", "value": "$$(A)"}]
+    source = [{"secretRef": {"name": "s"}}]
+    assert env_of(render, {"A": "$(A)/x"}, envFrom=source) == [{"name": "A", "value": "$(A)/x"}]
+
+
+def test_a_list_of_variables_keeps_its_order_and_replaces_those_of_defaults(render: Chart) -> None:
+    env = [
+        {"name": "Z", "value": 8080},
+        {"name": "A", "value": "$(Z)"},
+        {"name": "P", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "EMPTY"},
+    ]
+    rendered = render({"web": {"command": ["web"], "env": env}}, defaults={"env": {"LEVEL": "info"}})
+    assert rendered.container("app-web")["env"] == [{"name": "Z", "value": "8080"}, *env[1:]]
+
+
 def test_a_name_of_the_services_own_secret_means_that_one(render: Chart) -> None:
     env = {"A": {"secret": "login", "key": "k"}, "B": {"secret": "there", "key": "k"}}
     secrets = {"login": {"data": {"k": "v"}}, "there": {"existing": "elsewhere"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from rendering import Chart
 
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 WEB = {"command": ["web"], "ports": {"http": {"containerPort": 8080}}}
 FULL = {
     **WEB,
@@ -94,6 +96,65 @@ def test_labels_and_annotations_of_pods_stay_on_pods(render: Chart) -> None:
     metadata = rendered.pod("app-web")["metadata"]
     assert (metadata["labels"]["a"], metadata["annotations"]["c"]) == ("b", "1")
     assert "a" not in rendered.one("Deployment")["metadata"]["labels"]
+
+
+def test_the_users_labels_and_annotations_replace_the_charts(render: Chart) -> None:
+    """Every map is read by a loader that refuses a key that is there twice."""
+    service = {
+        **FULL,
+        "labels": {"app.kubernetes.io/name": "foo", "helm.sh/chart": "x", "team": "a"},
+        "podLabels": {"team": "b", "app.kubernetes.io/version": "v"},
+        "annotations": {"a": "service", "helm.sh/resource-policy": "no"},
+        "ingress": {"hosts": ["a.example.com"], "annotations": {"a": "ingress"}},
+        "monitor": {"labels": {"team": "c", "app.kubernetes.io/name": "bar"}},
+        "volumes": {"data": {"mountPath": "/d", "claim": CLAIM}},
+    }
+    rendered = render({"web": service}, test={"enabled": False})
+    for item in rendered.objects:
+        labels = item["metadata"]["labels"]
+        monitor = item["kind"] == "ServiceMonitor"
+        assert labels["app.kubernetes.io/name"] == ("bar" if monitor else "foo")
+        assert labels["team"] == ("c" if monitor else "a")
+        assert labels["helm.sh/chart"] == "x"
+        assert item["metadata"]["annotations"]["a"] == ("ingress" if item["kind"] == "Ingress" else "service")
+    labels = rendered.pod("app-web")["metadata"]["labels"]
+    assert (labels["team"], labels["app.kubernetes.io/version"], labels["app.kubernetes.io/name"]) == ("b", "v", "foo")
+    assert rendered.one("PersistentVolumeClaim")["metadata"]["annotations"]["helm.sh/resource-policy"] == "no"
+
+
+KEYS = [
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/version",
+    "app.kubernetes.io/part-of",
+    "helm.sh/chart",
+    "helm.sh/resource-policy",
+    "team",
+    "1",
+    "on",
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_labels_and_annotations_are_set_each_key_is_there_once(render: Chart, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - no secret
+
+    def some() -> dict[str, str]:
+        return {key: chance.choice(["", "x", "2"]) for key in chance.sample(KEYS, chance.randint(0, len(KEYS)))}
+
+    def service() -> dict[str, object]:
+        settings = {**FULL, "ingress": {"hosts": ["a.example.com"], "annotations": some()}}
+        settings |= {"monitor": {"labels": some()}, "serviceAccount": {"annotations": some()}, "annotations": some()}
+        settings |= {
+            "labels": some(),
+            "podLabels": some(),
+            "podAnnotations": some(),
+            "service": {"annotations": some()},
+        }
+        return {**settings, "volumes": {"data": {"mountPath": "/d", "claim": CLAIM}}}
+
+    services = {name: service() for name in ("web", "api")} | {"job": {"command": ["j"], "hook": {}, "labels": some()}}
+    for item in render(services, defaults={"labels": some(), "annotations": some(), "podLabels": some()}).objects:
+        assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == "app"
 
 
 def test_two_services_that_make_one_object_are_an_error_that_names_both(render: Chart) -> None:

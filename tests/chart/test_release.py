@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from rendering import CHART, KUBERNETES
+from rendering import CHART, KUBERNETES, objects_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rendering import Chart
@@ -28,13 +29,14 @@ def test_lint_is_clean_with_the_charts_own_values(helm: str, render: Chart) -> N
     assert render({}).objects == []
 
 
-def test_more_objects_are_rendered_with_helms_language(render: Chart) -> None:
+def test_more_objects_are_written_as_they_are_and_templates_run_in_strings(render: Chart) -> None:
+    theirs = {"url": "postgres://{{ .user }}:{{ .password }}@db/{{`x`}}", "n": "1.10"}
     extra = [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-a"}, "data": {"n": "1"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": theirs},
         "apiVersion: v1\nkind: LimitRange\nmetadata:\n  name: {{ .Release.Name }}-{{ .Values.image.tag | quote }}\n",
     ]
     rendered = render({"web": WEB}, extraObjects=extra)
-    assert rendered.one("ConfigMap")["metadata"]["name"] == "app-a"
+    assert theirs == rendered.one("ConfigMap")["data"]
     assert rendered.one("LimitRange")["metadata"]["name"] == 'app-"1.10"'
 
 
@@ -57,6 +59,26 @@ def test_the_test_may_use_another_image_or_be_left_out(render: Chart) -> None:
     assert pod["spec"]["containers"][0]["image"] == "busybox:1"
     assert render({"web": WEB}, test={"enabled": False}).all("Pod") == {}
     assert render({"worker": {"command": ["worker"]}}).all("Pod") == {}
+
+
+def test_the_test_of_a_release_has_the_settings_that_every_pod_has(render: Chart) -> None:
+    defaults = {
+        "labels": {"team": "a", "helm.sh/chart": "b"},
+        "podLabels": {"cost": "b"},
+        "podAnnotations": {"sidecar.istio.io/inject": "false"},
+        "nodeSelector": {"kubernetes.io/arch": "arm64"},
+        "tolerations": [{"operator": "Exists"}],
+        "priorityClassName": "high",
+        "runtimeClassName": "gvisor",
+        "dnsPolicy": "Default",
+        "affinity": {"podAntiAffinity": {}, "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+    }
+    pod = render({"web": WEB}, defaults=defaults).one("Pod")
+    assert {"team": "a", "cost": "b", "helm.sh/chart": "b"}.items() <= pod["metadata"]["labels"].items()
+    assert pod["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+    for setting in ("nodeSelector", "tolerations", "priorityClassName", "runtimeClassName", "dnsPolicy"):
+        assert defaults[setting] == pod["spec"][setting]
+    assert list(pod["spec"]["affinity"]) == ["nodeAffinity"]
 
 
 def test_notes_say_what_was_deployed_and_how_to_go_back(tmp_path: Path) -> None:
@@ -87,6 +109,86 @@ def parent(folder: Path, condition: str = "") -> Path:
     return chart
 
 
+def rendered_by(helm: str, chart: Path, *options: str) -> str:
+    command = [helm, "template", "app", str(chart), "--kube-version", KUBERNETES, *options]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+SHARED = {
+    "image": {"repository": "app", "tag": "1"},
+    "services": {
+        "web": {
+            **WEB,
+            "replicas": 2,
+            "config": {"a": {"data": {"b": "c"}}},
+            "networkPolicy": {"allowFrom": ["api"], "allowTo": ["api"]},
+        },
+        "api": {**WEB, "kind": "StatefulSet"},
+    },
+}
+
+
+def test_two_of_it_in_one_parent_share_no_object_and_select_no_pod_of_each_other(helm: str, tmp_path: Path) -> None:
+    """Also where one is a dependency of a dependency."""
+    chart = parent(tmp_path)
+    inner = {
+        "apiVersion": "v2",
+        "name": "inner_one",
+        "version": "1.0.0",
+        "dependencies": [{"name": "sametag", "version": "*"}],
+    }
+    nested = chart / "charts" / "inner_one"
+    shutil.copytree(CHART, nested / "charts" / "sametag")
+    (nested / "Chart.yaml").write_text(json.dumps(inner))
+    (chart / "values.yaml").write_text(
+        json.dumps({"sametag": SHARED, "second": SHARED, "inner_one": {"sametag": SHARED}})
+    )
+    objects = objects_of(rendered_by(helm, chart))
+    names = [(o["kind"], o["metadata"]["name"]) for o in objects]
+    assert len(names) == len(set(names)) > 30
+    assert ("Deployment", "app-inner-one-sametag-web") in names
+    pods = [o["spec"]["template"]["metadata"]["labels"] for o in objects if o["kind"] in ("Deployment", "StatefulSet")]
+    pods += [o["metadata"]["labels"] for o in objects if o["kind"] == "Pod"]
+    selectors = list(selectors_of(objects))
+    assert len(selectors) > 30
+    for selector in selectors:
+        assert len([labels for labels in pods if selector.items() <= labels.items()]) == 1
+
+
+def selectors_of(tree: object) -> Iterator[dict[str, str]]:
+    """Yield what selects pods, everywhere."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from selectors_of(item)
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if key == "matchLabels" or (key == "selector" and tree.get("ports")):
+                yield value
+            yield from selectors_of(value)
+
+
+def test_objects_of_one_name_in_one_parent_are_an_error_that_names_both(helm: str, tmp_path: Path) -> None:
+    chart = parent(tmp_path)
+    both = {**SHARED, "namePrefix": ""}
+    (chart / "values.yaml").write_text(json.dumps({"sametag": both, "second": both}))
+    command = [helm, "template", "app", str(chart), "--kube-version", KUBERNETES]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    for service in ("second.services.api", "sametag.services.api"):
+        assert service in ran.stderr
+    assert "rename one, or set another namePrefix" in ran.stderr
+
+
+def test_an_upgrade_to_no_service_is_refused(render: Chart) -> None:
+    """It would delete every workload: mostly somebody forgot the values."""
+    for services in ({}, {"web": {**WEB, "enabled": False}}):
+        assert render(services).objects == []
+        assert "would delete every workload" in render.refusal(services, "--is-upgrade")
+    assert render({"web": WEB}, "--is-upgrade").objects
+
+
 def test_another_chart_may_depend_on_it_twice(helm: str, tmp_path: Path) -> None:
     chart = parent(tmp_path, "sametag.enabled")
     values = {
@@ -97,13 +199,8 @@ def test_another_chart_may_depend_on_it_twice(helm: str, tmp_path: Path) -> None
     (chart / "values.yaml").write_text(yaml.safe_dump(values))
 
     def images(*options: str) -> set[str]:
-        command = [helm, "template", "app", str(chart), "--kube-version", KUBERNETES, *options]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stderr
-        objects = yaml.load_all(ran.stdout, yaml.CSafeLoader)
-        return {
-            o["spec"]["template"]["spec"]["containers"][0]["image"] for o in objects if o and o["kind"] == "Deployment"
-        }
+        objects = objects_of(rendered_by(helm, chart, *options))
+        return {o["spec"]["template"]["spec"]["containers"][0]["image"] for o in objects if o["kind"] == "Deployment"}
 
     assert {"mirror.example.org/app:1", "mirror.example.org/other:2"} == images()
     assert {"mirror.example.org/other:2"} == images("--set", "sametag.enabled=false")

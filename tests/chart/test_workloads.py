@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from rendering import Chart
+    from rendering import Chart, Rendered
 
 WEB = {"command": ["web"]}
 
@@ -106,11 +106,13 @@ def test_what_ends_by_itself_has_no_service_no_budget_no_probe_delay(render: Cha
     assert "lifecycle" not in rendered.pod(next(iter(rendered.all("Job"))))["spec"]["containers"][0]
 
 
-def test_a_hook_runs_before_any_service_changes_and_ends_before_helm_gives_up(render: Chart) -> None:
+def test_a_hook_runs_before_any_service_changes_once_and_as_long_as_it_needs(render: Chart) -> None:
     job = render({"migrate": {**WEB, "hook": {}}}).one("Job")
     assert job["metadata"]["name"] == "app-migrate"
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
-    assert job["spec"]["activeDeadlineSeconds"] < 300
+    assert job["spec"]["backoffLimit"] == 0
+    assert "activeDeadlineSeconds" not in job["spec"]
+    assert render({"job": {**WEB, "kind": "Job"}}).one("Job")["spec"]["backoffLimit"] == 2
 
 
 def test_what_a_hook_needs_is_there_before_it(render: Chart) -> None:
@@ -127,11 +129,74 @@ def test_what_a_hook_needs_is_there_before_it(render: Chart) -> None:
     assert weights == {"ConfigMap": 2, "NetworkPolicy": 2, "Role": 2, "RoleBinding": 2, "ServiceAccount": 2}
 
 
+def accounts(rendered: Rendered) -> list[dict[str, Any]]:
+    return [item["metadata"] for item in rendered.objects if item["kind"] == "ServiceAccount"]
+
+
+def test_an_account_that_services_share_is_made_once_for_all_of_them(render: Chart) -> None:
+    services = {
+        "a": {**WEB, "labels": {"team": "x", "only": "a"}, "serviceAccount": {"annotations": {"role": "one"}}},
+        "b": {**WEB, "labels": {"team": "x"}, "serviceAccount": {"annotations": {"role": "one", "more": "y"}}},
+        "c": {**WEB, "labels": {"team": "x"}, "serviceAccount": {"create": False}},
+    }
+    (account,) = accounts(render(services, defaults={"serviceAccount": {"name": "cloud"}}))
+    assert account["annotations"] == {"role": "one", "more": "y"}
+    assert account["labels"]["team"] == "x"
+    assert not {"only", "app.kubernetes.io/component"} & account["labels"].keys()
+
+
+def test_services_that_disagree_about_their_account_are_an_error_that_names_both(render: Chart) -> None:
+    services = {
+        name: {**WEB, "serviceAccount": {"name": "cloud", "annotations": {"role": role}}}
+        for name, role in {"a": "", "b": "two"}.items()
+    }
+    message = "services.a and services.b share the ServiceAccount cloud and disagree about its annotation role"
+    assert message in render.refusal(services)
+
+
+def test_an_account_of_a_hook_and_a_service_is_there_before_the_hook_and_stays(render: Chart) -> None:
+    services = {"migrate": {**WEB, "hook": {"weight": 3}}, "seed": {**WEB, "hook": {"weight": -2}}, "web": WEB}
+    ordinary, early = accounts(render(services, defaults={"serviceAccount": {"name": "shared"}}))
+    assert "annotations" not in ordinary
+    assert early["annotations"] == {
+        "helm.sh/hook": "pre-install",
+        "helm.sh/hook-weight": "-3",
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+    }
+
+
+def test_an_account_of_hooks_alone_comes_and_goes_with_them(render: Chart) -> None:
+    services = {"a": {**WEB, "hook": {"on": ["post-upgrade"]}}, "b": {**WEB, "hook": {"on": ["pre-upgrade"]}}}
+    (account,) = accounts(render(services, defaults={"serviceAccount": {"name": "shared"}}))
+    assert account["annotations"]["helm.sh/hook"] == "post-upgrade,pre-upgrade"
+
+
 def test_services_and_their_config_are_no_hooks(render: Chart) -> None:
     """A ConfigMap that is a hook is not restored by a rollback."""
     rendered = render({"web": {**WEB, "config": {"a": {"data": {"b": "c"}}}}, "migrate": {**WEB, "hook": {}}})
     assert "annotations" not in rendered.one("ConfigMap")["metadata"]
     assert "annotations" not in rendered.one("Deployment")["metadata"]
+
+
+SLOW = {"exec": {"command": ["up"]}, "periodSeconds": 10, "failureThreshold": 100}
+
+
+@pytest.mark.parametrize(
+    ("service", "deadline"),
+    [
+        ({}, 240),
+        ({"probes": {"startup": SLOW}}, 1060),
+        ({"probes": {"startup": {**SLOW, "failureThreshold": 2}}}, 240),
+        ({"probes": {"startup": SLOW}, "progressDeadlineSeconds": 500}, 500),
+        ({"probes": {"readiness": {**SLOW, "initialDelaySeconds": 400}}}, 460),
+        ({"sidecars": [{"name": "a", "startupProbe": SLOW}], "probes": {"startup": SLOW}}, 1060),
+        ({"initContainers": [{"name": "a", "restartPolicy": "Always", "startupProbe": SLOW}]}, 1060),
+    ],
+)
+def test_a_rollout_has_not_failed_before_a_slow_start_has(
+    render: Chart, service: dict[str, Any], deadline: int
+) -> None:
+    assert deadline == render({"web": {**WEB, **service}}).one("Deployment")["spec"]["progressDeadlineSeconds"]
 
 
 def test_a_hook_is_for_a_job(render: Chart) -> None:

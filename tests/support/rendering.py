@@ -17,6 +17,21 @@ KUBERNETES = "1.36.3"
 Object = dict[str, Any]
 
 
+class Strict(yaml.CSafeLoader):
+    """Refuses a key that is twice in one map, as kustomize and others do: of two, somebody's is lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the signature that is overridden
+        """Return the map, if its keys are different."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key is there twice: {sorted(map(str, keys))}"
+        return super().construct_mapping(node, deep)
+
+
+def objects_of(manifests: str) -> list[Object]:
+    """Return the objects of rendered manifests."""
+    return [item for item in yaml.load_all(manifests, Strict) if item]
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """The objects of a render, and its text."""
@@ -25,7 +40,7 @@ class Rendered:
 
     @property
     def objects(self) -> list[Object]:
-        return [found for found in yaml.load_all(self.text, yaml.CSafeLoader) if found]
+        return objects_of(self.text)
 
     def kinds(self) -> list[str]:
         return sorted(found["kind"] for found in self.objects)

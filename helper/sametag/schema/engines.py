@@ -93,7 +93,11 @@ def _path(instance: Any, parts: list[str | int]) -> Path:
 def _holder(schema: Any, path: list[Any]) -> Schema:
     """Return the object that holds the keyword; an empty one where it is a plain `false`, or not in this document."""
     for part in path:
-        schema = schema[part] if isinstance(schema, list) else schema.get(part, {}) if isinstance(schema, dict) else {}
+        if isinstance(schema, list):
+            schema = schema[part]
+        else:
+            # jsonschema-rs takes a definition called 0 for an index.
+            schema = schema.get(part, schema.get(str(part), {})) if isinstance(schema, dict) else {}
     return schema if isinstance(schema, dict) else {}
 
 

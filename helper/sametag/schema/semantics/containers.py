@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Lists whose entries Kubernetes tells apart by these fields: where they are, and what their entries are called.
 _UNIQUE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("env",), ("name",)),
     (("hostAliases",), ("ip",)),
     (("topologySpreadConstraints",), ("topologyKey", "whenUnsatisfiable")),
     (("podSecurityContext", "sysctls"), ("name",)),
@@ -38,6 +39,7 @@ def repeated_name(service: Service) -> Iterator[Flaw]:
         yield from repeats((*path, "ports"), container.get("ports"), ("containerPort", "protocol"))
         for field in ("devicePath", "name"):
             yield from repeats((*path, "volumeDevices"), container.get("volumeDevices"), (field,))
+        yield from repeats((*path, "env"), container.get("env"), ("name",))
     for at, fields in _UNIQUE:
         yield from repeats(at, service.get(*at), fields)
 
@@ -167,12 +169,33 @@ def _security(service: Service) -> Iterator[tuple[Path, Tree]]:
             yield (*path, "securityContext"), {**shared, **own}
 
 
+_HOOK_ANNOTATIONS = ("helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy")
+
+
 def reserved_label(service: Service) -> Iterator[Flaw]:
-    """The chart finds its pods by these labels."""
-    for setting in ("labels", "podLabels"):
+    """The chart finds its pods by these labels, or Helm overwrites them."""
+    for setting in (("labels",), ("podLabels",), ("monitor", "labels")):
+        labels = service.map(*setting)
         for label in ("app.kubernetes.io/instance", "app.kubernetes.io/component"):
-            if service.map(setting).get(label) is not None:
-                yield Flaw((setting, label), "is the chart's own: it selects the pods", "remove it", at_key=True)
+            if labels.get(label) is not None:
+                yield Flaw((*setting, label), "is the chart's own: it selects the pods", "remove it", at_key=True)
+        if setting != ("podLabels",) and labels.get("app.kubernetes.io/managed-by") is not None:
+            says = "is Helm's own: it sets it on every object"
+            yield Flaw((*setting, "app.kubernetes.io/managed-by"), says, "remove it", at_key=True)
+
+
+def reserved_annotation(service: Service) -> Iterator[Flaw]:
+    """The chart writes these annotations itself, from other settings."""
+    for setting in ((), ("service",), ("ingress",), ("route",), ("serviceAccount",)):
+        annotations = service.map(*setting, "annotations")
+        for annotation in _HOOK_ANNOTATIONS:
+            if annotations.get(annotation) is not None:
+                path = (*setting, "annotations", annotation)
+                yield Flaw(path, "is the chart's own: set hook instead", "remove it", at_key=True)
+    files = service.get("config") or service.get("secrets")
+    if files and service.map("podAnnotations").get("checksum/config") is not None:
+        says = "is the chart's own: it restarts pods when config or secrets change"
+        yield Flaw(("podAnnotations", "checksum/config"), says, "remove it", at_key=True)
 
 
 def names_without_server(service: Service) -> Iterator[Flaw]:

@@ -76,6 +76,22 @@ def repeated_secret(release: Release) -> Iterator[Flaw]:
     yield from repeats(("image", "pullSecrets"), image.get("pullSecrets"), ("name",))
 
 
+def shared_account(release: Release) -> Iterator[Flaw]:
+    """Services that share a ServiceAccount cannot each have another one."""
+    known: dict[tuple[str, str], tuple[str, Any]] = {}
+    for name, service in sorted(release.services.items()):
+        account = service.get("serviceAccount", "name") or service.fullname
+        for key, value in service.map("serviceAccount", "annotations").items():
+            if value is None:
+                continue
+            other, first = known.setdefault((account, key), (name, value))
+            if first != value:
+                whole = f"services.{other} and services.{name} share the ServiceAccount {account}"
+                whole += f" and disagree about its annotation {key}: {first} and {value}"
+                path = ("services", name, "serviceAccount", "annotations", key)
+                yield Flaw(path, "", "give both the same, or one of them another name", whole=whole)
+
+
 def same_object(release: Release) -> Iterator[Flaw]:
     """Of two objects of one kind and name Helm keeps the last, and says nothing."""
     owners: dict[tuple[str, str], str] = {}

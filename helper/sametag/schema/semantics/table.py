@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sametag.schema.semantics import addresses, changed, containers, content, ports, release, resources, workloads
+from sametag.schema.semantics import (
+    addresses,
+    changed,
+    containers,
+    content,
+    ports,
+    release,
+    resources,
+    variables,
+    workloads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +73,7 @@ SERVICE_RULES = (
         "repeated-name",
         "error",
         containers.repeated_name,
-        (*_HELPERS, "hostAliases", "topologySpreadConstraints", "podSecurityContext", "keda"),
+        (*_HELPERS, "env", "hostAliases", "topologySpreadConstraints", "podSecurityContext", "keda"),
     ),
     Rule("repeated-name", "error", containers.repeated_volume, ("volumes",)),
     Rule("unknown-volume", "error", containers.unknown_volume, _HELPERS, ("writablePaths", "volumes", *_FILES)),
@@ -71,7 +81,15 @@ SERVICE_RULES = (
     Rule("probed-init-container", "error", containers.init_container, ("initContainers",)),
     Rule("contradicting-privileges", "error", containers.privileged, ("securityContext", *_HELPERS)),
     Rule("root-refused", "error", containers.root_refused, ("podSecurityContext", "securityContext", *_HELPERS)),
-    Rule("reserved-label", "error", containers.reserved_label, ("labels", "podLabels")),
+    Rule("reserved-label", "error", containers.reserved_label, ("labels", "podLabels", "monitor")),
+    Rule(
+        "reserved-annotation",
+        "error",
+        containers.reserved_annotation,
+        ("annotations", "podAnnotations", "service", "ingress", "route", "serviceAccount"),
+        ("config", "secrets"),
+    ),
+    Rule("circular-variable", "error", variables.circular_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
     Rule("no-name-server", "error", containers.names_without_server, ("dnsPolicy",)),
     Rule("request-above-limit", "error", resources.request_above_limit, ("resources", *_HELPERS)),
     Rule("part-of-a-page", "error", resources.huge_pages, ("resources", *_HELPERS)),
@@ -132,6 +150,7 @@ RELEASE_RULES = (
     ReleaseRule("contradicting-digest", "error", release.contradicting_digest),
     ReleaseRule("repeated-name", "error", release.repeated_secret),
     ReleaseRule("same-object", "error", release.same_object),
+    ReleaseRule("shared-account", "error", release.shared_account),
     ReleaseRule("too-long-name", "error", release.too_long_name),
     ReleaseRule("name-is-no-text", "error", release.no_text),
     ReleaseRule("changed-value", "warning", changed.changed_value),
