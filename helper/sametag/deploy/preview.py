@@ -128,9 +128,8 @@ async def mend(deployment: Deployment, newest: Revision) -> None:
     situation = await patiently(
         lambda: diff.look(deployment.client, deployment.name, newest, server_side=deployment.applies_server_side)
     )
-    for key, item in (await diff.lost(situation)).items():
+    for key in await diff.restore(situation):
         _warn(deployment, f"Helm has lost a part of {key}, which is set now")
-        await situation.api.set_right(situation.live[key], item)
 
 
 async def prove(deployment: Deployment, newest: Revision) -> None:

@@ -186,10 +186,13 @@ class Deployment:
         if doubts:
             self._warn(f"not verified: {'; '.join(doubts)}")
             return ""
-        digests = sorted(digests_of(services))
+        images = digests_of(services)
+        digests = sorted(set[str]().union(*images.values()))
         if len(digests) == 1:
             return digests[0]
-        if digests:
+        if digests and len(images) == len(digests):
+            self._warn(f"not verified: the services run several images: {', '.join(sorted(images))}")
+        elif digests:
             told = ", ".join(digest or "none reported" for digest in digests)
             self._warn(f"not verified: the pods run several images under the tag {self.history[-1].tag}: {told}")
         return ""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FORBIDDEN = 403
 
 # A revision that adds a service and changes none is seen this late.
-_READ_AGAIN_SECONDS = 10
+_READ_AGAIN_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,10 @@ class Status:
     @property
     def pushed_over(self) -> set[str]:
         """The digests that the pods run under the tag, where they are not the one that was verified; else empty."""
-        found = digests_of(self.services) - {""} if self.on_tag else set()
+        images = [digests - {""} for digests in digests_of(self.services).values()] if self.on_tag else []
+        found = set[str]().union(*images)
         verified = {self.revision.note.digest} if self.revision.verified else found
-        return found if len(found) > 1 or found - verified else set()
+        return found if any(len(digests) > 1 for digests in images) or found - verified else set()
 
     @property
     def as_released(self) -> bool:

@@ -217,7 +217,7 @@ async def _verified_now(client: AsyncClient, history: Sequence[Revision], watch:
     except ApiError:
         return list(history)  # the rights are checked next, and in better words
     states = [state for state in watch.latest if state.steady]
-    digests = digests_of(states)
+    digests = set[str]().union(*digests_of(states).values())
     if len(digests) != 1 or "" in digests or not all(state.complete and state.on_tag for state in states):
         return list(history)
     told = newest.note._replace(

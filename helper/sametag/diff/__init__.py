@@ -1,7 +1,7 @@
 """What a change would do to the objects in the cluster, who changed them meanwhile, and who else deploys them."""
 
 from sametag.diff.compare import ABSENT
-from sametag.diff.drift import drift, lost
+from sametag.diff.drift import drift, restore
 from sametag.diff.fields import Owner
 from sametag.diff.hooks import EVENTS, crossed, hooks
 from sametag.diff.owners import GitOps, gitops
@@ -22,6 +22,6 @@ __all__ = [
     "gitops",
     "hooks",
     "look",
-    "lost",
+    "restore",
     "take_over",
 ]

@@ -8,16 +8,18 @@ controllers and autoscalers are theirs.
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sametag.diff.compare import ABSENT, Difference, differences, essence, hidden, lacking, overlaid
 from sametag.diff.fields import by_hand, is_controller, owner_of
-from sametag.diff.objects import find, service_of
-from sametag.diff.plan import ObjectDiff, Situation, change_of, cleared
+from sametag.diff.objects import find, key_of, service_of
+from sametag.diff.plan import ObjectDiff, Situation, change_of, cleared, persistently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from sametag.diff.api import Api
     from sametag.diff.objects import Key, Object, Path
 
 _REPLICAS = ("spec", "replicas")
@@ -44,19 +46,29 @@ async def drift(situation: Situation) -> tuple[ObjectDiff, ...]:
     return (*missing, *(_described(situation, key, those) for key, those in found.items() if those))
 
 
-async def lost(situation: Situation) -> dict[Key, Object]:
-    """Return what the objects would be with all that the manifest says, where Helm has lost some of it.
+async def restore(situation: Situation) -> list[Key]:
+    """Set what Helm has lost of the newest manifest, and return the objects that lacked something.
 
     Helm's client-side apply merges ports by their number alone: where one gets a second protocol, the first is lost.
     What others have set stays theirs.
+
+    Raises:
+        ApiError: The API server refuses, or the object changes faster than it can be read.
     """
     suspects = {key: item for key, item in situation.manifest.items() if _lacks(situation, key, item)}
-    after = await situation.api.applied(suspects)
-    return {
-        key: item
-        for key, item in after.items()
-        if item and any(one.old is ABSENT for one in _differences(situation.live[key], item))
-    }
+    found = []
+    for key, item in suspects.items():
+        if await persistently(situation.api, situation.live[key], partial(_restored, situation.api, target=item)):
+            found.append(key)
+    return found
+
+
+async def _restored(api: Api, live: Object, target: Object) -> bool:
+    (item,) = (await api.applied({key_of(live, ""): target})).values()
+    if item is None or not any(one.old is ABSENT for one in _differences(live, item)):
+        return False
+    await api.set_right(live, item)
+    return True
 
 
 def _whole(key: Key, item: Object) -> ObjectDiff:

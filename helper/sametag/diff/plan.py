@@ -213,10 +213,10 @@ async def _defaulted(api: Api, item: Object) -> Object:
         version = now["metadata"]["resourceVersion"]
         return api.replace({**item, "metadata": {**item["metadata"], "resourceVersion": version}}, dry_run=True)
 
-    return await _persistently(api, item, rehearse)
+    return await persistently(api, item, rehearse)
 
 
-async def _persistently(api: Api, item: Object, attempt: Callable[[Object], Awaitable[T]]) -> T:
+async def persistently(api: Api, item: Object, attempt: Callable[[Object], Awaitable[T]]) -> T:
     """Make an attempt on an object as it is now, again where a controller, say, wrote its status meanwhile."""
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -255,7 +255,7 @@ async def take_over(situation: Situation, then: Revision) -> None:
     for key, item in situation.touched.items():
         if key in targets:
             take_over_one = partial(_take_over, situation.api, target=targets[key])
-            await _persistently(situation.api, item, take_over_one)
+            await persistently(situation.api, item, take_over_one)
 
 
 async def _take_over(api: Api, item: Object, target: Object) -> None:

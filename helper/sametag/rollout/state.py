@@ -110,13 +110,13 @@ class ServiceState:
         if self.on_tag is False:
             return "its pod template has another image than the manifest"
         if self.on_tag is None:
-            return "its pod template has a digest in the place of the tag"
+            return "its pod template does not tell whether it has the image of the manifest"
         return "" if self.complete else f"{self.ready} of {self.desired} pods are ready"
 
     @property
     def done(self) -> bool:
         """Whether there is nothing left to wait for: its controller says so, or we see it."""
-        return self.observed and bool(self.held or self.rolled_out or self.complete)
+        return bool(self.held) or (self.observed and (self.rolled_out or self.complete))
 
     @property
     def spec(self) -> tuple[str, int]:
@@ -164,13 +164,17 @@ def same_image(there: str, wanted: str) -> bool | None:
     return (tag or "latest") == (wanted_tag or "latest")
 
 
-def digests_of(states: Iterable[ServiceState]) -> set[str]:
-    """Return the digests that the services' pods run; an empty one where the kubelet has not said.
+def digests_of(states: Iterable[ServiceState]) -> dict[str, set[str]]:
+    """Return the digests that the services' pods run, by repository; an empty one where the kubelet has not said.
 
-    More than one means that the tag was pushed over between two pulls.
+    More than one of a repository means that the tag was pushed over between two pulls.
     """
-    pods = (pod for state in states if not state.extra for pod in (*state.pods, *state.others))
-    return {pod.digests[0] for pod in pods if pod.digests}
+    found: dict[str, set[str]] = {}
+    for state in states:
+        for pod in () if state.extra else (*state.pods, *state.others):
+            if pod.digests:
+                found.setdefault(split(pod.images[0])[0], set()).add(pod.digests[0])
+    return found
 
 
 class Assessor:
@@ -234,7 +238,7 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
         others=tuple(pod_state(pod, member, on_tag=_pod_is_on_tag(pod, member, owned)) for pod in older),
         # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
         troubles=tuple(troubles(workload, current, owned)) if observed else (),
-        unready=tuple(unready("NotReady", "", current)),
+        unready=tuple(unready("NotReady", held(workload), current)),
         extra=not member.service,
         on_tag=on_tag,
         held=held(workload),
