@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+from gifinator import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 
 # The questions are ours, whichever Helm renders.
 pytestmark = pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+
+EXAMPLES = sorted((ROOT / "examples").glob("*/values.yaml"))
 
 IMAGE = 'image: {repository: registry.example.com/app, tag: "1"}\n'
 
@@ -48,6 +55,79 @@ def test_what_the_server_takes_has_no_problem(asked: Any) -> None:
         "  once: {kind: Job, command: [/x]}\n  cron: {kind: CronJob, command: [/x], cronJob: {schedule: '@daily'}}\n"
         "  hook: {hook: {}, command: [/x]}\n"
     ) == (0, [])
+
+
+RESTRICTED = {"runAsNonRoot": True, "runAsUser": 1, "seccompProfile": {"type": "RuntimeDefault"}}
+CONTAINER = {
+    "name": "c",
+    "image": "b",
+    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+}
+POD = {"securityContext": RESTRICTED, "containers": [CONTAINER]}
+CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        # A StatefulSet's controller adds the volumes of the claims to its pods.
+        {
+            "services": {
+                "db": {
+                    "kind": "StatefulSet",
+                    "command": ["/w"],
+                    "volumes": {"d": {"mountPath": "/data", "claim": CLAIM}},
+                }
+            }
+        },
+        {"extraObjects": [{"apiVersion": "v1", "kind": "List", "items": [CONFIG_MAP]}]},
+        {"extraObjects": [{"apiVersion": "v1", "kind": "ConfigMapList", "items": [CONFIG_MAP]}]},
+        {
+            "extraObjects": [
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "metadata": {"name": "j"},
+                    "spec": {"template": {"spec": {**POD, "restartPolicy": "Never"}}},
+                }
+            ]
+        },
+        {
+            "extraObjects": [
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "metadata": {"name": "d"},
+                    "spec": {
+                        "selector": {"matchLabels": {"a": "b"}},
+                        "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD},
+                    },
+                }
+            ]
+        },
+        {"extraObjects": [{**CONFIG_MAP, "metadata": {"generateName": "a-"}}]},
+    ],
+    ids=["claims", "list", "list-of-a-kind", "template-without-metadata", "without-namespace", "generated-name"],
+)
+def test_what_helm_can_install_has_no_problem(asked: Any, values: dict[str, Any]) -> None:
+    assert asked(yaml.safe_dump({"services": {"web": {"command": ["/x"]}}, **values})) == (0, [])
+
+
+def test_an_object_that_nobody_can_make_is_a_problem_and_no_failure(asked: Any) -> None:
+    code, problems = asked(
+        "services:\n  web: {command: [/x]}\n"
+        "extraObjects:\n- {apiVersion: v1, kind: ConfigMap, metadata: {labels: {a: b}}}\n"
+    )
+    assert code == 1
+    assert ["an object needs a name" in problem for problem in problems] == [True]
+
+
+@pytest.mark.usefixtures("custom_kinds")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.parent.name)
+def test_the_server_takes_every_example(run: Run, namespace: str, example: Path) -> None:
+    words = ("-f", str(example), "--server", "-n", namespace, "--release", "app", "--strict")
+    assert run("sametag", "validate", *words).code == 0
 
 
 def test_a_refused_field_is_said_at_its_line(asked: Any) -> None:
@@ -143,6 +223,39 @@ def test_no_namespace_no_right_and_no_cluster_are_errors_with_a_remedy(
     ran = run(*ask, "--kubeconfig", str(tmp_path / "missing"))
     assert ran.code == 3
     assert "no kubeconfig" in ran.stderr
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 503 x\r\nContent-Length: 6\r\n\r\n<html>", b"nonsense\r\n\r\n"])
+def test_a_server_that_does_not_answer_is_one_line(run: Run, tmp_path: Path, answer: bytes) -> None:
+    """As where a proxy or a firewall is between the client and the cluster."""
+    file, config = tmp_path / "values.yaml", tmp_path / "kubeconfig"
+    file.write_text(f"{IMAGE}services: {{web: {{command: [/web]}}}}\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        config.write_text(
+            json.dumps(
+                {
+                    "clusters": [{"name": "c", "cluster": {"server": f"http://{host}:{port}"}}],
+                    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                    "users": [{"name": "u", "user": {"token": "x"}}],
+                    "current-context": "c",
+                }
+            )
+        )
+        answering = threading.Thread(target=_answer_all, args=(server, answer), daemon=True)
+        answering.start()
+        ran = run("sametag", "validate", "-f", str(file), "--server", "--kubeconfig", str(config))
+    assert (ran.code, "Traceback" in ran.stderr) == (3, False)
+    assert ran.stderr.startswith("sametag: ")
+
+
+def _answer_all(server: socket.socket, answer: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
 
 
 def _of_nobody(kubectl: Kubectl, namespace: str, folder: Path) -> Path:
