@@ -125,7 +125,8 @@ def test_an_object_that_nobody_can_make_is_a_problem_and_no_failure(asked: Any) 
 
 @pytest.mark.usefixtures("custom_kinds")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.parent.name)
-def test_the_server_takes_every_example(run: Run, namespace: str, example: Path) -> None:
+def test_the_server_takes_every_example(run: Run, kubectl: Kubectl, namespace: str, example: Path) -> None:
+    kubectl("create", "serviceaccount", "made-elsewhere", "--namespace", namespace)
     words = ("-f", str(example), "--server", "-n", namespace, "--release", "app", "--strict")
     assert run("sametag", "validate", *words).code == 0
 
