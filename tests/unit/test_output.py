@@ -215,7 +215,7 @@ def test_one_cause_is_said_once_with_what_one_pod_says_and_the_other_causes_at_t
         "  log: listening on :8080",
         "  log: <script>alert(1)</script> & panic: ]]> no database",
         "api, web, worker, render: pod api-1 api (ImageNotFound, and 3 more)",
-        "  event: Failed: Failed to pull: not found",
+        "  event: Failed: Failed to pull image: not found",
         "what failed for other reasons:",
         "  mail: CrashLoopBackOff: 2 restarts; ended with exit code 1 (Error)",
     ]
