@@ -61,7 +61,11 @@ FAULTS = {
         },
         {"web": "ErrImagePull", "worker": "Unschedulable"},
     ),
-    "quota": Fault({}, {"web": "Forbidden", "worker": "Forbidden"}),
+    # No pod ends, so that it does not heal before the deadline.
+    "quota": Fault(
+        {"services": {name: healthy(progressDeadlineSeconds=6) for name in ("web", "worker")}},
+        {"web": "QuotaExceeded", "worker": "QuotaExceeded"},
+    ),
     "admission": Fault(
         {"services": {"web": healthy(securityContext={"allowPrivilegeEscalation": True})}},
         {"web": "Forbidden"},

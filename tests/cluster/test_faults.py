@@ -105,7 +105,7 @@ def test_a_crash_loop_is_named_at_its_second_restart_with_its_log(tried: Tried) 
     assert "ended with exit code 137 (OOMKilled)" in worker["message"]
 
 
-@pytest.mark.parametrize("name", ["quota", "admission", "hook-gets-no-pod"])
+@pytest.mark.parametrize("name", ["admission", "hook-gets-no-pod"])
 def test_what_the_api_server_refuses_is_named_at_once(tried: Tried, name: str) -> None:
     app, ended = tried[name].result()
 

@@ -210,10 +210,10 @@ def test_a_volume_that_is_not_there_is_named_by_the_pods_event_until_the_contain
 
 
 def test_the_evidence_holds_warnings_and_the_logs_before_and_after_the_restart(api: ApiServer) -> None:
-    event = {"involvedObject": {"name": "web-1"}, "metadata": {}, "reason": "BackOff", "message": "restarting"}
+    event = {"involvedObject": {"uid": "u1"}, "metadata": {}, "reason": "BackOff", "message": "restarting"}
     api.answers["/api/v1/namespaces/apps/events"] = (200, {"items": [event, event], "metadata": {}})
     api.answers["/api/v1/namespaces/apps/pods/web-1/log"] = (200, {"line": 1})
-    trouble = Trouble("CrashLoopBackOff", "", "web-1", "web")
+    trouble = Trouble("CrashLoopBackOff", "", "web-1", "web", uid="u1")
 
     (found,) = collect(api, ("web", trouble))
 

@@ -15,6 +15,7 @@ from sametag.cluster import patiently, to_its_end
 from sametag.deploy import preview
 from sametag.deploy.attempt import Attempt
 from sametag.deploy.events import Outcome, Request, Start, Step
+from sametag.deploy.helms_words import told
 from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.tags import defaults_of, refuse_untagged
@@ -22,7 +23,6 @@ from sametag.deploy.watched import StuckError, Watch, Watched, Way, watched
 from sametag.errors import ClusterError, HelmError, RolloutError, SametagError
 from sametag.release import Note, note
 from sametag.release.duration import seconds
-from sametag.release.helm import HelmCommand, KilledError
 from sametag.rollout import Members, ServiceState, digests_of, members, snapshot, split
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sametag.chart import Chart
     from sametag.release import Revision
+    from sametag.release.helm import HelmCommand
     from sametag.release.lock import Lock
 
 
@@ -153,8 +154,7 @@ class Deployment:
             if attempt.revision(self.history) is None:
                 raise  # Helm recorded no revision: nothing was changed
             stuck = await rollout.stuck()
-            why = error.message if isinstance(error, KilledError) else stuck.reason or error.message
-            raise StuckError(why, stuck.evidence) from error
+            raise told(error, stuck, self.request.options.timeout, rollout.members) from error
         await self._read_on(attempt)
         return attempt.refuse_others(self.history)
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sametag.deploy.events import Progress, Troubled
-from sametag.rollout import DONE, HOPELESS, Patience, evidence
+from sametag.rollout import DONE, HOPELESS, Patience, Trouble, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
-    from sametag.rollout import Members, ServiceState, Trouble
+    from sametag.rollout import Members, ServiceState
 
     _Key = tuple[str, str, str, str]
 
@@ -55,6 +55,8 @@ class View:
         # The Jobs that had done their work before: they take no part.
         self._past: set[str] = set()
         self._explained: set[_Key] = set()
+        # What was there at some time of this rollout: it is in the manifest, and nobody but others removes it.
+        self._seen: set[str] = set()
         self._failed: dict[_Key, tuple[str, Trouble]] = {}
         # The newest of each container: one that crashes is in no trouble while it runs again.
         self._newest: dict[tuple[str, str, str], tuple[str, Trouble]] = {}
@@ -83,6 +85,7 @@ class View:
         self.latest = states = tuple(state for state in states if state.uid not in self._past)
         if any(state.run and not state.run.ended for state in states):
             self._hooks_ended = self._clock()
+        self._seen |= {state.name for state in states if state.uid}
         self._request.report(Progress(self.latest, self.before, self._clock() - self._began))
         found = self.troubles()
         self._newest |= {(name, trouble.pod, trouble.container): (name, trouble) for name, trouble in found}
@@ -98,7 +101,12 @@ class View:
         """Return the troubles of the services that this deployment has changed, or was to cure and has not."""
         applied = self._clock() - self._hooks_ended >= _APPLIED_SECONDS
         mine = [state for state in self.latest if applied or self._changed(state)]
-        return [(state.name, trouble) for state in mine for trouble in state.troubles]
+        found = [(state.name, trouble) for state in mine for trouble in state.troubles]
+        deleted = [state for state in self.latest if not state.uid and state.name in self._seen and state.steady]
+        return found + [
+            (state.name, Trouble("Deleted", f"somebody deleted {state.workload} during the rollout"))
+            for state in deleted
+        ]
 
     def failures(self) -> list[tuple[str, Trouble]]:
         """Return what ended it, and what is or was in trouble and is not ready; without any, all that is not ready."""

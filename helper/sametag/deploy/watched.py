@@ -119,6 +119,11 @@ class Watched:
         self._unblocker.look(states)
 
     @property
+    def members(self) -> Members:
+        """The workloads that are looked at."""
+        return self._watch.members
+
+    @property
     def before(self) -> dict[str, ServiceState]:
         """What there was before Helm began, by name."""
         return self._view.before
@@ -183,7 +188,7 @@ class Watched:
     async def stuck(self) -> StuckError:
         """Return what is wrong now, with its evidence."""
         causes = await evidence(self._client, self._view.failures())
-        return StuckError(_in_short(causes), causes)
+        return StuckError(in_short(causes), causes)
 
     async def end(self) -> None:
         """End Helm first, and to its end: it writes the revision's state down."""
@@ -228,7 +233,7 @@ async def watched(client: AsyncClient, request: Request, sight: Watch, way: Way)
 _NAMES = 5
 
 
-def _in_short(causes: Sequence[Evidence]) -> str:
+def in_short(causes: Sequence[Evidence]) -> str:
     """Say the first cause with the services that it stops, and how many more there are: the summary has them all."""
     if not causes:
         return ""

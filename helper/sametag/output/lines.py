@@ -9,7 +9,7 @@ from sametag.errors import InterruptedByUserError
 from sametag.output.plain import plain
 from sametag.output.plans import plan_lines
 from sametag.output.summary import Summary
-from sametag.output.words import TROUBLE, cause_lines, evidence_lines, in_words, outcome_line, tag_of
+from sametag.output.words import TROUBLE, cause_lines, in_words, left_lines, outcome_line, place_lines, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +33,7 @@ class ProgressLines:
         self._summary = Summary()
         self._last: dict[str, str] = {}
         self._told: set[str] = set()
+        self._left: list[list[str]] = []
 
     def __call__(self, event: Event) -> None:
         """Write what is new in this event."""
@@ -52,15 +53,18 @@ class ProgressLines:
             case Troubled():
                 self._causes(event.evidence, cause_lines)
             case Failure():
-                self._causes(event.evidence, evidence_lines)
+                self._causes(event.evidence, place_lines)
 
-    def _causes(self, causes: Sequence[Evidence], lines: Callable[[Evidence], Iterator[str]]) -> None:
+    def _causes(self, causes: Sequence[Evidence], head: Callable[[Evidence], Iterator[str]]) -> None:
         """Write each cause once: what has failed has mostly been told while it might yet have healed."""
         for found in causes:
-            if found.trouble.cause not in self._told:
-                self._told.add(found.trouble.cause)
-                for line in lines(found):
-                    self._write(line)
+            if found.trouble.cause in self._told:
+                continue
+            left = left_lines(found)
+            for line in [*head(found), *(left if left not in self._left else ())]:
+                self._write(line)
+            self._told.add(found.trouble.cause)
+            self._left.append(left)
 
     def _progress(self, event: Progress) -> None:
         width = max((len(state.name) for state in event.states), default=0)

@@ -14,7 +14,7 @@ from sametag.output.plain import plain
 from sametag.output.plans import plan_lines
 from sametag.output.screen import Screen
 from sametag.output.summary import Summary
-from sametag.output.words import READY, evidence_lines, phase
+from sametag.output.words import READY, left_lines, phase, place_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,9 @@ class Live:
                 self._remember(event.evidence)
             case Failure():
                 self._leave()
-                self._print([Text(line) for found in event.evidence for line in evidence_lines(found)])
+                self._print(
+                    [Text(line) for found in event.evidence for line in (*place_lines(found), *left_lines(found))]
+                )
 
     def _progress(self, progress: Progress) -> None:
         if self._start is None or not progress.states:

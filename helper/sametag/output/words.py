@@ -80,33 +80,37 @@ def schedule_document(cron: Schedule) -> dict[str, Any]:
 _EVENTS, _LOG_LINES = 3, 8
 
 # What the kubelet tells besides the reason, and that says no more.
-_NOISE = ("BackOff: ", "Failed: Error: ")
+_NOISE = ("BackOff: ", "Failed: Error: ", "Killing: Stopping container ")
 
 
 def cause_lines(found: Evidence) -> Iterator[str]:
-    """Yield a trouble that may heal, with its services, what it waits for, and what one of its pods says."""
+    """Yield a trouble that may heal, with its services, and what it waits for."""
     yield f"{names(found.services)}{counted(found)}: {plain(found.trouble.summary)}"
     if awaited := AWAITED.get(found.trouble.reason):
         yield f"  waiting for {awaited}"
-    yield from _said(found)
 
 
-def evidence_lines(found: Evidence) -> Iterator[str]:
-    """Yield what one pod left behind of those that failed for one cause: its events, its last log lines."""
+def place_lines(found: Evidence) -> Iterator[str]:
+    """Yield where something failed; the error says why."""
     if place := where(found.trouble):
         more = f", and {found.pods - 1} more" if found.pods > 1 else ""
         yield f"{names(found.services)}: {place} ({found.trouble.reason}{more})"
-    yield from _said(found)
 
 
-def _said(found: Evidence) -> Iterator[str]:
-    events = [event for event in found.events if not event.startswith(_NOISE)]
-    for event in events[-_EVENTS:]:
-        yield f"  event: {plain(event)}"
-    for line in found.previous[-_LOG_LINES:]:
-        yield f"  log before the restart: {plain(line)}"
-    for line in found.log[-_LOG_LINES:]:
-        yield f"  log: {plain(line)}"
+def left_lines(found: Evidence) -> list[str]:
+    """Return what one pod of a cause left behind: its events, its last log lines."""
+    told = " ".join(found.trouble.message.split())
+    events = [
+        event
+        for event in found.events
+        if not event.startswith(_NOISE) and " ".join(event.partition(": ")[2].split()) not in told
+    ]
+    log = found.log if found.log != found.previous else ()
+    return [
+        *(f"  event: {plain(event)}" for event in events[-_EVENTS:]),
+        *(f"  log before the restart: {plain(line)}" for line in found.previous[-_LOG_LINES:]),
+        *(f"  log: {plain(line)}" for line in log[-_LOG_LINES:]),
+    ]
 
 
 def counted(found: Evidence) -> str:

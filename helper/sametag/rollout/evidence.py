@@ -106,7 +106,7 @@ async def evidence(client: AsyncClient, failed: Iterable[tuple[str, Trouble]]) -
         service, trouble = same[0]
         log, previous = [await _log(client, trouble, limit, previous=previous) for previous in (False, True)]
         others = tuple(name for name in dict.fromkeys(name for name, _ in same) if name != service)
-        told = tuple(events[trouble.pod]) if trouble.pod else ()
+        told = tuple(events[trouble.uid]) if trouble.pod else ()
         return Evidence(service, _as_the_log_says(trouble, (log, previous)), told, log, previous, others, len(same))
 
     return _merged(await asyncio.gather(*map(one, alike.values())))
@@ -141,8 +141,8 @@ async def _events(client: AsyncClient) -> defaultdict[str, list[str]]:
     try:
         async for event in client.list(Event, fields={"reason": operators.not_in(USUAL), "involvedObject.kind": "Pod"}):
             line = f"{event.reason}: {event.message}"
-            if line not in found[event.involvedObject.name]:
-                found[event.involvedObject.name].append(line)
+            if line not in found[event.involvedObject.uid]:
+                found[event.involvedObject.uid].append(line)
     except (ApiError, httpx2.TransportError) as error:
         line = f"(the events cannot be read: {error})"
         return defaultdict(lambda: [line])

@@ -123,7 +123,7 @@ def _newest(reason: str, message: str, attempts: Sequence[Pod]) -> Iterator[Trou
     for pod in attempts[-1:]:
         containers = [status.name for status in pod.status.containers if not _done(status)]
         for container in containers:
-            yield Trouble(reason, message, pod.metadata.name, container)
+            yield Trouble(reason, message, pod.metadata.name, container, uid=pod.metadata.uid)
         if containers:
             return
     yield Trouble(reason, message)

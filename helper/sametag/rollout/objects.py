@@ -184,6 +184,7 @@ class UpdateStrategy(Struct):
 class _ScaledSpec(Struct):
     replicas: int = 1
     paused: bool = False
+    progressDeadlineSeconds: int = 600  # a Deployment's
     podManagementPolicy: str = "OrderedReady"  # a StatefulSet's
     updateStrategy: UpdateStrategy = field(default_factory=UpdateStrategy)
     #: The pod template, whatever is in it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sametag.rollout.members import RUNNING
 from sametag.rollout.ordered import Blocking, blocking
-from sametag.rollout.trouble import Trouble, troubles, unready
+from sametag.rollout.trouble import Trouble, troubles, unmade, unready_pods
 from sametag.rollout.workload import Objects, Owned, held, numbers, rolled_out
 
 if TYPE_CHECKING:
@@ -237,8 +237,8 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
         pods=tuple(pod_state(pod, member, on_tag=on_tag) for pod in current),
         others=tuple(pod_state(pod, member, on_tag=_pod_is_on_tag(pod, member, owned)) for pod in older),
         # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
-        troubles=tuple(troubles(workload, current, owned)) if observed else (),
-        unready=tuple(unready("NotReady", held(workload), current)),
+        troubles=tuple(troubles(workload, current, owned) if observed else unmade(workload, owned)),
+        unready=tuple(unready_pods(workload, current, older)),
         extra=not member.service,
         on_tag=on_tag,
         held=held(workload),

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sametag.rollout.objects import Deployment
 from sametag.rollout.pulling import why_not_pulled
-from sametag.rollout.starting import CRASHES, crash, killed_by_a_probe, not_ready, why_not_started
-from sametag.rollout.workload import numbers
+from sametag.rollout.starting import CRASHES, crash, killed_by_a_probe, not_ready, waits_for, why_not_started
+from sametag.rollout.workload import held, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -106,6 +106,7 @@ class Trouble:
         message: In the words of the kubelet or the controller.
         pod: Its name; empty where there is no pod.
         container: Its name; empty where it is about the whole pod.
+        uid: The pod's: those of a StatefulSet have the names of their predecessors.
         overdue: Whether no grace is left: the controller has given up, or the kubelet has tried often enough.
     """
 
@@ -114,6 +115,7 @@ class Trouble:
     pod: str = ""
     container: str = ""
     overdue: bool = False
+    uid: str = field(default="", compare=False)
 
     @property
     def summary(self) -> str:
@@ -136,7 +138,47 @@ def troubles(workload: Workload, pods: Sequence[Pod], owned: Owned) -> Iterator[
     if missed and not found:
         yield from unready("ProgressDeadlineExceeded", missed, pods)
     for trouble in found:
-        yield replace(trouble, overdue=True) if missed else trouble
+        yield _overdue(trouble, workload) if missed else trouble
+
+
+def _overdue(trouble: Trouble, workload: Workload) -> Trouble:
+    seconds = workload.spec.progressDeadlineSeconds if isinstance(workload, Deployment) else 0
+    return replace(trouble, overdue=True, message=f"{trouble.message}; progressDeadlineSeconds ({seconds}) have passed")
+
+
+def unmade(workload: Workload, owned: Owned) -> Iterator[Trouble]:
+    """Yield why the controller cannot make what a new spec needs: the API server refuses its ReplicaSet."""
+    refusals = [event.message for event in owned.events(workload) if event.reason == "ReplicaSetCreateError"]
+    if refusals:
+        yield refused(refusals[-1])
+
+
+def unready_pods(workload: Workload, pods: Sequence[Pod], older: Sequence[Pod]) -> Iterator[Trouble]:
+    """Yield what a workload waits for: one trouble for each container that is not ready, else one about no pod."""
+    found = [
+        Trouble("NotReady", waits_for(status, pod.spec.container(status.name)), pod.metadata.name, status.name)
+        for pod in pods
+        for status in pod.status.containers
+        if not (status.ready or _has_done(status))
+    ]
+    yield from found or [Trouble("NotReady", _in_numbers(workload, pods, older))]
+
+
+def _has_done(status: ContainerStatus) -> bool:
+    return status.state.terminated is not None and status.state.terminated.exitCode == 0
+
+
+def _in_numbers(workload: Workload, pods: Sequence[Pod], older: Sequence[Pod]) -> str:
+    desired, _, ready = numbers(workload)
+    if words := held(workload):
+        return words
+    if len(pods) < desired:
+        return f"{desired - len(pods)} of its {desired} pods are not there yet"
+    if older:
+        return f"{len(older)} of its older pods have not ended"
+    if ready < desired:
+        return "its pods are ready, but not for as long as minReadySeconds"
+    return "its controller has not said that it is done"
 
 
 def _without_pods(workload: Workload, pods: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:
@@ -217,7 +259,7 @@ def refusals(events: Iterable[Event], pods: Iterable[Pod] = ()) -> Iterator[Trou
 def unready(reason: str, message: str, pods: Iterable[Pod]) -> Iterator[Trouble]:
     """Yield one trouble for each container that is not ready: one about no pod where there is none."""
     found = [
-        Trouble(reason, message, pod.metadata.name, status.name)
+        Trouble(reason, message, pod.metadata.name, status.name, uid=pod.metadata.uid)
         for pod in pods
         for status in pod.status.containers
         if not status.ready
@@ -227,19 +269,19 @@ def unready(reason: str, message: str, pods: Iterable[Pod]) -> Iterator[Trouble]
 
 def pod_troubles(pod: Pod, events: Sequence[Event]) -> Iterator[Trouble]:
     """Yield what keeps one pod from becoming ready."""
-    name, statuses = pod.metadata.name, pod.status.containers
+    name, uid, statuses = pod.metadata.name, pod.metadata.uid, pod.status.containers
     for condition in pod.status.conditions:
         if condition.type == "PodScheduled" and condition.reason == "Unschedulable":
-            yield Trouble("Unschedulable", condition.message + _node_to_come(pod, events), pod=name)
+            yield Trouble("Unschedulable", condition.message + _node_to_come(pod, events), pod=name, uid=uid)
     for status in statuses:
         found = _container_trouble(pod, status, events)
         if found:
             reason, message = found
-            yield Trouble(reason, message, name, status.name, overdue=_is_in_a_loop(reason, status))
+            yield Trouble(reason, message, name, status.name, overdue=_is_in_a_loop(reason, status), uid=uid)
     if all(_is_being_made(status) for status in statuses):
         told = {event.reason: event.message for event in events if event.reason in _TOLD}
         for reason, message in told.items():
-            yield Trouble(reason, message, pod=name)
+            yield Trouble(reason, message, pod=name, uid=uid)
 
 
 def _node_to_come(pod: Pod, events: Iterable[Event]) -> str:

@@ -105,3 +105,20 @@ def _buildah(command: str, *arguments: str) -> str:
         lines = (ran.stderr.strip() or ran.stdout.strip()).splitlines()[-15:]
         raise tools.ToolError("\n  ".join([f"buildah {command} failed:", *lines]))
     return ran.stdout
+
+
+def push_index(repository: str, version: str, architecture: str) -> None:
+    """Push an index that has an image for this architecture alone, with content of its own."""
+    _ensure_bases(print)
+    container, index = _buildah("from", RUN_BASE).strip(), f"localhost/index-{architecture}:{version}"
+    root = Path(_buildah("mount", container).strip())
+    (root / "etc/architecture").write_text(f"{architecture} {repository}\n")
+    _buildah("umount", container)
+    _buildah("config", f"--arch={architecture}", container)
+    image = _buildah("commit", "--quiet", "--rm", container).strip()
+    if index in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
+        _buildah("manifest", "rm", index)
+    _buildah("manifest", "create", index)
+    _buildah("manifest", "add", f"--arch={architecture}", "--os=linux", index, image)
+    verify = f"--tls-verify={not _is_local(repository)}".lower()
+    _buildah("manifest", "push", "--all", verify, index, f"docker://{repository}:{version}")
