@@ -99,6 +99,8 @@ def _needed(manifest: str) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
     for kind in dict.fromkeys(re.findall(r"^kind: *\"?(\w+)", manifest, re.MULTILINE)):
         if kind in RENDERED:
             yield RENDERED[kind], _WRITING
+        if kind == "CronJob":
+            yield RENDERED[kind], ("watch",)
     yield from WATCHED.items()
 
 

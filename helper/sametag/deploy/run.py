@@ -60,6 +60,8 @@ class Deployment:
     expected: Members | None = None
     #: What ran when the newest action began: what was in trouble then is not this action's doing.
     before: dict[str, ServiceState] = field(default_factory=dict)
+    #: What its Jobs were seen to run: a migration that did its work is noted with it, whatever came after.
+    job_digest: str = ""
     #: The Jobs that took part in the newest action, and the CronJobs.
     others: tuple[ServiceState, ...] = ()
 
@@ -118,7 +120,10 @@ class Deployment:
         try:
             async with watched(self.client, self.request, sight, way) as rollout:
                 self.before = rollout.before
-                revision = await self._helms_part(rollout, action, attempt)
+                try:
+                    revision = await self._helms_part(rollout, action, attempt)
+                finally:
+                    self.job_digest = rollout.job_digest
                 if not self.applies_server_side:
                     await self._mend(revision)
                 made = members_of(revision, self.name, self.namespace)
@@ -234,7 +239,7 @@ class Deployment:
             when=datetime.now(UTC),
             verified=bool(digest),
             tag=newest.tag,
-            digest=digest,
+            digest=digest or self.job_digest,
             who=helm_release.author(),
             why=self.request.options.description,
         )

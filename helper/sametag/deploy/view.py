@@ -61,6 +61,8 @@ class View:
         # The newest of each container: one that crashes is in no trouble while it runs again.
         self._newest: dict[tuple[str, str, str], tuple[str, Trouble]] = {}
         self.latest: tuple[ServiceState, ...] = ()
+        #: What the pods of the services' Jobs were seen to run.
+        self.job_digests: set[str] = set()
         #: The services and Jobs at the first look, by name: what is wrong there is not our doing, for a while.
         self.before: dict[str, ServiceState] = {}
         #: Something cannot heal.
@@ -83,6 +85,7 @@ class View:
             self._past = {state.uid for state in states if state.run and state.run.state == DONE}
             self.before = {state.name: state for state in states if state.uid not in self._past}
         self.latest = states = tuple(state for state in states if state.uid not in self._past)
+        self.job_digests.update(*(state.run.digests for state in states if state.run and not state.extra))
         if any(state.run and not state.run.ended for state in states):
             self._hooks_ended = self._clock()
         self._seen |= {state.name for state in states if state.uid}

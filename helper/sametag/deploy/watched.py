@@ -176,6 +176,12 @@ class Watched:
         return _services(states)
 
     @property
+    def job_digest(self) -> str:
+        """The one digest that the pods of Jobs were seen to run; empty where there was none, or more."""
+        digests = self._view.job_digests
+        return next(iter(digests)) if len(digests) == 1 else ""
+
+    @property
     def others(self) -> tuple[ServiceState, ...]:
         """The Jobs that took part, and the CronJobs."""
         return tuple(state for state in self._view.latest if state.run or state.cron)

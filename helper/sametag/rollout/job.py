@@ -53,7 +53,9 @@ class Jobs:
 
     def _state(self, member: Member, job: Job, owned: Owned) -> ServiceState:
         meta, attempts = job.metadata, owned.attempts(job)
-        run = self._timed(meta.uid, run_of(job, attempts))
+        tried = [pod_state(pod, member) for pod in attempts]
+        digests = frozenset(pod.digests[0] for pod in tried if pod.digests and pod.digests[0])
+        run = replace(self._timed(meta.uid, run_of(job, attempts)), digests=digests)
         return ServiceState(
             name=member.title,
             workload=meta.name,

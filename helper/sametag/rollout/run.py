@@ -33,6 +33,7 @@ class Run:
         seconds: From its start to its end; to a tenth where we have seen both, else as Kubernetes tells it.
         began: When its controller began with it; None while it has not.
         suspended: Whether it waits until somebody resumes it.
+        digests: What its pods were seen to run, those at their end too.
     """
 
     state: str
@@ -42,6 +43,7 @@ class Run:
     seconds: float | None = None
     began: datetime | None = None
     suspended: bool = False
+    digests: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         if self.state == DONE:

@@ -103,6 +103,8 @@ class ServiceState:
     @property
     def doubt(self) -> str:
         """Why it is not seen ready on its tag, every pod; else empty."""
+        if self.run or self.cron:
+            return ""
         if self.held:
             return self.held
         if not self.uid:
