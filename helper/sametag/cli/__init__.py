@@ -9,6 +9,7 @@ from sametag.cli import commands
 from sametag.cli.arguments import parser
 from sametag.cli.telling import interrupted
 from sametag.errors import SametagError, UsageError
+from sametag.kube.names import check_namespace, check_release
 from sametag.output.outlet import Outlets
 from sametag.output.plain import plain
 
@@ -64,6 +65,11 @@ def _command(arguments: argparse.ArgumentParser, options: argparse.Namespace) ->
     if options.command is None:
         arguments.print_help(sys.stderr)
         return UsageError.exit_code
+    # Before they are a part of a path, or of anything else.
+    if getattr(options, "release", None) is not None:
+        check_release(options.release)
+    if getattr(options, "namespace", None) is not None:
+        check_namespace(options.namespace, "--namespace")
     return commands.COMMANDS[options.command](options)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+import re
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sametag.output.problems import FORMATS
 
@@ -26,7 +28,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         only: The command whose options are needed; with another word those of every command are built, which takes
             longer than validating four services.
     """
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="sametag",
         description="One image, many services, one tag: upgrade moves every service, rollback brings every one back.",
         epilog=EPILOG,
@@ -38,6 +40,51 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         description = summary[0].upper() + summary[1:] + "."
         build(commands.add_parser(name, help=summary, description=description, formatter_class=_Help))
     return top
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says which flag or command was meant, with the usage of the command that was meant.
+
+    As with Helm, a flag is written out: what is short for one flag today may be short for two tomorrow.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line; see `argparse`."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            from sametag.cli import hints
+
+            command = self._command(options.command)
+            flags = [flag for action in command._actions for flag in action.option_strings]  # noqa: SLF001 - ours
+            words = list(sys.argv[1:] if args is None else args)
+            # From there on: argparse takes the value of a flag that it does not know for a word.
+            command.error(hints.for_unknown(options.command, words[words.index(unknown[0]) :], flags))
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage, and a message."""
+        super().error(re.sub(r"ignored explicit argument '(.*)'", r"it takes no value, and was given \1", message))
+
+    def _command(self, name: str | None) -> _Parser:
+        """Return the parser of a command; this one where none was named."""
+        choices: dict[str, _Parser] = self._commands.choices if name else {}
+        return choices.get(name or "", self)
+
+    @property
+    def _commands(self) -> Any:
+        return next(action for action in self._actions if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a word that is none of the choices; of a command, say which was meant."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001
+            from sametag.cli import hints
+
+            hint = hints.for_command(str(value), list(action.choices))
+            self.error(f"there is no command {value}: {hint or 'sametag --help lists them'}")
+        super()._check_value(action, value)
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

@@ -79,6 +79,7 @@ def given_chart(arguments: Arguments) -> Iterator[Chart]:
     """Load the chart; one in a registry is fetched with Helm first, and removed again."""
     reference = arguments.chart
     if reference is None or not charts.is_remote(reference):
+        _refuse_version(arguments.chart_version)
         yield charts.load(reference)
         return
     import tempfile
@@ -90,6 +91,17 @@ def given_chart(arguments: Arguments) -> Iterator[Chart]:
         helm = HelmCommand(Target(), warn=progress)
         fetched = helm.fetch(reference, folder, version=arguments.chart_version, plain_http=arguments.plain_http)
         yield charts.load(str(run_to_its_end(fetched)))
+
+
+def _refuse_version(version: str | None) -> None:
+    """Refuse --version of a chart that has just one: the tag was meant, and Helm's users know no other flag."""
+    if version is not None:
+        from sametag.errors import UsageError
+
+        raise UsageError(
+            "--version is the version of a chart in a registry, and --chart names none",
+            f"--tag {version} chooses the tag of every service",
+        )
 
 
 def run_to_its_end(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -158,7 +158,8 @@ async def upgrade(
     async with begin(request) as deployment, interruption(deployment):
         if install and deployment.gone:
             return await _apply(deployment, chart, plan(None), _remove_failed)
-        now = helm_release.current(deployment.history, request.release, deployment.namespace)
+        otherwise = f"sametag upgrade {request.release} --install (-i) installs it; "
+        now = helm_release.current(deployment.history, request.release, deployment.namespace, otherwise)
         if deployment.gone:
             raise HelmError(
                 f"release {request.release} was uninstalled, and only its history is left",

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from sametag.release.revision import Revision
 
 
-def current(history: Sequence[Revision], release: str, namespace: str) -> Revision:
+def current(history: Sequence[Revision], release: str, namespace: str, otherwise: str = "") -> Revision:
     """Return the newest revision.
+
+    Args:
+        history: Every revision, oldest first.
+        release: Its name, for the message.
+        namespace: Where it was sought.
+        otherwise: What else to do where there is none.
 
     Raises:
         HelmError: There is no such release.
@@ -21,7 +27,7 @@ def current(history: Sequence[Revision], release: str, namespace: str) -> Revisi
     if not history:
         raise HelmError(
             f"there is no release {release} in namespace {namespace}",
-            "helm list -A shows all releases; -n chooses the namespace",
+            f"{otherwise}helm list -A shows all releases; -n chooses the namespace",
         )
     return history[-1]
 
