@@ -66,7 +66,8 @@ def drift(namespace: str, kubectl: Kubectl) -> list[str]:
         async with connect(Target(str(kubectl.kubeconfig), namespace=namespace)) as client:
             newest = (await release.revisions(client, NAME))[-1]
             situation = await diff.look(client, NAME, newest, server_side=newest.server_side)
-            every = await diff.changes(situation, newest, take_over=True)
+            rehearsal = await diff.rehearse(situation, newest, ())
+            every = await diff.changes(situation, rehearsal, take_over=True)
             assert await diff.drift(situation) == every, "drift asks less than it has to"
             return [f"{one.key} {change.setting}" for one in every for change in one.changes]
 

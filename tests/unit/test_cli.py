@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 
 from sametag.cli.arguments import parser
 from sametag.cli.commands import COMMANDS
+from sametag.cli.selecting import select
+from sametag.release import Revision
 from terminal import Terminal
 
 if TYPE_CHECKING:
@@ -191,7 +194,8 @@ def test_a_kind_that_the_cluster_has_not_is_named(api: ApiServer) -> None:
 def test_who_may_not_see_every_object_still_sees_the_pods(api: ApiServer) -> None:
     deployed(api, "1.10")
     message = "services is forbidden"
-    api.answers[f"{NAMESPACE}/services"] = (403, {"kind": "Status", "code": 403, "message": message})
+    for path in (f"{NAMESPACE}/services", f"{NAMESPACE}/services/web"):
+        api.answers[path] = (403, {"kind": "Status", "code": 403, "message": message})
     ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
     assert ran.returncode == 0
@@ -394,3 +398,50 @@ def test_what_a_newer_chart_needs_and_the_release_has_not_is_said_before_anythin
     assert ran.stderr.splitlines()[0].startswith("values of revision 2: ")
     assert "team" in ran.stderr.splitlines()[0]
     assert not any(request.startswith(("POST", "PUT", "PATCH")) for request in api.requests)
+
+
+def test_select_shows_what_can_be_gone_back_to_and_asks_until_it_is_told(api: ApiServer) -> None:
+    deployed(api, "1.10")
+    command = [sys.executable, "-m", "sametag", "rollback", "app", "--select"]
+
+    with Terminal(command, 100, 24, KUBECONFIG=str(api.kubeconfig)) as terminal:
+        terminal.wait_for("which one, 1 to 1? [1]")
+        assert [row.split() for row in terminal.rows[:2]] == [
+            ["TAG", "REVISION", "WHEN", "WHO", "VERIFIED", "MIGRATIONS", "CROSSED"],
+            ["1", "1.9", "1", *terminal.rows[1].split()[3:5], "-", "no", "-"],
+        ]
+        terminal.press("2\n")
+        terminal.wait_for("which one, 1 to 1? [1] 2")
+        terminal.press("\x04")
+        assert terminal.wait() == 130
+        assert "nothing was chosen, and nothing was changed" in str(terminal)
+
+
+def test_select_without_a_terminal_names_the_flags_that_do_without(api: ApiServer) -> None:
+    ran = sametag("rollback", "app", "--select", KUBECONFIG=str(api.kubeconfig))
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.splitlines() == [
+        "sametag: --select needs a terminal",
+        "  --to-tag TAG or --to-revision N says which revision is meant",
+    ]
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(("typed", "number"), [("\n", 2), ("1\n", 2), (" 2 \n", 1), ("0\n3\nB\n²\n2\n", 1)])
+def test_select_takes_the_number_of_a_line(monkeypatch: pytest.MonkeyPatch, typed: str, number: int) -> None:
+    info = {"status": "superseded", "last_deployed": "2026-01-02T03:04:05Z", "description": "Upgrade complete"}
+    chart = {"metadata": {"name": "sametag", "version": "0.1.0"}}
+    records = [
+        {
+            "version": at,
+            "info": info,
+            "chart": chart,
+            "config": {"image": {"tag": tag}},
+            "manifest": f"kind: Job # {tag}",
+        }
+        for at, tag in enumerate("ABC", 1)
+    ]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+
+    assert select([Revision(record) for record in records]).number == number

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sametag.errors import HelmError, UsageError
-from sametag.release import Revision, current, expendable, forgotten, last_good, rollback_target
+from sametag.release import Revision, choices, current, expendable, forgotten, last_good, rollback_target
 
 STATUSES = ("deployed", "superseded", "failed", "pending-upgrade")
 
@@ -23,7 +23,7 @@ def revision(number: int, tag: str, status: str = "superseded", *, verified: boo
             "info": {"status": status, "description": f"Upgrade complete{note}"},
             "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}},
             "config": {"image": {"tag": tag}},
-            "manifest": tag,
+            "manifest": f"kind: Deployment # {tag}",
             **more,
         }
     )
@@ -65,6 +65,83 @@ def test_rollback_goes_to_the_newest_good_revision_with_another_tag(
     entries: list[tuple[str, str]], number: int
 ) -> None:
     assert number == rollback_target(history(*entries)).number
+
+
+def told(entries: str) -> list[Revision]:
+    """Revisions by words: a tag is an upgrade, `A!` a failed one, `A@2` a rollback to 2.
+
+    `A<` is an upgrade that went back, `A~` has no workload, and `-` is a revision that Helm has forgotten.
+    """
+    found = []
+    for number, word in enumerate(entries.split(), 1):
+        tag, origin = word.rstrip("!<~").partition("@")[::2]
+        words = f"Rollback to {origin}" if origin else "Back to an older tag: Upgrade complete"
+        description = (
+            f"{words if '@' in word or '<' in word else 'Upgrade complete'} (tag {tag} at 2026-01-02T03:04:05Z)"
+        )
+        status = "failed" if "!" in word else "superseded"
+        manifest = "" if "~" in word else f"kind: Deployment # {tag}"
+        info = {"status": status, "description": description}
+        if tag != "-":
+            found.append(revision(number, tag, info=info, manifest=manifest))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("entries", "target"),
+    [
+        # The table of docs/explanation/history.md.
+        ("A B C", 2),
+        ("A B C B@2", 1),
+        ("A B C B@2 A@1", None),
+        ("A B C B@2 D", 4),
+        ("A B C B@2 D B@4", 1),
+        ("A B C B@2 C@3", 4),
+        ("A B C B@2 C@3 B@4", 1),
+        ("A B C!", 2),
+        ("A B C! B@2", 1),
+        ("A B C B@2 D!", 4),
+        ("A B C B@2!", 3),
+        ("A B B B!", 3),
+        ("- - C D C@3", None),
+        ("- - C D B@2", None),
+        ("- B C D B@2", None),
+        ("- B C A<", None),
+        ("- B C A< D", 4),
+        ("A B~", 1),
+        ("A A~", 1),
+        ("A~ B A@1", None),
+    ],
+)
+def test_going_back_again_goes_further_back_and_never_to_what_was_left(entries: str, target: int | None) -> None:
+    if target is None:
+        with pytest.raises(UsageError, match="nothing further back than tag"):
+            rollback_target(told(entries))
+    else:
+        assert target == rollback_target(told(entries)).number
+
+
+def test_where_nothing_is_further_back_the_way_to_other_tags_is_said() -> None:
+    with pytest.raises(UsageError) as caught:
+        rollback_target(told("A B C B@2 A@1"))
+    assert caught.value.remedy == "--to-tag B goes to another tag, --select shows all"
+
+
+@pytest.mark.parametrize(
+    ("entries", "numbers"),
+    [("A B C", [2, 1]), ("A B C B@2", [1, 3]), ("A B C B@2 A@1", [4, 3]), ("A", []), ("A B!", [1])],
+)
+def test_what_can_be_chosen_begins_with_what_would_be_and_names_nothing_twice(entries: str, numbers: list[int]) -> None:
+    assert numbers == [revision.number for revision in choices(told(entries))]
+
+
+def test_a_revision_that_runs_nothing_is_never_gone_back_to_unasked() -> None:
+    entries = told("A B~ C!")
+
+    found = last_good(entries)
+    assert found is not None
+    assert found.number == 1
+    assert rollback_target(entries, to_revision=2).number == 2
 
 
 def test_rollback_to_a_tag_takes_its_newest_deployed_revision() -> None:
@@ -169,7 +246,7 @@ def test_a_revision_that_a_newer_one_repeats_goes_before_an_older_tag() -> None:
 
 def test_the_same_tag_with_other_values_is_no_repetition() -> None:
     entries = history(("1.0", "verified"), ("2.0", "verified"), ("2.0", "verified"))
-    entries[1].record["manifest"] = "with two replicas"
+    entries[1].record["manifest"] += " with two replicas"
 
     assert kept(entries, 2) == [2, 3]
 

@@ -170,14 +170,16 @@ def _diff(command: argparse.ArgumentParser) -> None:
 
 def _rollback(command: argparse.ArgumentParser) -> None:
     _release(command)
-    _back(command, "go ")
+    target = _back(command, "go ")
+    target.add_argument("--select", action="store_true", help="choose from a list, on a terminal")
     _deploying(command)
 
 
-def _back(command: argparse.ArgumentParser, verb: str) -> None:
+def _back(command: argparse.ArgumentParser, verb: str) -> argparse._MutuallyExclusiveGroup:
     target = command.add_mutually_exclusive_group()
     target.add_argument("--to-tag", metavar="TAG", help=f"{verb}back to the newest good revision with this tag")
     target.add_argument("--to-revision", metavar="N", type=int, help=f"{verb}back to this revision")
+    return target
 
 
 def _history(command: argparse.ArgumentParser) -> None:

@@ -146,9 +146,14 @@ def rollback(arguments: Arguments) -> int:
     """Bring every service of a release back."""
     from sametag import deploy
 
+    to_tag, to_revision = arguments.to_tag, arguments.to_revision
+    if arguments.select:
+        from sametag.cli.selecting import refuse_without_terminal, select
+
+        refuse_without_terminal()
+        to_revision = select(run_to_its_end(_read_history(arguments)).revisions).number
     with telling(arguments) as told:
         request = request_of(arguments, told)
-        to_tag, to_revision = arguments.to_tag, arguments.to_revision
         told.outcome = run_to_its_end(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
     return _DONE
 

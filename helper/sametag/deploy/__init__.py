@@ -83,15 +83,16 @@ async def _apply(
     recover: Callable[[Deployment, StuckError, Revision | None], Awaitable[RolloutError]],
 ) -> Outcome | None:
     """Apply, and recover when that fails; `recover` is given what is good to go back to, if anything."""
-    await deployment.check_rights(chart, values)
+    foreseen = await preview.of_upgrade(deployment, chart, values)
     if deployment.request.options.dry_run:
-        deployment.request.report(await preview.plan_upgrade(deployment, chart, values))
-    await preview.preflight(deployment, chart, values)
+        deployment.request.report(await preview.plan(deployment, foreseen))
+    await preview.preflight(deployment, foreseen)
     if deployment.request.options.dry_run:
         return None
     await deployment.leftovers.end_failed()
     await _clear_failed(deployment)
     good = helm_release.last_good(deployment.history)
+    await preview.keep_replicas(foreseen)
     try:
         services = await deployment.apply(chart, values)
     except StuckError as stuck:
@@ -240,13 +241,15 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         if to_tag is not None and helm_release.forgotten(deployment.history, to_tag):
             return await _redeploy(deployment, to_tag)
         to = helm_release.rollback_target(deployment.history, to_tag=to_tag, to_revision=to_revision)
-        await deployment.refuse_missing(to.manifest)
         proof = "" if to.verified else f"; it is {to.status}, and was not verified"
         request.report(Step(f"rolling back to {to.tag} (revision {to.number}{proof})"))
         stopped.back = to
-        await preview.before_rollback(deployment, to)
+        preview.before_rollback(deployment, to)
+        foreseen = await preview.of_rollback(deployment, to)
         if request.options.dry_run:
-            request.report(await preview.plan_rollback(deployment, to))
+            request.report(await preview.plan(deployment, foreseen))
+        await preview.preflight(deployment, foreseen)
+        if request.options.dry_run:
             return None
         await deployment.leftovers.end_failed()
         was = _where_it_was(deployment.history, to)
@@ -268,6 +271,7 @@ async def _redeploy(deployment: Deployment, tag: str) -> Outcome | None:
     )
     image = {key: value for key, value in (now.values.get("image") or {}).items() if key != "digest"}
     values = {**now.values, "image": {**image, "tag": tag}}
+    deployment.goes_back = True
     with tempfile.TemporaryDirectory(prefix="sametag-") as folder:
         helm_release.write_chart(now, Path(folder))
         return await _apply(deployment, charts.load(folder), values, _go_back)

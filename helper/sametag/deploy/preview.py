@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lightkube import ApiError
+from lightkube.resources.core_v1 import Namespace
 
 from sametag import diff
 from sametag.cluster import patiently
+from sametag.deploy import objections
 from sametag.deploy.events import Plan, Step
+from sametag.deploy.foresight import foreseen, has_host_ports
+from sametag.diff.objects import parse
 from sametag.errors import ClusterError
+from sametag.release.duration import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,34 +25,80 @@ if TYPE_CHECKING:
     from sametag.deploy.run import Deployment
     from sametag.release import Revision
 
+_FORBIDDEN, _NOT_FOUND = 403, 404
+
 # How many fields a refusal names in its one line.
 _NAMED = 3
 
 
-async def plan_upgrade(deployment: Deployment, chart: Chart, values: dict[str, Any]) -> Plan:
-    """Return what an install or an upgrade with these values would do, tried on the API server.
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A change that was tried on the API server.
+
+    Attributes:
+        action: `install`, `upgrade` or `rollback`.
+        then: The revision that would be.
+        situation: What is there.
+        rehearsal: What the API server says.
+    """
+
+    action: str
+    then: Revision
+    situation: diff.Situation
+    rehearsal: diff.Rehearsal
+
+
+async def of_upgrade(deployment: Deployment, chart: Chart, values: dict[str, Any]) -> Preview:
+    """Try what an install or an upgrade with these values would do.
 
     Raises:
-        SametagError: Helm or the API server refuses.
+        SametagError: Helm refuses, the user lacks a right, or the API server does not answer.
     """
-    then = await deployment.rehearse(chart, values)
-    action = "upgrade" if deployment.history else "install"
-    return await _plan(deployment, then, action)
+    looking = asyncio.create_task(look(deployment))
+    try:
+        then = await deployment.rehearse(chart, values)
+        return await _tried(deployment, "install" if deployment.gone else "upgrade", then, await looking)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
-async def plan_rollback(deployment: Deployment, to: Revision) -> Plan:
-    """Return what going back to a revision would do, tried on the API server.
+async def of_rollback(deployment: Deployment, to: Revision) -> Preview:
+    """Try what going back to a revision would do.
 
     Raises:
-        SametagError: The API server refuses.
+        SametagError: The user lacks a right, or the API server does not answer.
     """
-    return await _plan(deployment, to, "rollback")
+    await deployment.refuse_missing(to.manifest)
+    return await _tried(deployment, "rollback", to, await look(deployment))
 
 
-async def _plan(deployment: Deployment, then: Revision, action: str) -> Plan:
-    situation = await look(deployment)
-    objects = await diff.changes(situation, then, take_over=deployment.request.options.take_over)
-    return Plan(deployment.name, _now(deployment), then, objects, tuple(diff.hooks(then, diff.EVENTS[action])))
+async def _tried(deployment: Deployment, action: str, then: Revision, situation: diff.Situation) -> Preview:
+    await _refuse_ending(deployment)
+    return Preview(action, then, situation, await diff.rehearse(situation, then, diff.EVENTS[action]))
+
+
+async def _refuse_ending(deployment: Deployment) -> None:
+    """Refuse a namespace that is being deleted: what is there can still be changed, and nothing can come."""
+    try:
+        namespace = await deployment.client.get(Namespace, deployment.namespace)
+    except ApiError as error:
+        if error.status.code in (_FORBIDDEN, _NOT_FOUND):
+            return  # what is refused for it is said of the objects
+        raise
+    if namespace.status and namespace.status.phase == "Terminating":
+        raise ClusterError(
+            f"namespace {deployment.namespace} is being deleted; nothing was changed",
+            "wait until it is gone, or name another with -n",
+        )
+
+
+async def plan(deployment: Deployment, preview: Preview) -> Plan:
+    """Return what a change would do, for the reader."""
+    take_over = deployment.request.options.take_over
+    objects = await diff.changes(preview.situation, preview.rehearsal, take_over=take_over)
+    hooks = tuple(diff.hooks(preview.then, diff.EVENTS[preview.action]))
+    return Plan(deployment.name, _now(deployment), preview.then, objects, hooks)
 
 
 def _now(deployment: Deployment) -> Revision | None:
@@ -59,26 +112,44 @@ async def look(deployment: Deployment) -> diff.Situation:
     )
 
 
-async def preflight(deployment: Deployment, chart: Chart, values: dict[str, Any]) -> None:
-    """Say who will revert an upgrade, and refuse it where it would overwrite what others have changed.
+async def preflight(deployment: Deployment, preview: Preview) -> None:
+    """Say what is in doubt, and refuse what the API server refuses, and what would overwrite what others have changed.
 
-    Helm 4 would stop at such a field half-way, with two tags; Helm 3 would overwrite it and say nothing.
+    Helm would stop at either half-way, with two tags; Helm 3 would overwrite what others have changed, and say nothing.
+    A rollback overwrites it; one out of a failed revision goes as far as it can.
 
     Raises:
-        ClusterError: Others changed fields that the upgrade would change, and `take_over` is not set.
+        ClusterError: An object would be refused; or others changed fields that the change would change, and `take_over`
+            is not set.
     """
-    if not deployment.history:
-        return
-    situation = await look(deployment)
-    _warn_of_gitops(deployment, situation)
+    _warn_of_gitops(deployment, preview.situation)
+    for doubt in objections.doubts(preview.rehearsal):
+        _warn(deployment, doubt)
+    await _warn_of_the_foreseen(deployment, preview)
+    rehearsal = preview.rehearsal
+    if preview.then.status == "rendered":  # the chart brings kinds along
+        rehearsal = replace(rehearsal, refused={key: why for key, why in rehearsal.refused.items() if why.code})
+    refused = objections.refusal_of(rehearsal, preview.situation.manifest)
+    if refused and preview.action == "rollback" and not preview.situation.deployed:
+        _warn(deployment, refused.message.removesuffix("; nothing was changed"))
+    elif refused:
+        raise refused
     options = deployment.request.options
-    if not situation.touched:
+    if not preview.situation.touched or preview.action == "rollback":
         return
-    then = await deployment.rehearse(chart, values)
     if options.take_over and not options.dry_run:
-        await _take_over(deployment, situation, then)
-    elif not options.take_over and (disputed := await diff.conflicts(situation, then)):
+        await _take_over(deployment, preview.situation, preview.then)
+    elif not options.take_over and (disputed := await diff.conflicts(preview.situation, preview.rehearsal)):
         raise _refusal(deployment.name, disputed)
+
+
+async def _warn_of_the_foreseen(deployment: Deployment, preview: Preview) -> None:
+    nodes = await preview.situation.api.every_readable("v1", "Node") if has_host_ports(preview.rehearsal) else []
+    for line in foreseen(preview.rehearsal, seconds(deployment.request.options.timeout), nodes):
+        _warn(deployment, line)
+    for key in preview.rehearsal.targets:
+        if key.kind == "Job" and key not in preview.rehearsal.live and preview.situation.manifest:
+            deployment.request.report(Step(f"{key} will run: it is new, has changed, or is no longer there"))
 
 
 def _refusal(release: str, disputed: Iterable[diff.ObjectDiff]) -> ClusterError:
@@ -90,10 +161,11 @@ def _refusal(release: str, disputed: Iterable[diff.ObjectDiff]) -> ClusterError:
     )
 
 
-async def before_rollback(deployment: Deployment, to: Revision) -> None:
-    """Say what going back to a revision does not undo, and who will revert it."""
+def before_rollback(deployment: Deployment, to: Revision) -> None:
+    """Say what going back to a revision does not undo, and what it removes."""
+    if not to.has_workloads:
+        _warn(deployment, f"revision {to.number} does not run anything: every service will be deleted")
     say_crossed(deployment, to)
-    _warn_of_gitops(deployment, await look(deployment))
 
 
 def say_crossed(deployment: Deployment, to: Revision) -> None:
@@ -112,9 +184,23 @@ def _with_digest(revision: Revision) -> str:
 async def clear_the_way(deployment: Deployment, to: Revision) -> None:
     """See to it that what was changed by hand goes with a rollback; one that cannot is still better than none."""
     try:
-        await _take_over(deployment, await patiently(lambda: look(deployment)), to)
+        situation = await patiently(lambda: look(deployment))
+        await _take_over(deployment, situation, to)
+        targets = parse(to.manifest, deployment.namespace)
+        scaled = await diff.scaled_after(situation.api, situation.live, targets, situation.manifest)
+        await diff.keep_replicas(situation.api, situation.live, targets, scaled)
     except (ApiError, ClusterError) as error:
         _warn(deployment, f"what was changed by hand may stay: {error}")
+
+
+async def keep_replicas(preview: Preview) -> None:
+    """Keep the pods of what an autoscaler scales from now on, or scaled until now: the last step before Helm's.
+
+    Raises:
+        ApiError: The API server refuses.
+    """
+    found = preview.rehearsal
+    await diff.keep_replicas(preview.situation.api, found.live, found.targets, found.scaled)
 
 
 async def _take_over(deployment: Deployment, situation: diff.Situation, then: Revision) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sametag.deploy.server import Answer, Object, Objection, Server, server_of
 from sametag.diff.objects import metadata_of, objects, service_of
+from sametag.diff.pods import pod_of
 from sametag.settings import field_path, object_setting, services_in, setting_of
 from sametag.values import Problem, known_part, path_text
 
@@ -52,7 +53,7 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
         async with limit:
             answer = await server.ask(obj)
             found = [(obj, objection) for objection in answer.objections]
-            pod = _pod(obj, accounts)
+            pod = pod_of(obj, accounts)
             if pod and answer.taken and (of_pod := _of_pod(await server.ask(pod), workload=answer)):
                 # The server warns of a workload whose pods it will refuse: once is enough.
                 return [(pod, objection) for objection in of_pod]
@@ -62,34 +63,6 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
         answers = await asyncio.gather(*(ask(server, obj) for obj in rendered))
     problems = (_problem(obj, objection, merged) for found in answers for obj, objection in found)
     return sorted(dict.fromkeys(problems), key=lambda one: (one.severity, _place(one)))
-
-
-def _pod(obj: Object, accounts: set[str]) -> Object | None:
-    """Return a pod as this workload would make it; None where it makes none."""
-    spec = obj.get("spec")
-    if not isinstance(spec, dict):
-        return None
-    template = ((spec.get("jobTemplate") or {}).get("spec") or spec).get("template")
-    if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
-        return None
-    pod = _with_claims(template["spec"], spec.get("volumeClaimTemplates"))
-    if pod.get("serviceAccountName") in accounts:
-        # It comes with the release, and is not there yet.
-        pod = {key: value for key, value in pod.items() if key != "serviceAccountName"}
-    whole = metadata_of(obj)
-    # The longest name of a controller's pod, which is cut, is shorter than that of any workload with a suffix.
-    named = {"name": f"{str(whole.get('name') or whole.get('generateName'))[:58]}-0"}
-    if whole.get("namespace"):
-        named["namespace"] = str(whole["namespace"])
-    metadata = {**(template.get("metadata") or {}), **named}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
-
-
-def _with_claims(pod: Object, templates: Any) -> Object:
-    """Return a pod with the volumes that a StatefulSet's controller adds for its claims."""
-    names = [str((claim.get("metadata") or {}).get("name")) for claim in templates or () if isinstance(claim, dict)]
-    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
-    return {**pod, "volumes": [*(pod.get("volumes") or ()), *claims]} if claims else pod
 
 
 def _of_pod(answer: Answer, workload: Answer) -> list[Objection]:

@@ -18,11 +18,12 @@ from sametag.deploy.events import Outcome, Request, Start, Step
 from sametag.deploy.helms_words import told
 from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.rights import refuse_missing
-from sametag.deploy.tags import defaults_of, refuse_untagged
+from sametag.deploy.tags import defaults_of, refuse_empty, refuse_untagged
 from sametag.deploy.watched import StuckError, Watch, Watched, Way, watched
 from sametag.errors import ClusterError, HelmError, RolloutError, SametagError
-from sametag.release import Note, note
+from sametag.release import Note, Revision, note
 from sametag.release.duration import seconds
+from sametag.release.refusal import MissingKindError
 from sametag.rollout import Members, ServiceState, digests_of, members, snapshot, split
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.chart import Chart
-    from sametag.release import Revision
     from sametag.release.helm import HelmCommand
     from sametag.release.lock import Lock
 
@@ -64,6 +64,8 @@ class Deployment:
     job_digest: str = ""
     #: The Jobs that took part in the newest action, and the CronJobs.
     others: tuple[ServiceState, ...] = ()
+    #: Whether it deploys an older tag as an upgrade, since Helm has forgotten the tag's revisions.
+    goes_back: bool = False
 
     @property
     def name(self) -> str:
@@ -234,6 +236,8 @@ class Deployment:
         elif reason:
             # All that Helm knows of a rollout that we have stopped.
             words = words.replace("context canceled", reason)
+        elif self.goes_back and newest.was_deployed and newest.rolled_back_to is None:
+            words = f"{note.BACK}{words}"
         told = Note(
             words,
             when=datetime.now(UTC),
@@ -312,25 +316,55 @@ class Deployment:
         asked = {key: str(image[key]) for key in ("tag", "digest") if image.get(key)}
         return await self.see_through(upgrade, lambda revision: asked.items() <= revision.image.items(), expected)
 
-    async def check_rights(self, chart: Chart, values: dict[str, Any]) -> None:
-        """Refuse what the user has no right to, and what would not run the tag that is asked for."""
-        manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
-        self.expected = members(self.name, self.namespace, [manifest], (values, defaults_of(chart)))
-        refuse_untagged(self.expected, chart, values)
-        await self.refuse_missing(manifest)
-
     async def refuse_missing(self, manifest: str) -> None:
         """Refuse what the user has no right to, and warn of what could not be undone."""
         if warning := await refuse_missing(self.client, self.namespace, manifest):
             self._warn(warning)
 
     async def rehearse(self, chart: Chart, values: dict[str, Any]) -> Revision:
-        """Return the revision that Helm would make of these values, without making it."""
-        return await self.helm.dry_run(self.name, chart.path, values, namespace=self.namespace)
+        """Return the revision that Helm would make of these values, without making it.
+
+        Raises:
+            ClusterError: The user lacks a right in the namespace; the message names all that are missing.
+            UsageError: It would not run the tag that is asked for.
+            ValuesError: It would not have any service.
+            SametagError: Helm refuses.
+        """
+        try:
+            then = await self.helm.dry_run(self.name, chart.path, values, namespace=self.namespace)
+        except HelmError as error:
+            if "forbidden" in error.message:
+                manifest = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
+                await self.refuse_missing(manifest)
+            if not (self.gone and isinstance(error, MissingKindError)):
+                raise
+            # The chart may bring the kind along: Helm creates those before the first install, not in a dry run.
+            text = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
+            then = rendered(self.name, chart, values, text)
+        manifests = [then.manifest, *then.hook_manifests]
+        self.expected = members(self.name, self.namespace, manifests, (values, defaults_of(chart)))
+        refuse_untagged(self.expected, chart, values)
+        refuse_empty(self.expected, self.name, helm_release.last_good(self.history))
+        await self.refuse_missing(then.manifest)
+        return then
 
     def outcome(self, services: tuple[ServiceState, ...]) -> Outcome:
         """Put together what is true now."""
         return Outcome(self.history[-1], services, time.monotonic() - self.began, self.others)
+
+
+def rendered(release: str, chart: Chart, values: dict[str, Any], manifest: str) -> Revision:
+    """Return what Helm only rendered as the first revision that it would be."""
+    return Revision(
+        {
+            "name": release,
+            "version": 1,
+            "info": {"status": "rendered"},
+            "chart": {"metadata": {"name": chart.name, "version": chart.version}, "values": defaults_of(chart)},
+            "config": values,
+            "manifest": manifest,
+        }
+    )
 
 
 def members_of(revision: Revision | None, release: str, namespace: str) -> Members:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sametag import values
-from sametag.errors import UsageError
+from sametag.errors import UsageError, ValuesError
 from sametag.rollout import split
 
 if TYPE_CHECKING:
     from sametag.chart import Chart
+    from sametag.release import Revision
     from sametag.rollout import Members
 
 _OURS = ("services", "image")
@@ -47,3 +48,25 @@ def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> No
             f"no service would run {asked or pinned}: the chart {chart.name} gives them {tags}",
             "set image.tag below the name of each dependency that has services",
         )
+
+
+def refuse_empty(expected: Members, release: str, good: Revision | None) -> None:
+    """Refuse values that make no service: Helm would delete every workload, and call it a success.
+
+    Args:
+        expected: What Helm renders.
+        release: The release's name.
+        good: What ran before; None before the first install.
+
+    Raises:
+        ValuesError: There is no service.
+    """
+    if any(member.service for member in expected.found.values()):
+        return
+    if good is None:
+        raise ValuesError("the values do not have any service; nothing was changed", "services: names each")
+    raise ValuesError(
+        "these values do not have any service: all that runs would be deleted; nothing was changed",
+        "without -f an upgrade keeps the values of the release; "
+        f"sametag rollback {release} --to-revision {good.number} brings back those of {good}",
+    )

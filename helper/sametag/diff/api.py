@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lightkube import ApiError
 from lightkube.codecs import resource_registry
@@ -21,7 +21,7 @@ from sametag.errors import ClusterError
 from sametag.rollout import INSTANCE_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import TypeVar
 
     from lightkube import AsyncClient
@@ -30,12 +30,32 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_NOT_FOUND, _CONFLICT = 404, 409
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _INTERNAL = 401, 403, 404, 409, 500
+
+_ATTEMPTS = 5
 
 _MAY_NOT = (401, 403)
 
 # Requests at once: enough to hide the way to the API server, too few to trouble it.
 _AT_ONCE = 8
+
+
+class Refusal(NamedTuple):
+    """Why the API server does not take an object.
+
+    Attributes:
+        code: The HTTP status; 0 where the cluster does not have the kind.
+        message: The server's words.
+        causes: Field and words of each part of it.
+    """
+
+    code: int
+    message: str
+    causes: tuple[tuple[str, str], ...] = ()
+
+
+class MissingKindError(ClusterError):
+    """The cluster does not have a kind."""
 
 
 class Api:
@@ -80,7 +100,12 @@ class Api:
         # A list's items do not say what they are.
         named = {"apiVersion": api_version, "kind": kind}
         items = self._client.list(resource, labels={INSTANCE_LABEL: self._release})
-        return [{**named, **item} async for item in items]
+        try:
+            return [{**named, **item} async for item in items]
+        except ApiError as error:
+            if error.status.code == _FORBIDDEN:
+                return []  # then each is read by its name
+            raise
 
     async def get(self, item: Object) -> Object | None:
         """Return an object as it is now; None where it is not there."""
@@ -97,6 +122,15 @@ class Api:
         resource = await self._resource(api_version, kind)
         named = {"apiVersion": api_version, "kind": kind}
         return [{**named, **item} async for item in self._client.list(resource)]
+
+    async def every_readable(self, api_version: str, kind: str) -> list[Object]:
+        """Return every object of a kind; nothing where the user may not list them, or the cluster does not have it."""
+        try:
+            return await self.every(api_version, kind)
+        except ApiError as error:
+            if error.status.code in (_FORBIDDEN, _NOT_FOUND):
+                return []
+            raise
 
     async def delete(self, item: Object) -> None:
         """Delete an object, and then what it owns before it is gone; nothing happens where it is another by now."""
@@ -128,7 +162,7 @@ class Api:
         """Ask the API server what it calls a kind that is not Kubernetes' own."""
         generic = self._client._client  # noqa: SLF001 - lightkube has no way to ask
         request = BasicRequest("GET", f"apis/{api_version}")
-        missing = ClusterError(
+        missing = MissingKindError(
             f"the cluster has no {kind} of {api_version}", "install its CustomResourceDefinition first"
         )
         response = await generic._client.send(generic.build_adapter_request(request))  # noqa: SLF001
@@ -139,18 +173,31 @@ class Api:
                 return resource["name"], resource["namespaced"]
         raise missing
 
+    async def missing_kinds(self, items: Mapping[Key, Object]) -> dict[Key, Refusal]:
+        """Return those of these objects that the cluster does not have the kind of."""
+        found: dict[tuple[str, str], Refusal | None] = {}
+        for item in items.values():
+            kind = (item["apiVersion"], item["kind"])
+            if kind not in found:
+                try:
+                    found[kind] = await self._resource(*kind) and None
+                except MissingKindError as error:
+                    found[kind] = Refusal(0, error.message)
+        refusals = {key: found[item["apiVersion"], item["kind"]] for key, item in items.items()}
+        return {key: refusal for key, refusal in refusals.items() if refusal}
+
     async def rehearse_all(
         self, targets: Mapping[Key, Object], live: Mapping[Key, Object], before: Mapping[Key, Object]
-    ) -> dict[Key, Object]:
+    ) -> dict[Key, Object | Refusal]:
         """Return what each object would be after Helm had brought it from the manifest `before` to its target.
 
         Conflicts are forced. Nothing is changed: it is a dry run on the API server, with its defaults and admission.
 
         Raises:
-            ApiError: The API server refuses an object.
+            ApiError: The API server does not answer now.
         """
         after = await self._together(
-            self._rehearse(item, live.get(key), before.get(key)) for key, item in targets.items()
+            _answer(self._rehearse(item, live.get(key), before.get(key))) for key, item in targets.items()
         )
         return dict(zip(targets, after, strict=True))
 
@@ -206,6 +253,8 @@ class Api:
     async def _rehearse(self, target: Object, live: Object | None, before: Object | None) -> Object:
         target = self.as_helm_sends_it(target)
         patch, body = PatchType.APPLY, target
+        if "name" not in target["metadata"] or (live is None and not self.server_side):
+            return await self._create(target)
         if live is not None and not self.server_side:
             known = _known(target["apiVersion"], target["kind"]) is not None
             patch = PatchType.STRATEGIC if known else PatchType.MERGE
@@ -216,6 +265,25 @@ class Api:
                 resource, key.name, body, patch_type=patch, field_manager=HELM, force=True, dry_run=True, **options
             )
         )
+
+    async def rehearse_new(self, items: Mapping[Key, Object]) -> dict[Key, Object | Refusal]:
+        """Return what each object would be if it was created; one whose name is taken is returned as it is.
+
+        The API server looks at the name last: admission has taken the object by then.
+
+        Raises:
+            ApiError: The API server does not answer now.
+        """
+        after = await self._together(_answer(self._create(item)) for item in items.values())
+        found = dict(zip(items, after, strict=True))
+        return {
+            key: items[key] if isinstance(answer, Refusal) and answer.code == _CONFLICT else answer
+            for key, answer in found.items()
+        }
+
+    async def _create(self, item: Object) -> Object:
+        resource, _, options = await self._place(item)
+        return dict(await self._client.create(resource(item), field_manager=HELM, dry_run=True, **options))
 
     def as_helm_sends_it(self, item: Object) -> Object:
         """Add what Helm adds to every object. Source: helm.sh/helm/v4/pkg/action/validate.go, setMetadataVisitor."""
@@ -245,6 +313,37 @@ class Api:
         """Return what lightkube needs to name an object: its class, its key, its namespace where its kind has one."""
         resource, key = await self._resource(item["apiVersion"], item["kind"]), key_of(item, self._namespace)
         return resource, key, {"namespace": key.namespace} if issubclass(resource, NamespacedResource) else {}
+
+
+async def persistently(api: Api, item: Object, attempt: Callable[[Object], Awaitable[T]]) -> T:
+    """Make an attempt on an object as it is now, again where a controller, say, wrote its status meanwhile."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await attempt(item)
+        except ApiError as error:
+            if error.status.code != _CONFLICT:
+                raise
+        item = await api.get(item) or item
+    return await attempt(item)
+
+
+async def _answer(question: Awaitable[Object]) -> Object | Refusal:
+    """Return what the API server makes of an object, or why it does not take it.
+
+    Raises:
+        ApiError: It does not answer now, or does not accept who asks.
+    """
+    try:
+        return await question
+    except ApiError as error:
+        status = error.status
+        # A webhook that does not answer is no fault of the API server's: it stops Helm too.
+        of_a_webhook = status.code == _INTERNAL and "webhook" in (status.message or "")
+        if status.code == _UNAUTHORIZED or (is_transient(error) and not of_a_webhook):
+            raise
+        causes = (status.details.causes if status.details else None) or ()
+        words = tuple((cause.field or "", cause.message or "") for cause in causes)
+        return Refusal(status.code or 0, status.message or "", words)
 
 
 def _known(api_version: str, kind: str) -> tuple[str, bool] | None:

@@ -11,10 +11,11 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sametag.diff.api import persistently
 from sametag.diff.compare import ABSENT, Difference, differences, essence, hidden, lacking, overlaid
 from sametag.diff.fields import by_hand, is_controller, owner_of
 from sametag.diff.objects import find, key_of, service_of
-from sametag.diff.plan import ObjectDiff, Situation, change_of, cleared, persistently
+from sametag.diff.plan import ObjectDiff, Situation, change_of, cleared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

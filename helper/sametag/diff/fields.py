@@ -136,11 +136,17 @@ def out_of_hands(item: Object, *, to_helm: bool) -> list[dict[str, Any]] | None:
         return None
     fields = ours["fieldsV1"]
     for entry in hands:
-        fields = _union(fields, _without_replicas(entry.get("fieldsV1") or {}))
+        fields = _union(fields, without_replicas(entry.get("fieldsV1") or {}))
     return [{**ours, "fieldsV1": fields}, *(entry for entry in rest if entry is not ours)]
 
 
-def _without_replicas(fields: dict[str, Any]) -> dict[str, Any]:
+def is_autoscalers(manager: str) -> bool:
+    """Whether a manager that has scaled a workload is a controller, and not a person with kubectl."""
+    return manager != HELM and not manager.startswith(_BY_HAND)
+
+
+def without_replicas(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a FieldsV1 without the number of replicas."""
     spec = {name: below for name, below in (fields.get("f:spec") or {}).items() if name != "f:replicas"}
     return {**fields, "f:spec": spec} if spec else {name: below for name, below in fields.items() if name != "f:spec"}
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sametag.diff.objects import parse
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sametag.diff.objects import Key, Object
     from sametag.release import Hook, Revision
 
 _UPGRADE = ("pre-install", "post-install", "pre-upgrade", "post-upgrade")
@@ -24,6 +27,13 @@ def hooks(revision: Revision, events: Iterable[str]) -> list[Hook]:
     """Return what Helm runs for a revision at these events, in no order."""
     events = tuple(events)
     return [replace(hook, events=at) for hook in revision.hooks if hook.runs and (at := hook.at(events))]
+
+
+def objects_of_hooks(revision: Revision, events: Iterable[str], namespace: str) -> dict[Key, Object]:
+    """Return every object that Helm creates for a revision at these events, whether it runs or comes with what runs."""
+    events = tuple(events)
+    manifests = [parse(hook.manifest, namespace) for hook in revision.hooks if hook.at(events)]
+    return {key: item for objects in manifests for key, item in objects.items()}
 
 
 def crossed(history: Sequence[Revision], to: Revision) -> dict[str, list[Revision]]:

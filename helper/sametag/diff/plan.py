@@ -8,33 +8,25 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from lightkube import ApiError
-
-from sametag.diff.api import Api
+from sametag.diff.api import Api, persistently
 from sametag.diff.compare import Difference, differences, essence, hidden
-from sametag.diff.fields import by_hand, out_of_hands, owner_of, touched
+from sametag.diff.fields import by_hand, is_autoscalers, out_of_hands, owner_of, touched
 from sametag.diff.objects import concrete, find, parse, service_of, without
 from sametag.settings import DERIVED, services_in, setting_of
 from sametag.values import path_text
 from sametag.values.merging import coalesce
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from typing import TypeVar
+    from collections.abc import Awaitable, Container, Mapping
 
     from lightkube import AsyncClient
 
     from sametag.diff.fields import Owner
     from sametag.diff.objects import Key, Object, Path
+    from sametag.diff.rehearsal import Rehearsal
     from sametag.release import Revision
 
-    T = TypeVar("T")
-
-_CONFLICT = 409
-
 _NO_SERVICES: Mapping[str, Object] = MappingProxyType({})
-
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,41 +110,48 @@ def services_of(revision: Revision) -> dict[str, Object]:
     return services_in(coalesce(chart.get("values") or {}, revision.values))
 
 
-async def changes(situation: Situation, then: Revision, *, take_over: bool) -> tuple[ObjectDiff, ...]:
-    """Return what bringing the release to another revision would do, objects without any difference left out.
+async def changes(situation: Situation, rehearsal: Rehearsal, *, take_over: bool) -> tuple[ObjectDiff, ...]:
+    """Return what a rehearsed change would do, objects without any difference and those that are refused left out.
 
     Args:
         situation: What is there.
-        then: The revision, stored or only rendered.
+        rehearsal: Of the revision.
         take_over: Whether what was changed by hand, and the revision knows nothing of, goes too.
     """
-    targets = parse(then.manifest, situation.namespace)
-    new = await situation.api.read({key: item for key, item in targets.items() if key not in situation.manifest})
-    situation = replace(situation, live={**situation.live, **new}, services=services_of(then))
-    live = situation.live
+    live = {**situation.live, **rehearsal.live}
     gone = [
         _object_diff(key, live[key], None)
         for key, item in situation.manifest.items()
-        if key not in targets and key in live and not _kept(item)
+        if key not in rehearsal.targets and key in live and not _kept(item)
     ]
-    return (*await _differing(situation, targets, take_over=take_over), *gone)
+    situation = replace(situation, live=live, services=rehearsal.services)
+    return (*await _differing(situation, rehearsal.after, rehearsal.targets, take_over=take_over), *gone)
 
 
-async def conflicts(situation: Situation, then: Revision) -> tuple[ObjectDiff, ...]:
-    """Return what others gave a value that bringing the release to another revision would change.
+async def conflicts(situation: Situation, rehearsal: Rehearsal) -> tuple[ObjectDiff, ...]:
+    """Return what others gave a value that a rehearsed change would change.
 
-    An object that only Helm has changed costs no call. What the revision leaves to others is no conflict, such as the
-    replicas of a service that is scaled automatically.
+    What the revision leaves to others is no conflict, such as the replicas of a service that is scaled automatically;
+    nor is what an autoscaler has set that is gone then.
     """
-    targets = parse(then.manifest, situation.namespace)
-    touched = {key: item for key, item in targets.items() if key in situation.touched}
-    found = await _differing(situation, touched, take_over=False)
-    disputed = (replace(one, changes=tuple(change for change in one.changes if change.owner)) for one in found)
+    touched = {key: item for key, item in rehearsal.after.items() if key in situation.touched}
+    found = await _differing(situation, touched, rehearsal.targets, take_over=False)
+    disputed = (
+        replace(one, changes=tuple(change for change in one.changes if _disputed(one.key, change, rehearsal.scaled)))
+        for one in found
+    )
     return tuple(one for one in disputed if one.changes)
 
 
-async def _differing(situation: Situation, targets: Mapping[Key, Object], *, take_over: bool) -> tuple[ObjectDiff, ...]:
-    after = await situation.api.rehearse_all(targets, situation.live, situation.manifest)
+def _disputed(key: Key, change: Change, scaled: Container[tuple[str, str]]) -> bool:
+    if change.setting == "replicas" and change.owner and is_autoscalers(change.owner.manager):
+        return (key.kind, key.name) in scaled
+    return change.owner is not None
+
+
+async def _differing(
+    situation: Situation, after: Mapping[Key, Object], targets: Mapping[Key, Object], *, take_over: bool
+) -> tuple[ObjectDiff, ...]:
     if take_over:
         after = await cleared(situation.api, after, targets)
     found = (_object_diff(key, situation.live.get(key), item, situation.services) for key, item in after.items())
@@ -214,18 +213,6 @@ async def _defaulted(api: Api, item: Object) -> Object:
         return api.replace({**item, "metadata": {**item["metadata"], "resourceVersion": version}}, dry_run=True)
 
     return await persistently(api, item, rehearse)
-
-
-async def persistently(api: Api, item: Object, attempt: Callable[[Object], Awaitable[T]]) -> T:
-    """Make an attempt on an object as it is now, again where a controller, say, wrote its status meanwhile."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return await attempt(item)
-        except ApiError as error:
-            if error.status.code != _CONFLICT:
-                raise
-        item = await api.get(item) or item
-    return await attempt(item)
 
 
 def _leftovers(item: Object, target: Object) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from sametag.diff import crossed
 from sametag.output.summary import running
 from sametag.output.table import table
 from sametag.output.words import DIGEST_LENGTH
@@ -46,6 +47,23 @@ def history_table(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) 
 
 def _local(time: datetime | None) -> str:
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S}" if time else "-"
+
+
+def choices_table(history: Sequence[Revision], choices: Sequence[Revision]) -> Iterator[str]:
+    """Yield a numbered line for each revision that a rollback can go to, with the migrations that it does not undo."""
+    rows = [
+        (
+            str(number),
+            revision.tag or revision.digest[:DIGEST_LENGTH] or "-",
+            str(revision.number),
+            _local(revision.updated),
+            revision.note.who or "-",
+            "yes" if revision.verified else "no",
+            ", ".join(hook.partition(" (")[0] for hook in crossed(history, revision)) or "-",
+        )
+        for number, revision in enumerate(choices, 1)
+    ]
+    return table(("", "TAG", "REVISION", "WHEN", "WHO", "VERIFIED", "MIGRATIONS CROSSED"), rows)
 
 
 def history_json(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) -> str:

@@ -15,7 +15,7 @@ from sametag.release.storage import (
     set_aside,
     stored_as,
 )
-from sametag.release.target import current, expendable, forgotten, last_good, rollback_target
+from sametag.release.target import choices, current, expendable, forgotten, last_good, rollback_target
 
 __all__ = [
     "Damaged",
@@ -24,6 +24,7 @@ __all__ = [
     "Records",
     "Revision",
     "author",
+    "choices",
     "current",
     "describe",
     "expendable",

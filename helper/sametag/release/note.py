@@ -25,6 +25,9 @@ _AUTHOR_LIMIT = 64
 #: How the words begin that we write for Helm, which died before it could.
 LEFT = "Left in the middle: "
 
+#: How the words begin of an upgrade that brings back a tag whose revisions Helm has forgotten.
+BACK = "Back to an older tag: "
+
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _NOTE = re.compile(

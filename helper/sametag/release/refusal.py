@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+class MissingKindError(HelmError):
+    """The cluster does not have a kind of the release's objects."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     """What Helm writes when it refuses, and what to tell the user."""
@@ -32,6 +36,9 @@ _REFUSALS = (
     _Refusal("cannot re-use a name|already exists", HelmError, "sametag upgrade changes a release that exists"),
     _Refusal(
         "release: not found|release not loaded", HelmError, "helm list -A shows all releases; -n chooses the namespace"
+    ),
+    _Refusal(
+        "no matches for kind", MissingKindError, "install what defines this kind, its CustomResourceDefinition, first"
     ),
     _Refusal("forbidden", HelmError, "ask for this right; docs/reference/rights.md lists all that sametag needs"),
     _Refusal("conflicts? with", HelmError, "another client owns these fields: undo its change, or upgrade again"),

@@ -21,6 +21,11 @@ _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstall
 _WAS_DEPLOYED = ("deployed", "superseded")
 _HAD_FAILED = re.compile(r'(Release|Upgrade|Rollback) "[^"]*" failed: |' + re.escape(LEFT))
 
+# Helm's words for a rollback. Source: helm.sh/helm/v4/pkg/action/rollback.go
+_ROLLBACK = re.compile(r"Rollback to (\d+)\b")
+
+_WORKLOAD = re.compile(r"^kind: *\"?(Deployment|StatefulSet|DaemonSet|Job|CronJob|Pod|Rollout)\b", re.MULTILINE)
+
 
 def written(meta: ObjectMeta | None) -> datetime | None:
     """Return when an object was last written, by the API server's clock; None where that is not known."""
@@ -174,6 +179,17 @@ class Revision:
     def made_by_rollback(self) -> bool:
         """Whether a rollback made it."""
         return self.description.startswith(("Rollback ", f"{LEFT}pending-rollback"))
+
+    @property
+    def has_workloads(self) -> bool:
+        """Whether anything in the manifest runs pods."""
+        return bool(_WORKLOAD.search(self.manifest))
+
+    @property
+    def rolled_back_to(self) -> int | None:
+        """The number of the revision that this one, made by a rollback, repeats; None of any other."""
+        origin = _ROLLBACK.match(self.note.words)
+        return int(origin[1]) if origin else None
 
     @property
     def server_side(self) -> bool:

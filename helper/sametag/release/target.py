@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag.errors import HelmError, UsageError
+from sametag.release.note import BACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,9 +39,38 @@ def last_good(history: Sequence[Revision]) -> Revision | None:
 
 
 def _good_ones(history: Sequence[Revision]) -> Iterator[Revision]:
-    """Yield the verified revisions, newest first, and then those that plain Helm calls deployed."""
+    """Yield the verified revisions, newest first, and then those that plain Helm calls deployed.
+
+    One without any workload, where others have some, is a mistake that nobody wants back.
+    """
+    history = [revision for revision in history if revision.has_workloads] or history
     yield from (revision for revision in reversed(history) if revision.verified)
     yield from (revision for revision in reversed(history) if revision.was_deployed and not revision.verified)
+
+
+def line(history: Sequence[Revision]) -> list[Revision]:
+    """Return the revisions that led to what runs, oldest first: what was rolled back is not among them.
+
+    A revision that a rollback made takes the place of the one that it went back to. One that failed has no place. So
+    going back again goes further back, and never to what was left on purpose.
+    """
+    found: list[tuple[Revision, set[int]]] = []
+    numbers = {revision.number for revision in history}
+    for revision in history:
+        if not revision.was_deployed:
+            continue
+        origin, names = revision.rolled_back_to, {revision.number}
+        if revision.note.words.startswith(BACK):
+            found = []
+        if origin is not None:
+            at = next((at for at, (_, names_there) in enumerate(found) if origin in names_there), None)
+            if at is not None:
+                names |= found[at][1]
+                del found[at:]
+            elif origin not in numbers:  # Helm has forgotten it: what is newer than it was left all the same
+                found = [(older, there) for older, there in found if min(there) < origin]
+        found.append((revision, names))
+    return [revision for revision, _ in found]
 
 
 def rollback_target(
@@ -48,9 +78,10 @@ def rollback_target(
 ) -> Revision:
     """Choose the revision to go back to.
 
-    With neither argument: the newest verified revision with another tag than the newest revision has; where none is
-    verified, the newest that Helm saw through. Helm's own rule (the revision before, whatever its status) would
-    redeploy the failure after an automatic rollback.
+    With neither argument: where the newest revision failed or runs nothing, what ran before it. Else the newest
+    verified revision on the line to what runs that has another tag; where none is verified, the newest that Helm saw
+    through. Helm's own rule (the revision before, whatever its status) would redeploy the failure after an automatic
+    rollback.
 
     Args:
         history: Every revision, oldest first, at least one.
@@ -64,14 +95,38 @@ def rollback_target(
         return _by_number(history, to_revision)
     if to_tag is not None:
         return _by_tag(history, to_tag)
-    now = history[-1].tag
-    for revision in _good_ones(history):
-        if revision.tag != now:
+    newest = history[-1]
+    emptied = not newest.has_workloads and any(revision.has_workloads for revision in history)
+    for revision in _good_ones(line(history)):
+        if revision is not newest and (revision.tag != newest.tag or emptied or not newest.was_deployed):
             return revision
+    others = [revision.tag for revision in _good_ones(history) if revision.tag != newest.tag]
+    if others:
+        raise UsageError(
+            f"there is nothing further back than tag {newest.tag}",
+            f"--to-tag {others[0]} goes to another tag, --select shows all",
+        )
     raise UsageError(
         "there is nothing to go back to: no revision was deployed with another tag",
         "sametag history shows the revisions; --to-revision N goes to any of them",
     )
+
+
+def choices(history: Sequence[Revision]) -> list[Revision]:
+    """Return what a rollback can choose from: what it would choose itself, if anything, then the others, newest first.
+
+    What a newer one repeats is left out.
+    """
+    try:
+        default = [rollback_target(history)]
+    except UsageError:
+        default = []
+    others = [
+        revision
+        for revision in sorted(_good_ones(history[:-1]), key=lambda revision: -revision.number)
+        if revision not in default and not _is_repeated(revision, history)
+    ]
+    return [*default, *others]
 
 
 def _by_number(history: Sequence[Revision], number: int) -> Revision:
@@ -114,9 +169,13 @@ def expendable(history: Sequence[Revision], keep: int) -> list[Revision]:
 def _worth(revision: Revision, history: Sequence[Revision]) -> int:
     if not revision.was_deployed:
         return 0
-    if any(newer.number > revision.number and _repeats(newer, revision) for newer in history):
+    if _is_repeated(revision, history):
         return 1
     return 3 if revision.verified else 2
+
+
+def _is_repeated(revision: Revision, history: Sequence[Revision]) -> bool:
+    return any(newer.number > revision.number and _repeats(newer, revision) for newer in history)
 
 
 def _repeats(newer: Revision, older: Revision) -> bool:
