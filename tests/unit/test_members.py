@@ -88,6 +88,14 @@ def test_without_the_name_of_its_template_an_entry_of_the_values_is_a_service() 
     assert services(("", workload("shop-web")), ("", workload("redis", "redis"))) == {"shop-web": "web", "redis": ""}
 
 
+def test_a_container_that_a_post_renderer_puts_in_front_is_not_the_service() -> None:
+    meshed = workload("shop-web")
+    meshed["spec"]["template"]["spec"]["containers"].insert(0, {"name": "mesh", "image": "mesh:1"})
+    (found,) = read((OURS, meshed)).found.values()
+
+    assert (found.service, found.container, found.image) == ("web", "web", IMAGE)
+
+
 def test_a_hook_is_known_by_its_annotation() -> None:
     hook = workload("shop-migrate", "migrate", "Job")
     hook["metadata"]["annotations"] = {"helm.sh/hook": "pre-upgrade"}

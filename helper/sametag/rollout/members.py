@@ -21,6 +21,8 @@ INSTANCE_LABEL = "app.kubernetes.io/instance"
 
 HOOK_ANNOTATION = "helm.sh/hook"
 
+_SERVICE_LABEL = "app.kubernetes.io/component"
+
 # The kinds, and the API groups that have them.
 _GROUPS = {"Deployment": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Job": "batch", "CronJob": "batch"}
 
@@ -153,31 +155,38 @@ def _member(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any
     name, hook = str(metadata.get("name")), HOOK_ANNOTATION in _map(metadata.get("annotations"))
     spec = _map(item.get("spec"))
     desired, min_ready = _number(spec.get("replicas"), 1), _number(spec.get("minReadySeconds"), 0)
-    containers = _map(_template(item).get("spec")).get("containers")
-    main = _map(containers[0]) if isinstance(containers, list) and containers else {}
-    service = _service(source, kind, str(main.get("name")), values)
-    if not service:
-        return Member(kind, name, desired=desired, min_ready=min_ready, hook=hook)
-    return Member(kind, name, service, str(main["name"]), str(main.get("image")), desired, min_ready, hook)
+    service, container = _service(source, item, values)
+    image = str(container.get("image") or "")
+    return Member(kind, name, service, str(container.get("name") or ""), image, desired, min_ready, hook)
 
 
-def _service(source: str, kind: str, container: str, values: Sequence[Mapping[str, Any]]) -> str:
-    """Return the service that an object was made of; empty where it was not made of one.
+def _service(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return the service that an object was made of, and the container that runs it; empty where there is none.
 
-    The chart has a template for each kind, and calls the first container after the service. Another chart may do so
-    too, but has no such entry in its values. A post-renderer may have removed what says which template it was.
+    The chart has a template for each kind, and calls a container after the service. Another chart may do so too, but
+    has no such entry in its values. A post-renderer may have put other containers in front, and have removed what says
+    which template it was: then the label has to agree.
     """
     chart, _, file = source.partition("/templates/")
-    if source and file != f"{kind.lower()}.yaml":
-        return ""
+    if source and file != f"{str(item['kind']).lower()}.yaml":
+        return "", {}
     # Source: helm.sh/helm/v4/pkg/chart/v2, ChartFullPath; a subchart is called by its alias, as its values are
     path = chart.split("/charts/")[1:]
     scopes = [_at(layer, path) for layer in values]
-    if not any(container in _map(scope.get("services")) for scope in scopes):
-        return ""
+    services = {name for scope in scopes for name in _map(scope.get("services"))}
     if not any(_map(scope.get("image")) for scope in scopes):
-        return ""
-    return ".".join([*path, container])
+        return "", {}
+    label = str(_map(_map(item.get("metadata")).get("labels")).get(_SERVICE_LABEL))
+    for container in _containers(item):
+        name = str(container.get("name"))
+        if name in services and (source or name == label):
+            return ".".join([*path, name]), container
+    return "", {}
+
+
+def _containers(item: dict[str, Any]) -> list[dict[str, Any]]:
+    found = _map(_template(item).get("spec")).get("containers")
+    return [_map(container) for container in found] if isinstance(found, list) else []
 
 
 def _at(values: Mapping[str, Any], path: Iterable[str]) -> Mapping[str, Any]:
