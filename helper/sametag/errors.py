@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from sametag.masking import masked
+
 
 class SametagError(Exception):
     """Base class of every error that sametag raises on purpose.
@@ -20,9 +22,10 @@ class SametagError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        # What the cluster, Helm or the user's own words quote ends up in the logs of a CI job.
+        self.message = masked(message)
+        self.remedy = masked(remedy) if remedy else remedy
+        super().__init__(self.message)
 
 
 class ValuesError(SametagError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sametag import masking
 from sametag.diff.objects import Path, keyed, merge_key
+from sametag.masking import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +25,7 @@ BOOKKEEPING = (
     "kubectl.kubernetes.io/restartedAt",
 )
 
-# Names of variables whose value is nobody's business, and values with a password in them.
-_SECRET_NAME = re.compile(
-    r"(?i)passw|passphrase|secret|token|credential|(api|access|private|signing|encryption)_?key|dsn$"
-)
-_SECRET_VALUE = re.compile(r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY")
-
-#: What is shown in the place of a secret.
-HIDDEN: Final = "(hidden)"
+#: What is shown in the place of a secret that changes.
 HIDDEN_CHANGED: Final = "(hidden, changed)"
 
 
@@ -42,6 +36,10 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
+
+
+# Keys of Kubernetes whose value is the name of a Secret, or of a key in one.
+_REFERENCES = ("secret", "secretName", "existingSecret", "imagePullSecret")
 
 
 class Difference(NamedTuple):
@@ -69,27 +67,36 @@ def hidden(old: Object, new: Object) -> tuple[Object, Object]:
 
 
 def _hide(item: Any, other: Any, *, secret: bool, changed: str = HIDDEN) -> Any:
-    """Hide what is secret in `item`: all text below `data` of a Secret, and values of variables that look like one."""
+    """Hide what is secret in `item`: all text below `data` of a Secret, and what looks like one anywhere."""
     if isinstance(item, dict):
-        is_secret = item.get("kind") == "Secret"
-        is_variable = "value" in item and _SECRET_NAME.search(str(item.get("name", "")))
+        of_a_secret = ("data", "stringData") if item.get("kind") == "Secret" else ()
         other = other if isinstance(other, dict) else {}
         return {
             key: _hide(
                 value,
                 other.get(key),
-                secret=secret or (is_secret and key in ("data", "stringData")) or bool(is_variable and key == "value"),
+                secret=secret or key in of_a_secret or masking.is_secret(_named(item, key), value),
                 changed=changed,
             )
             for key, value in item.items()
         }
     if isinstance(item, list):
+        shown = masking.masked_words(item)
         return [
-            _hide(one, _partner(one, number, other), secret=secret, changed=changed) for number, one in enumerate(item)
+            _hide(one, _partner(one, number, other), secret=secret or one != shown[number], changed=changed)
+            for number, one in enumerate(item)
         ]
-    if secret or (isinstance(item, str) and _SECRET_VALUE.search(item)):
-        return HIDDEN if other is None or item == other else changed
-    return item
+    if not secret:
+        return item
+    if isinstance(item, str) and "\n" in item and (text := masking.masked(item)) != item:
+        # A file of a ConfigMap: most of it is nobody's secret.
+        return text if other is None or item == other or masking.masked(str(other)) != text else f"{text}{changed}\n"
+    return HIDDEN if other is None or item == other else changed
+
+
+def _named(item: dict[str, Any], key: str) -> str:
+    """Return what says whether a value is a secret: the name of a variable, else the key."""
+    return str(item.get("name", "")) if key == "value" else "" if key in _REFERENCES else key
 
 
 def _partner(item: Any, number: int, others: Any) -> Any:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import semver
 from pyhelm3 import Command
 
+from sametag import masking
 from sametag.errors import HelmError
 from sametag.kube.access import helm_environment
 from sametag.release.refusal import refusal
@@ -186,9 +187,11 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             )
 
     async def _run(self, words: list[str], text: bytes | None, *, connected: bool = False) -> bytes:
+        values = None
         if text is not None:
             # json.dumps in pyhelm3 writes surrogate pairs, which Helm refuses.
-            text = to_helm(json.loads(text))
+            values = json.loads(text)
+            text = to_helm(values)
         environment = {**RATE, **_GARBAGE, **helm_environment(connected=connected)}
         process = await self._start(words, environment, reads=text is not None)
         with self.leash.on(process.pid) if self.leash else contextlib.nullcontext():
@@ -197,14 +200,14 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             except asyncio.CancelledError:
                 await _end(process, _LADDER_OF_THE_LOST if self.lock and self.lock.lost else _LADDER)
                 raise
-        said = stderr.decode(errors="replace")
+        said = masking.without(stderr.decode(errors="replace"), values)
         if process.returncode is not None and process.returncode < 0:
             raise KilledError(f"helm was killed by {signal.Signals(-process.returncode).name}")
         if process.returncode != 0:
             raise refusal(said)
         for line in said.splitlines():
             if line.startswith("WARNING: "):
-                self._warn(line.removeprefix("WARNING: "))
+                self._warn(masking.masked(line.removeprefix("WARNING: ")))
         return stdout
 
     async def _start(

@@ -12,6 +12,7 @@ import httpx2
 from lightkube import ApiError, operators
 from lightkube.resources.core_v1 import PodLog
 
+from sametag.masking import masked
 from sametag.rollout.objects import USUAL, Event
 from sametag.rollout.starting import said_by_exec
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from sametag.rollout.trouble import Trouble
 
 _LINES = 50
+# In characters: of a line, which may be a whole document, and of a log.
+_LINE_LENGTH, _LENGTH = 4096, 65536
+# In bytes: what is fetched. Its end is missing only where lines are longer than any runtime writes them.
+_FETCHED = 4 * 1024 * 1024
 
 # Logs that are read at once: the API server shares its time among all clients.
 _AT_ONCE = 10
@@ -140,7 +145,7 @@ async def _events(client: AsyncClient) -> defaultdict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     try:
         async for event in client.list(Event, fields={"reason": operators.not_in(USUAL), "involvedObject.kind": "Pod"}):
-            line = f"{event.reason}: {event.message}"
+            line = _shown(f"{event.reason}: {event.message}")
             if line not in found[event.involvedObject.uid]:
                 found[event.involvedObject.uid].append(line)
     except (ApiError, httpx2.TransportError) as error:
@@ -153,7 +158,7 @@ async def _log(client: AsyncClient, trouble: Trouble, limit: asyncio.Semaphore, 
     if not trouble.container or trouble.reason in _WITHOUT_LOG:
         return ()
     # lightkube's log() cannot ask for the one before.
-    words = {"container": trouble.container, "tailLines": _LINES, "previous": previous}
+    words = {"container": trouble.container, "tailLines": _LINES, "limitBytes": _FETCHED, "previous": previous}
     raw: Any = client._client  # noqa: SLF001
     request = raw.prepare_request("get", PodLog, name=trouble.pod, params=words)
     try:
@@ -167,5 +172,28 @@ async def _log(client: AsyncClient, trouble: Trouble, limit: asyncio.Semaphore, 
         return (f"(the log cannot be read: {error})",)
     except httpx2.TransportError as error:
         return (f"(the log cannot be read: {error})",)
-    lines = tuple(answer.text.splitlines())
-    return () if lines and lines[0].startswith(_GONE) else lines
+    lines = answer.text.splitlines()
+    return () if lines and lines[0].startswith(_GONE) else _bounded(lines)
+
+
+def _bounded(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the last lines, as they are shown, as many as fit."""
+    kept: list[str] = []
+    size = 0
+    for line in reversed(lines[-_LINES:]):
+        shown = _shown(line)
+        size += len(shown)
+        if size > _LENGTH:
+            break
+        kept.append(shown)
+    return tuple(reversed(kept))
+
+
+def _shown(line: str) -> str:
+    """Return a line without the secrets in it; of a long one the beginning, and how long it is."""
+    if len(line) <= _LINE_LENGTH:
+        return masked(line)
+    # A secret must not lose the end that tells what it is.
+    return (
+        f"{masked(line[: 2 * _LINE_LENGTH])[:_LINE_LENGTH]}… (cut, {len(line.encode(errors='replace'))} bytes in all)"
+    )

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sametag.masking import masked
 from sametag.rollout.objects import Deployment
 from sametag.rollout.pulling import why_not_pulled
 from sametag.rollout.starting import CRASHES, crash, killed_by_a_probe, not_ready, waits_for, why_not_started
@@ -116,6 +117,10 @@ class Trouble:
     container: str = ""
     overdue: bool = False
     uid: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Hide what a kubelet quotes of a command or of a variable."""
+        object.__setattr__(self, "message", masked(self.message))
 
     @property
     def summary(self) -> str:

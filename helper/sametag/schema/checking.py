@@ -40,14 +40,23 @@ def checker(defaults: Values, schema: Schema | None) -> Callable[[Values], list[
     def validate_one(user: Values) -> list[Problem]:
         values = on_defaults(defaults, user)
         if has_errors(values.problems) or schema is None:
-            return _sorted(values, silence(values, values.problems))
+            return _quietly(values, silence(values, values.problems))
         found = check(values, schema, compiled=compiled)
         places = {problem.location for problem in found}
         # A warning where there is an error has the same cause: a key `on`, which Helm reads as true.
         read = (one for one in values.problems if one.location not in places)
-        return _sorted(values, silence(values, [*read, *found]))
+        return _quietly(values, silence(values, [*read, *found]))
 
     return validate_one
+
+
+def _quietly(values: Values, problems: Iterable[Problem]) -> list[Problem]:
+    found = _sorted(values, problems)
+    if not found:
+        return found
+    from sametag.schema.discreet import discreet
+
+    return list(discreet(values, found))
 
 
 def check(
