@@ -216,7 +216,8 @@ def test_after_an_uninstall_nothing_of_any_hook_is_left_but_what_is_to_be_kept(a
     told += act(api, history, on=Leftovers.say_kept)
 
     assert list(api.objects) == [f"{CORE}/secrets/app-migrate"]
-    assert texts(told)[-1] == "kept: Secret app-migrate; kubectl delete secret/app-migrate -n apps removes it"
+    command = f"kubectl delete secret/app-migrate -n apps --kubeconfig {api.kubeconfig}"
+    assert texts(told)[-1] == f"kept: Secret app-migrate; {command} removes it"
 
 
 def test_the_claims_of_a_statefulset_are_said_to_be_kept_with_the_command_that_removes_them(api: ApiServer) -> None:
@@ -231,12 +232,8 @@ def test_the_claims_of_a_statefulset_are_said_to_be_kept_with_the_command_that_r
 
     told = act(api, revision(1, "failed", database), on=Leftovers.say_kept)
 
-    assert texts(told) == [
-        (
-            "kept: PersistentVolumeClaim data-app-db-0; "
-            "kubectl delete persistentvolumeclaim/data-app-db-0 -n apps removes it"
-        )
-    ]
+    command = f"kubectl delete persistentvolumeclaim/data-app-db-0 -n apps --kubeconfig {api.kubeconfig}"
+    assert texts(told) == [f"kept: PersistentVolumeClaim data-app-db-0; {command} removes it"]
 
 
 def test_what_may_not_be_deleted_is_named_with_the_command_and_stops_nothing(api: ApiServer) -> None:
@@ -247,9 +244,7 @@ def test_what_may_not_be_deleted_is_named_with_the_command_and_stops_nothing(api
 
     told = act(api, GOOD, revision(2, "failed", hooks=(hook(job, "Running", 2),)))
 
+    command = f"kubectl delete job/app-migrate -n apps --kubeconfig {api.kubeconfig}"
     assert texts(told) == [
-        (
-            "warning: Job app-migrate of revision 2 (tag 2) stays: jobs is forbidden; "
-            "kubectl delete job app-migrate -n apps removes it"
-        )
+        f"warning: Job app-migrate of revision 2 (tag 2) stays: jobs is forbidden; {command} removes it"
     ]

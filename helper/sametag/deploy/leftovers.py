@@ -17,12 +17,13 @@ from msgspec import ValidationError, convert
 from sametag import release as helm_release
 from sametag.cluster import patiently
 from sametag.deploy.events import Step, Troubled
+from sametag.deploy.hints import kubectl_delete
 from sametag.diff import traits
 from sametag.diff.api import Api
 from sametag.diff.objects import Key, parse, service_of
 from sametag.errors import ClusterError
 from sametag.release.hook import RUNS
-from sametag.rollout import Members, evidence
+from sametag.rollout import Members, Trouble, evidence
 from sametag.rollout.job import jobs
 from sametag.rollout.members import Member
 from sametag.rollout.objects import Job, Pod
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sametag.deploy.events import Request
     from sametag.diff.objects import Object
     from sametag.release import Hook, Revision
-    from sametag.rollout import Evidence, Trouble
+    from sametag.rollout import Evidence
 
 # A pod gets 30 seconds to end, unless it says otherwise.
 _END_SECONDS = 60
@@ -97,7 +98,7 @@ class Leftovers:
         """Say what the revisions that failed go on with, where they are left for somebody to look at."""
         for one in [left async for left in self._left_by_failed()]:
             if one.item["kind"] in RUNS and not traits.has_ended(one.item):
-                command = f"kubectl delete {one.name.lower()} -n {self._namespace}"
+                command = self._removal(one)
                 self._warn(
                     f"{one.title} of {one.revision} goes on until the release is next changed; {command} ends it"
                 )
@@ -166,9 +167,8 @@ class Leftovers:
         """Say what is still there after an uninstall, and how it is removed; return whether anything is."""
         kept = [key async for key in self._kept()]
         if kept:
-            objects = " ".join(f"{key.kind.lower()}/{key.name}" for key in kept)
             them = "it" if len(kept) == 1 else "them"
-            command = f"kubectl delete {objects} -n {self._namespace}"
+            command = kubectl_delete(self._request, self._namespace, *(f"{key.kind}/{key.name}" for key in kept))
             self._request.report(Step(f"kept: {', '.join(map(str, kept))}; {command} removes {them}"))
         return bool(kept)
 
@@ -222,6 +222,10 @@ class Leftovers:
             self._request.report(Troubled(tuple(await evidence(self._client, troubles))))
 
     async def _troubles(self, left: _Left) -> list[tuple[str, Trouble]]:
+        if left.item["kind"] == "Pod":
+            pod, containers = left.item["metadata"]["name"], left.item["spec"].get("containers") or ()
+            title = f"{left.title} has not ended"
+            return [(pod, Trouble("NotReady", title, pod, container["name"])) for container in containers]
         if left.item["kind"] != "Job":
             return []
         try:
@@ -275,8 +279,11 @@ class Leftovers:
             self._request.report(Step(f"suspended {left.title} of {left.revision}, which is to be kept"))
 
     def _warn_of(self, left: _Left, error: Exception) -> None:
-        command = f"kubectl delete {left.name.lower()} -n {self._namespace}"
-        self._warn(f"{left.name} of {left.revision} stays: {error}; {command} removes it")
+        self._warn(f"{left.name} of {left.revision} stays: {error}; {self._removal(left)} removes it")
+
+    def _removal(self, left: _Left) -> str:
+        namespace = left.item["metadata"].get("namespace") or self._namespace
+        return kubectl_delete(self._request, namespace, f"{left.item['kind']}/{left.item['metadata']['name']}")
 
     def _warn(self, text: str) -> None:
         self._request.report(Step(f"warning: {text}"))
