@@ -53,6 +53,12 @@ def described_schema() -> str:
     return text or _member_of_folder(os.path.join(bundled(), "../docs/reference"), "values.schema.json") or ""
 
 
+def pinned(image: dict[str, Any]) -> dict[str, Any]:
+    """Return the values' `image` with the digest behind its tag (`1.0@sha256:…`) in `digest` (chart: _image.tpl)."""
+    tag, at, digest = str(image.get("tag") or "").partition("@")
+    return {**image, "tag": tag, "digest": digest} if at else image
+
+
 def is_remote(reference: str) -> bool:
     """Whether Helm has to fetch this chart before it can be read."""
     return reference.startswith(("oci://", "http://", "https://"))

@@ -69,6 +69,17 @@ def test_a_digest_is_pinned_beside_the_tag(render: Chart) -> None:
     assert f"{REPOSITORY}@{digest}" == render(WEB, image=image(digest=digest)).container("app-web")["image"]
 
 
+def test_a_tag_may_have_its_digest_behind_it(render: Chart) -> None:
+    """As Renovate, Argo CD Image Updater and Skaffold write it."""
+    digest = "sha256:" + "0" * 64
+    for options in ({"image": image(tag=f"1@{digest}")}, {"image": image(tag=f"1@{digest}", digest=digest)}):
+        rendered = render(WEB, **options)
+        assert f"{REPOSITORY}:1@{digest}" == rendered.container("app-web")["image"]
+        assert rendered.pod("app-web")["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
+    other = image(tag=f"1@{digest}", digest="sha256:" + "1" * 64)
+    assert f"image.tag has the digest {digest}, and image.digest is sha256:111" in render.refusal(WEB, image=other)
+
+
 @pytest.mark.parametrize(
     ("repository", "expected"),
     [

@@ -150,6 +150,18 @@ def test_rollback_to_a_tag_takes_its_newest_deployed_revision() -> None:
     assert rollback_target(entries, to_tag="1.0").number == 2
 
 
+def test_a_tag_is_found_whatever_digest_its_values_pin_and_a_digest_has_to_be_its_own() -> None:
+    """Renovate, Argo CD Image Updater and Skaffold write TAG@sha256:…."""
+    digest = f"sha256:{'1b' * 32}"
+    revisions = [revision(1, f"1.0@{digest}"), revision(2, "2.0", "deployed")]
+
+    assert (revisions[0].tag, revisions[0].digest) == ("1.0", digest)
+    for wanted in ("1.0", f"1.0@{digest}"):
+        assert rollback_target(revisions, to_tag=wanted).number == 1
+    with pytest.raises(UsageError, match="no deployed revision has the tag"):
+        rollback_target(revisions, to_tag=f"1.0@sha256:{'2c' * 32}")
+
+
 def test_a_tag_that_never_worked_is_no_target() -> None:
     with pytest.raises(UsageError, match=r"no deployed revision has the tag 3\.0") as caught:
         rollback_target(history(("1.0", "superseded"), ("2.0", "deployed"), ("3.0", "failed")), to_tag="3.0")

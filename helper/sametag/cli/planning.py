@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sametag import values
+from sametag.chart import pinned
 from sametag.cli.checking import refuse_problems
 from sametag.cli.given import defaults_of, sources, user_values
 from sametag.values.losing import lost
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sametag.chart import Chart
     from sametag.release import Revision
-    from sametag.values import Values
+    from sametag.values import Problem, Values
 
 
 def planning(arguments: argparse.Namespace, chart: Chart) -> Callable[[Revision | None], dict[str, Any]]:
@@ -43,6 +44,22 @@ def _next_values(arguments: argparse.Namespace, chart: Chart, now: Revision) -> 
         return merged._replace(layers=(*kept.layers, *given.layers), defaults=())
     image = given.tree.get("image")
     if isinstance(image, dict) and not (image.get("tag") or image.get("digest")) and now.tag:
-        given = values.load(sources(arguments)._replace(tag=now.tag))
+        given = values.load(sources(arguments)._replace(tag=f"{now.tag}@{now.digest}" if now.digest else now.tag))
     defaults = defaults_of(chart).tree
-    return given._replace(problems=(*given.problems, *lost(now.values, given.tree, defaults, source)))
+    found = (*lost(now.values, given.tree, defaults, source), *_still_pinned(given, now))
+    return given._replace(problems=(*given.problems, *found))
+
+
+def _still_pinned(given: Values, now: Revision) -> Iterator[Problem]:
+    """Yield the tag that was changed beside a digest that was not: the digest decides, so nothing would move."""
+    image = given.tree.get("image")
+    image = pinned(image) if isinstance(image, dict) else {}
+    tag, digest = image.get("tag"), image.get("digest")
+    if isinstance(tag, str) and tag and now.tag and tag != now.tag and digest and digest == now.digest:
+        message = (
+            f"image.tag is {tag}, and image.digest, which decides, is still that of {now.tag} in revision {now.number}"
+        )
+        remedy = "give the digest of that tag as well, or set image.digest to null"
+        yield values.Problem(
+            "contradicting-digest", "error", "image.tag", given.locate(("image", "tag")), message, remedy
+        )

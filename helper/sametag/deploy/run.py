@@ -11,6 +11,7 @@ import httpx2
 from lightkube import ApiError
 
 from sametag import release as helm_release
+from sametag.chart import pinned
 from sametag.cluster import patiently, to_its_end
 from sametag.deploy import preview
 from sametag.deploy.attempt import Attempt
@@ -295,7 +296,7 @@ class Deployment:
 
     async def apply(self, chart: Chart, values: dict[str, Any]) -> tuple[ServiceState, ...]:
         """Run `helm upgrade --install` with exactly these values, watched."""
-        image = values.get("image") or {}
+        image = pinned(values.get("image") or {})
         expected = self.expected or Members(self.name, {})
         tags = {tag or digest for _, tag, digest in map(split, expected.images)}
         await self._start("install" if self.gone else "upgrade", ", ".join(sorted(tags)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sametag import values
+from sametag.chart import pinned
 from sametag.errors import UsageError, ValuesError
 from sametag.rollout import split
 
@@ -38,14 +39,14 @@ def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> No
             f"the chart {chart.name} makes no workload of `services` and `image`: no tag can be followed",
             "--chart takes the chart of sametag, or one that has it as a dependency; helm deploys all others",
         )
-    image = user.get("image") or {}
+    image = pinned(user.get("image") or {})
     digest = f"@{image['digest']}" if image.get("digest") else ""
-    _, asked, pinned = split(f"x:{image['tag']}{digest}" if image.get("tag") else f"x{digest}")
+    _, asked, by_digest = split(f"x:{image['tag']}{digest}" if image.get("tag") else f"x{digest}")
     rendered = {(tag, digest) for _, tag, digest in map(split, expected.images)}
-    if rendered and (asked or pinned) and (asked, pinned) not in rendered:
+    if rendered and (asked or by_digest) and (asked, by_digest) not in rendered:
         tags = ", ".join(sorted({tag or digest for tag, digest in rendered}))
         raise UsageError(
-            f"no service would run {asked or pinned}: the chart {chart.name} gives them {tags}",
+            f"no service would run {asked or by_digest}: the chart {chart.name} gives them {tags}",
             "set image.tag below the name of each dependency that has services",
         )
 

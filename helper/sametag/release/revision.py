@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sametag.chart import pinned
 from sametag.release.hook import Hook, hooks_of
 from sametag.release.note import LEFT, Note, parse
 
@@ -128,7 +129,7 @@ class Revision:
         serving = [layers for layers in below if any(_map(layer.get("services")) for layer in layers)]
         if not serving or any(_map(layer.get("services")) for layer in self.layers):
             serving.append(self.layers)
-        found = [{**_map(over.get("image")), **_map(own.get("image"))} for own, over in serving]
+        found = [pinned({**_map(over.get("image")), **_map(own.get("image"))}) for own, over in serving]
         first, *others = [image for image in found if image.get("tag") or image.get("digest")] or [{}]
         pins = {(str(image.get("tag")), str(image.get("digest"))) for image in (first, *others)}
         return first if len(pins) == 1 else {}
@@ -141,12 +142,12 @@ class Revision:
 
     @property
     def tag(self) -> str:
-        """The one `image.tag`; empty where the release has none (it may be pinned by digest)."""
+        """The one `image.tag`, without a digest; empty where the release has none (it may be pinned by digest)."""
         return str(self.image.get("tag") or "")
 
     @property
     def digest(self) -> str:
-        """The `image.digest`; empty where the release has none."""
+        """The `image.digest`, or the one that the tag names; empty where the release has none."""
         return str(self.image.get("digest") or "")
 
     @property

@@ -139,7 +139,7 @@ def _by_number(history: Sequence[Revision], number: int) -> Revision:
 
 def _by_tag(history: Sequence[Revision], tag: str) -> Revision:
     for revision in _good_ones(history):
-        if revision.tag == tag:
+        if _has(revision, tag):
             return revision
     tags = ", ".join(dict.fromkeys(revision.tag for revision in history if revision.was_deployed)) or "none"
     raise UsageError(f"no deployed revision has the tag {tag}", f"tags in the history: {tags}")
@@ -149,7 +149,13 @@ def forgotten(history: Sequence[Revision], tag: str) -> bool:
     """Whether Helm may have had a good revision with this tag and has pruned it."""
     numbers = [revision.number for revision in history]
     pruned = numbers != list(range(1, len(numbers) + 1))
-    return pruned and all(revision.tag != tag for revision in history)
+    return pruned and not any(_has(revision, tag) for revision in history)
+
+
+def _has(revision: Revision, wanted: str) -> bool:
+    """Whether a revision has this tag, and the digest that stands behind it, if one does (`1.0@sha256:…`)."""
+    tag, _, digest = wanted.partition("@")
+    return revision.tag == tag and digest in ("", revision.digest, revision.note.digest)
 
 
 def expendable(history: Sequence[Revision], keep: int) -> list[Revision]:
