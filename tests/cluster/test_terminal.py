@@ -49,7 +49,8 @@ def test_install_and_upgrade_are_drawn_in_place_and_ctrl_c_leaves_the_truth(
         assert terminal.echoes
 
     found = json.loads((tmp_path / "report.json").read_text())
-    assert (found["message"], found["exitCode"], found["events"][-1]["event"]) == ("interrupted", 130, "end")
+    assert (found["exitCode"], found["events"][-1]["event"]) == (130, "end")
+    assert found["message"] == f"interrupted: revision 2 (tag {NEW}) is failed"
     assert [rollout["tag"] for rollout in found["rollouts"]] == [NEW]
     suites = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - ours
     assert [child.tag for case in suites.iter("testcase") for child in case] == ["skipped", "error"]

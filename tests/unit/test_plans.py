@@ -18,6 +18,8 @@ from sametag.output.lines import ProgressLines
 from sametag.output.plans import in_short, plan_in_full, plan_json, plan_lines
 from sametag.output.status import status_json, status_lines
 from sametag.release import Hook, Revision
+from sametag.release.lock import Holder
+from sametag.rollout import DONE, NOT_RUN, Run, ServiceState
 
 IMAGE = Change("image", "registry.example.com:5000/app:1.0", "registry.example.com:5000/app:2.0")
 VERSION = Change("labels.app.kubernetes.io/version", "1.0", "2.0", derived=True)
@@ -160,6 +162,40 @@ def test_status_says_what_is_there_and_what_should_be() -> None:
         "by": {"manager": "kubectl", "time": None},
         "derived": False,
     }
+
+
+def test_status_says_who_changes_the_release_and_what_follows_from_the_tag_once() -> None:
+    since = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    image = Change("image", IMAGE.new, IMAGE.old, None)
+    version = Change(VERSION.setting, "2.0", "1.0", derived=True)
+    drift = tuple(
+        changed(name, image, version, kind=kind) for name, kind in (("web", "Deployment"), ("tick", "CronJob"))
+    )
+    services = tuple(changed(name, version, kind="Service") for name in ("web", "api", "db"))
+    found = Status(
+        revision(8, "1.0"),
+        (),
+        (*drift, *services),
+        jobs=(
+            ServiceState("migrate", "migrate", "", 0, 0, 0, 0, observed=True, run=Run(DONE, ended=True, seconds=4.2)),
+            ServiceState("notify", "notify", "", 0, 0, 0, 0, observed=True, run=Run(NOT_RUN)),
+        ),
+        holder=Holder("alice@laptop", "2.0", since, since),
+    )
+
+    local = f"{since.astimezone():%Y-%m-%d %H:%M:%S}"
+    said = list(status_lines(found))
+    assert said[1] == f"a rollout is under way, by alice@laptop for tag 2.0, since {local}"
+    assert said[3:] == [
+        "JOB      TAG  STATE",
+        "migrate  -    done in 4.2 s",
+        "notify   -    not run yet",
+        "Deployment web, CronJob tick: image is 2.0; revision 8 says 1.0",
+        "labels that follow from the tag or the chart are others: 5 objects",
+    ]
+    document = json.loads(status_json(found))
+    assert document["rollout"] == {"by": "alice@laptop", "tag": "2.0", "since": "2026-01-02T03:04:05+00:00"}
+    assert [(job["name"], job["state"]) for job in document["jobs"]] == [("migrate", "done"), ("notify", "not run yet")]
 
 
 def test_the_event_of_a_plan_is_as_the_schema_says() -> None:

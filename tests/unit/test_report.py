@@ -12,12 +12,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, start
+from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, running, start
 from sametag.cli.telling import telling
 from sametag.deploy import Failure
 from sametag.errors import HelmError, InterruptedByUserError, RolloutError, UsageError
 from sametag.output.listener import End
 from sametag.output.report import Report
+from sametag.rollout import FAILED as FAILED_RUN
+from sametag.rollout import Evidence, Run, ServiceState, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,6 +90,31 @@ def test_junit_has_a_case_a_service_and_the_log_of_those_that_failed(tmp_path: P
     assert (suites.get("tests"), suites.get("failures"), suites.get("errors")) == ("2", "1", "0")
     (failure,) = suites.iter("failure")
     assert "<script>alert(1)</script> & panic: ]]> no database" in (failure.text or "")
+
+
+def test_what_a_rollout_did_not_come_to_is_untouched_and_not_skipped(tmp_path: Path) -> None:
+    """A migration fails before any service is changed."""
+    failed = Run(FAILED_RUN, tries=1, limit=1, ended=True)
+    trouble = Trouble("JobFailed", "job/migrate failed with exit code 1, try 1 of 1", "migrate-1", "migrate")
+    job = ServiceState("migrate", "migrate", "m", 1, 1, 1, 0, observed=True, troubles=(trouble,), run=failed)
+    events: list[Event] = [
+        start("upgrade", NEW),
+        progress(1, OLD, running("web", OLD), job),
+        Failure((Evidence("migrate", trouble),)),
+    ]
+    folder = report(tmp_path, events, RolloutError("upgrade of shop failed"))
+
+    suites = ET.parse(folder / "junit.xml").getroot()  # noqa: S314 - we wrote it
+    said = {case.get("name"): [(child.tag, child.text) for child in case] for case in suites.iter("testcase")}
+    assert said["web"] == [("system-out", "untouched")]
+    assert [tag for tag, _ in said["migrate"]] == ["failure", "system-out"]
+    assert said["migrate"][1][1] == "failed (try 1 of 1)"
+    assert suites.get("skipped") == "0"
+    assert {one["name"]: one["words"] for one in document(folder)["services"]} == {
+        "web": "untouched",
+        "migrate": "failed (try 1 of 1)",
+    }
+    assert "untouched" in (folder / "report.html").read_text()
 
 
 def test_a_service_that_never_was_ready_is_skipped_and_not_passed(tmp_path: Path) -> None:
