@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,7 @@ from gifinator import MISSING, NEW, OLD, ROOT, Kubectl, kubeconfig_of
 from single import NAME, NEVER, history, newest, start, values, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import subprocess
 
     from single import Run
 
@@ -141,3 +143,83 @@ def test_a_first_install_may_create_the_namespace_that_its_lock_is_in(
         assert newest(run, fresh) == (OLD, "deployed", True)
     finally:
         kubectl("delete", "namespace", fresh, "--ignore-not-found", "--wait=false")
+
+
+def state(process: int) -> str:
+    """Return the letter of a process's state; empty where it is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def helm_of(client: subprocess.Popen[str]) -> int:
+    """Return the Helm that a client has started; its other child is the watchdog, which is Python."""
+    children = Path(f"/proc/{client.pid}/task/{client.pid}/children").read_text().split()
+    (helm,) = [child for child in children if "python" not in Path(f"/proc/{child}/comm").read_text()]
+    return int(helm)
+
+
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+def test_helm_stops_with_its_client_and_another_client_takes_over_from_both(
+    run: Run, namespace: str, repository: str, kubectl: Kubectl
+) -> None:
+    where = ("-n", namespace)
+    assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
+    client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
+    helm = helm_of(client)
+
+    client.send_signal(signal.SIGSTOP)
+    wait_until(lambda: state(helm) == "T", 15)
+    kubectl("delete", "lease", f"sametag-{NAME}", *where)
+    client.send_signal(signal.SIGCONT)
+    wait_until(lambda: state(helm) != "T" and lease(kubectl, namespace)["spec"]["holderIdentity"] != "", 30)
+    assert client.poll() is None, "a lease that nobody holds is taken again"
+
+    client.send_signal(signal.SIGSTOP)
+    ran = run("sametag", "rollback", NAME, *where)
+    assert (ran.code, "was left pending-upgrade by" in ran.stderr, state(helm)) == (0, True, "T")
+    client.send_signal(signal.SIGCONT)
+    _, stderr = client.communicate(timeout=60)
+    assert (client.returncode, state(helm)) == (7, ""), stderr
+    assert "the lock was taken over by another client, which has ended since" in stderr
+    assert newest(run, namespace) == (OLD, "deployed", True)
+    assert kubectl.tags(namespace) == {"render": {OLD}}
+
+
+def test_a_plain_rollback_in_the_middle_is_a_failure_that_names_it_and_is_not_undone(
+    run: Run, namespace: str, repository: str, kubectl: Kubectl
+) -> None:
+    where = ("-n", namespace)
+    assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
+    client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
+
+    assert run("helm", "rollback", NAME, "1", *where).code == 0
+    stdout, stderr = client.communicate(timeout=120)
+
+    assert (client.returncode, stdout) == (4, ""), stderr
+    assert f"the newest is revision 3 (tag {OLD}), deployed (Rollback to 1), and not revision 2 (tag {NEW})" in stderr
+    assert [entry["tag"] for entry in history(run, namespace)] == [OLD, NEW, OLD]
+    wait_until(lambda: kubectl.tags(namespace) == {"render": {OLD}})
+
+
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+def test_credentials_that_are_taken_away_end_a_rollout_within_seconds_with_that_reason(
+    run: Run, namespace: str, repository: str, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=(ROOT / "docs/reference/role.yaml").read_text())
+    kubectl("create", "serviceaccount", "deployer", "-n", namespace)
+    account = f"--serviceaccount={namespace}:deployer"
+    kubectl("create", "rolebinding", "sametag", "-n", namespace, "--role=sametag", account)
+    where = ("-n", namespace, "--kubeconfig", str(kubeconfig_of(kubectl, namespace, "deployer", tmp_path)))
+    assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
+    client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
+
+    kubectl("delete", "serviceaccount", "deployer", "-n", namespace)
+    _, stderr = client.communicate(timeout=90)
+
+    assert client.returncode == 3, stderr
+    assert "Unauthorized" in stderr

@@ -235,6 +235,22 @@ def test_a_log_that_is_not_there_is_no_line_and_one_that_may_not_be_read_says_so
     assert "the events cannot be read" in first.events[0]
 
 
+def test_a_long_line_is_cut_with_its_length_and_a_secret_in_a_log_or_an_event_is_hidden(api: ApiServer) -> None:
+    message = "cannot reach postgres://app:hunter2@db/shop"
+    event = {"involvedObject": {"uid": "u1"}, "metadata": {}, "reason": "Unhealthy", "message": message}
+    api.answers["/api/v1/namespaces/apps/events"] = (200, {"items": [event], "metadata": {}})
+    long = f"DB_PASSWORD=hunter2 {'x' * 4050} TOKEN=hunter2 {'y' * 10_000}"
+    api.answers["/api/v1/namespaces/apps/pods/web-1/log"] = (200, {"line": long})
+
+    (found,) = collect(api, ("web", Trouble("CrashLoopBackOff", "", "web-1", "web", uid="u1")))
+
+    assert found.events == ("Unhealthy: cannot reach postgres://app:(hidden)@db/shop",)
+    (line,) = found.log
+    assert line.endswith(f"… (cut, {len(long) + 12} bytes in all)")
+    assert len(line) < 4150
+    assert "hunter2" not in line
+
+
 def collect(api: ApiServer, *failed: tuple[str, Trouble]) -> list[Evidence]:
     async def main() -> list[Evidence]:
         async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sametag.diff import crossed
+from sametag.masking import masked
 from sametag.output.summary import running
 from sametag.output.table import table
 from sametag.output.words import DIGEST_LENGTH
@@ -34,7 +35,7 @@ def history_table(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) 
             "yes" if revision.verified else "no",
             _local(revision.updated),
             revision.note.who or "-",
-            " ".join(f"{revision.note.words}{': ' if revision.note.why else ''}{revision.note.why}".split()),
+            masked(" ".join(f"{revision.note.words}{': ' if revision.note.why else ''}{revision.note.why}".split())),
         )
         for revision in history
     ]
@@ -78,8 +79,8 @@ def history_json(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) -
             "verified": revision.verified,
             "updated": revision.updated.isoformat(),
             "who": revision.note.who,
-            "why": revision.note.why,
-            "description": revision.note.words,
+            "why": masked(revision.note.why),
+            "description": masked(revision.note.words),
         }
         for revision in history
     ]
