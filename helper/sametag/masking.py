@@ -207,3 +207,8 @@ def without(text: str, tree: Any) -> str:
     for secret in sorted(found, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
+
+
+def utf_8(text: str) -> str:
+    """Return text with what is not UTF-8 escaped: arguments and variables may hold any bytes, and JSON may not."""
+    return text.encode(errors="backslashreplace").decode()

@@ -322,6 +322,14 @@ def test_wrong_usage_exits_with_2_and_says_how_it_is_used(words: tuple[str, ...]
     assert ran.stderr.startswith("usage: sametag")
 
 
+@pytest.mark.parametrize("words", [("--set", "services.web.env.A=\udcff"), ("--tag", "caf\udce9")])
+def test_what_is_not_utf_8_on_the_command_line_is_wrong_usage(words: tuple[str, ...]) -> None:
+    ran = sametag("validate", *words)
+
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert ran.stderr.endswith(" is not UTF-8\n")
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("".join(f"unknown{number}: 1\n" for number in range(5000)))
     command = f"{sys.executable} -m sametag validate -f values.yaml | head -1; echo ${{PIPESTATUS[0]}}"

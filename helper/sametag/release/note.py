@@ -15,6 +15,8 @@ import socket
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from sametag.masking import utf_8
+
 #: How long a reason may be: Helm's own limit for the description of a rollback (MaxDescriptionLength).
 REASON_LIMIT = 256
 
@@ -117,8 +119,3 @@ def author() -> str:
     except (KeyError, OSError):  # a container's user may have no name
         user = str(os.getuid())
     return utf_8(f"{user}@{socket.gethostname()}")
-
-
-def utf_8(text: str) -> str:
-    """Return text with what is not UTF-8 escaped: arguments and variables may hold any bytes, and JSON may not."""
-    return text.encode(errors="backslashreplace").decode()
