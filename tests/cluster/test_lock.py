@@ -83,7 +83,7 @@ def test_a_live_deployer_cannot_be_unlocked_and_stops_when_it_is_taken_over(
     where = ("-n", namespace)
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
     assert lease(kubectl, namespace)["metadata"]["annotations"] == {"sametag/tag": NEW, "sametag/revision": "2"}
 
     ran = run("sametag", "unlock", NAME, *where, "--timeout", "1s")
@@ -167,7 +167,7 @@ def test_helm_stops_with_its_client_and_another_client_takes_over_from_both(
     where = ("-n", namespace)
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
     helm = helm_of(client)
 
     client.send_signal(signal.SIGSTOP)
@@ -194,10 +194,10 @@ def test_a_plain_rollback_in_the_middle_is_a_failure_that_names_it_and_is_not_un
     where = ("-n", namespace)
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
 
     assert run("helm", "rollback", NAME, "1", *where).code == 0
-    stdout, stderr = client.communicate(timeout=120)
+    stdout, stderr = client.communicate(timeout=240)
 
     assert (client.returncode, stdout) == (4, ""), stderr
     assert f"the newest is revision 3 (tag {OLD}), deployed (Rollback to 1), and not revision 2 (tag {NEW})" in stderr
@@ -216,10 +216,10 @@ def test_credentials_that_are_taken_away_end_a_rollout_within_seconds_with_that_
     where = ("-n", namespace, "--kubeconfig", str(kubeconfig_of(kubectl, namespace, "deployer", tmp_path)))
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
 
     kubectl("delete", "serviceaccount", "deployer", "-n", namespace)
-    _, stderr = client.communicate(timeout=90)
+    _, stderr = client.communicate(timeout=180)
 
     assert client.returncode == 3, stderr
     assert "Unauthorized" in stderr

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Bytes that are not UTF-8, as a shell with another encoding passes them on.
 NOT_UTF_8 = b"caf\xe9 \xff"
 
-_SECONDS = 120
+_SECONDS = 240
 
 
 def fill(descriptor: int) -> None:
