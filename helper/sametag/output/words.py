@@ -39,7 +39,8 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
     if state.run:
         return TROUBLE if state.troubles and not state.run.ended else state.run.state
     unchanged = before is not None and before.spec == state.spec
-    elsewhere = not state.extra and bool(state.pods or state.cron) and tag not in state.tags
+    # A chart around others may have several tags.
+    elsewhere = not state.extra and bool(state.pods or state.cron) and not {*tag.split(", ")} & {*state.tags}
     if state.cron:
         return WAITING if unchanged and elsewhere else SCHEDULED
     if not state.observed or (unchanged and elsewhere):
