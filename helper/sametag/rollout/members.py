@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -124,8 +125,13 @@ def members(release: str, namespace: str, manifests: Iterable[str], values: Sequ
     return Members(release, found, labelled)
 
 
-def _objects(manifest: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each object that may be a workload, with the template that made it; empty where that is not said."""
+@lru_cache(maxsize=4)  # what a dry run renders is what Helm then stores
+def _objects(manifest: str) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Return each object that may be a workload, with the template that made it; empty where that is not said."""
+    return tuple(_parsed(manifest))
+
+
+def _parsed(manifest: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for text in _BORDER.split(manifest):
         if not _MAY_RUN.search(text):
             continue
