@@ -180,7 +180,7 @@ async def _go_back(deployment: Deployment, stuck: StuckError, to: Revision | Non
         return RolloutError(message, f"it was left for you to look at; sametag rollback {name} goes back to {to.tag}")
     await deployment.leftovers.end_failed(stuck.evidence)
     deployment.request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
-    preview.say_crossed(deployment, to)
+    preview.say_crossed(deployment, to.number)
     return await _back_on(deployment, message, to)
 
 
@@ -269,6 +269,7 @@ async def _redeploy(deployment: Deployment, tag: str) -> Outcome | None:
     deployment.request.report(
         Step(f"Helm's history has no revision with tag {tag} any more: deploying {tag} with the values of {now}")
     )
+    preview.say_crossed(deployment, 0)  # whatever Helm still has is newer
     image = {key: value for key, value in (now.values.get("image") or {}).items() if key != "digest"}
     values = {**now.values, "image": {**image, "tag": tag}}
     deployment.goes_back = True

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import httpx2
+from lightkube import ApiError
 
 from sametag import release as helm_release
 from sametag.cluster import patiently, to_its_end
@@ -58,8 +62,10 @@ async def _end(deployment: Deployment, stopped: Stopped, before: set[int]) -> In
         return InterruptedByUserError("interrupted: nothing was changed")
     await deployment.leftovers.end_failed()
     members = members_of(history[-1], request.release, deployment.namespace)
-    states = [state for state in await patiently(lambda: snapshot(deployment.client, members)) if not state.extra]
-    request.report(Progress(tuple(states), deployment.before, time.monotonic() - deployment.began))
+    with contextlib.suppress(ApiError, httpx2.TransportError):  # then what was seen last is said
+        found = await patiently(lambda: snapshot(deployment.client, members))
+        states = tuple(state for state in found if not state.extra)
+        request.report(Progress(states, deployment.before, time.monotonic() - deployment.began))
     good = stopped.back or helm_release.last_good(history)
     if good:
         remedy = f"{rollback_to(request, good)} brings every service to {good.tag or good}"

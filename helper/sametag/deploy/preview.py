@@ -165,12 +165,12 @@ def before_rollback(deployment: Deployment, to: Revision) -> None:
     """Say what going back to a revision does not undo, and what it removes."""
     if not to.has_workloads:
         _warn(deployment, f"revision {to.number} does not run anything: every service will be deleted")
-    say_crossed(deployment, to)
+    say_crossed(deployment, to.number)
 
 
-def say_crossed(deployment: Deployment, to: Revision) -> None:
-    """Say which migrations going back does not undo."""
-    for hook, ran in diff.crossed(deployment.history, to).items():
+def say_crossed(deployment: Deployment, number: int) -> None:
+    """Say which migrations going back to a revision does not undo."""
+    for hook, ran in diff.crossed(deployment.history, number).items():
         told = " and ".join(map(_with_digest, ran))
         _warn(deployment, f"{hook} ran with {told}; going back does not undo what it did")
 

@@ -36,14 +36,14 @@ def objects_of_hooks(revision: Revision, events: Iterable[str], namespace: str) 
     return {key: item for objects in manifests for key, item in objects.items()}
 
 
-def crossed(history: Sequence[Revision], to: Revision) -> dict[str, list[Revision]]:
-    """Return the hooks that did their work in revisions after `to`, which going back to it does not undo.
+def crossed(history: Sequence[Revision], number: int) -> dict[str, list[Revision]]:
+    """Return the hooks that did their work in revisions after this number, which going back to it does not undo.
 
     A revision that failed later counts: its migration ran. One that Helm did not run, or that failed, does not.
     """
     found: dict[str, list[Revision]] = {}
     for revision in history:
-        if revision.number <= to.number or revision.made_by_rollback:
+        if revision.number <= number or revision.made_by_rollback:
             continue
         for hook in revision.hooks:
             if hook.runs and hook.succeeded and hook.at(_UPGRADE) and revision.ran(hook):

@@ -60,7 +60,7 @@ def choices_table(history: Sequence[Revision], choices: Sequence[Revision]) -> I
             _local(revision.updated),
             revision.note.who or "-",
             "yes" if revision.verified else "no",
-            ", ".join(hook.partition(" (")[0] for hook in crossed(history, revision)) or "-",
+            ", ".join(hook.partition(" (")[0] for hook in crossed(history, revision.number)) or "-",
         )
         for number, revision in enumerate(choices, 1)
     ]
