@@ -26,8 +26,8 @@ WAITS = Trouble("NotReady", "", "worker-1", "worker")
 
 def state(name: str, *, generation: int = 2, ready: bool = True, **more: object) -> ServiceState:
     pod = PodState(f"{name}-1", ("registry.example.com/app:2",), ready=ready, restarts=0, digests=("sha256:ab",))
-    found = {"observed": True, "pods": (pod,), "on_tag": True, **more}
-    return ServiceState(name, name, name, generation, desired=1, updated=1, ready=int(ready), **found)  # type: ignore[arg-type]
+    found = {"uid": name, "observed": True, "pods": (pod,), "on_tag": True, **more}
+    return ServiceState(name, name, generation=generation, desired=1, updated=1, ready=int(ready), **found)  # type: ignore[arg-type]
 
 
 def seen(
@@ -173,3 +173,13 @@ def test_only_what_cannot_heal_ends_a_rescue_and_only_when_every_other_service_i
     ]
     assert ends == [False, False, True]
     assert seen(BEFORE, crashing, then=lambda view: view.stuck.is_set())
+
+
+def test_a_workload_that_is_deleted_in_the_middle_is_named_and_one_that_was_never_there_is_not() -> None:
+    gone = [state("web"), state("worker", uid="", observed=False, pods=())]
+
+    assert seen(BEFORE, gone, gone, then=lambda view: view.stuck.is_set(), apart=3) is False
+    assert seen(BEFORE, gone, gone, gone, then=lambda view: view.failures(), apart=3) == [
+        ("worker", Trouble("Deleted", "somebody deleted worker during the rollout"))
+    ]
+    assert seen([BEFORE[0], gone[1]], gone, gone, then=lambda view: view.stuck.is_set(), apart=9) is False
