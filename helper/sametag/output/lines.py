@@ -70,7 +70,7 @@ class ProgressLines:
         width = max((len(state.name) for state in event.states), default=0)
         for state in event.states:
             before = event.before.get(state.name)
-            if state.name not in self._last and (state == before or not _has_begun(state)):
+            if state.name not in self._last and not _has_begun(state, before):
                 continue
             line = f"{state.name:<{width}}  {_in_words(state, before)}"
             if self._last.get(state.name) != line:
@@ -93,9 +93,16 @@ def result_line(end: End) -> str:
     return outcome_line(end.command, end.release, end.outcome)
 
 
-def _has_begun(state: ServiceState) -> bool:
-    """Whether there is something to say: a new pod, or a reason why there is none."""
-    return state.observed and bool(state.pods or state.troubles or not state.desired or state.run)
+def _has_begun(state: ServiceState, before: ServiceState | None) -> bool:
+    """Whether there is something to say: a new pod, or that there is none for a reason that is told."""
+    if not state.steady:
+        return state != before and state.observed and bool(state.pods or state.run or state.cron)
+    changed = before is None or state.spec != before.spec or _ready(state) != _ready(before)
+    return changed and state.observed and bool(state.pods or not state.desired)
+
+
+def _ready(state: ServiceState) -> int:
+    return sum(pod.ready for pod in state.pods)
 
 
 def _in_words(state: ServiceState, before: ServiceState | None) -> str:
@@ -105,7 +112,6 @@ def _in_words(state: ServiceState, before: ServiceState | None) -> str:
     new = ", ".join(sorted({tag_of(image) for pod in state.pods for image in pod.images})) or "-"
     old = ", ".join(before.tags) if before else ""
     tags = f"{old} -> {new}" if old and old != new else new
-    ready = sum(pod.ready for pod in state.pods)
+    ready = _ready(state)
     leaving = f", {len(state.others)} old left" if state.others and ready == state.desired else ""
-    trouble = f"  {state.troubles[0].reason}" if state.troubles else ""
-    return f"{tags}  {ready}/{state.desired} ready{leaving}{trouble}"
+    return f"{tags}  {ready}/{state.desired} ready{leaving}"

@@ -13,6 +13,7 @@ from lightkube import ApiError, operators
 from lightkube.resources.core_v1 import PodLog
 
 from sametag.masking import masked
+from sametag.rollout.manifest_unknown import judged
 from sametag.rollout.objects import USUAL, Event
 from sametag.rollout.starting import said_by_exec
 
@@ -112,7 +113,8 @@ async def evidence(client: AsyncClient, failed: Iterable[tuple[str, Trouble]]) -
         log, previous = [await _log(client, trouble, limit, previous=previous) for previous in (False, True)]
         others = tuple(name for name in dict.fromkeys(name for name, _ in same) if name != service)
         told = tuple(events[trouble.uid]) if trouble.pod else ()
-        return Evidence(service, _as_the_log_says(trouble, (log, previous)), told, log, previous, others, len(same))
+        named = await judged(_as_the_log_says(trouble, (log, previous)))
+        return Evidence(service, named, told, log, previous, others, len(same))
 
     return _merged(await asyncio.gather(*map(one, alike.values())))
 
