@@ -120,7 +120,7 @@ def test_ctrl_c_in_a_hook_ends_it_and_says_what_runs_and_how_to_go_back(app: App
     code, events, stderr = interrupt_in_hook(app, signal.SIGINT, **services(migration()))
 
     assert code == 130, stderr
-    (log,) = [event["log"] for event in events if event["event"] == "trouble" and event["service"] == "migrate"]
+    (log,) = [event["log"] for event in events if event["event"] == "trouble" and "migrate" in event["services"]]
     assert log == ["migrating"]
     assert objects(app) == set()
     assert "interrupted: revision 2 (tag 0.0.6) is failed" in stderr

@@ -7,6 +7,7 @@ appears later, say. Source: https://helm.sh/docs/topics/charts_hooks/
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 # A pod gets 30 seconds to end, unless it says otherwise.
 _END_SECONDS = 60
 _POLL = 0.5
+
+# What is in the text of objects that run to completion, and of those that stay after an uninstall.
+_RUN = re.compile(r"\b(Job|Pod|CronJob)\b|List\b")
+_STAYS = re.compile(r"helm\.sh/resource-policy|\bStatefulSet\b|List\b")
 
 
 class _Left(NamedTuple):
@@ -123,8 +128,8 @@ class Leftovers:
 
     async def _jobs_of(self, failed: Revision) -> AsyncIterator[_Left]:
         """Yield the unfinished Jobs and pods that the last good revision does not have."""
-        good = self._parsed(self._good)
-        for key, item in self._parsed(failed.manifest).items():
+        good = self._parsed(self._good, _RUN)
+        for key, item in self._parsed(failed.manifest, _RUN).items():
             if key.kind in ("Job", "Pod") and key not in good:
                 live = await self._read(item)
                 if live and traits.made_for(self._request.release, live) and not traits.has_ended(live):
@@ -135,10 +140,10 @@ class Leftovers:
 
         One that waits for an image that is not there would keep its CronJob from ever running again.
         """
-        good = _cronjobs(self._parsed(self._good))
+        good = _cronjobs(self._parsed(self._good, _RUN))
         bad: dict[Key, list[tuple[Object, Revision]]] = {}
         for revision in filter(_failed, self._history):
-            for key, item in _cronjobs(self._parsed(revision.manifest)).items():
+            for key, item in _cronjobs(self._parsed(revision.manifest, _RUN)).items():
                 if key not in good or _runs(item) != _runs(good[key]):
                     bad.setdefault(key, []).append((item, revision))
         keys: dict[str, Key] = {}
@@ -173,7 +178,9 @@ class Leftovers:
         return bool(kept)
 
     async def _kept(self) -> AsyncIterator[Key]:
-        items = {key: item for revision in self._history for key, item in self._parsed(revision.manifest).items()}
+        items = {
+            key: item for revision in self._history for key, item in self._parsed(revision.manifest, _STAYS).items()
+        }
         hooks = {
             key: item
             for revision in self._history
@@ -200,8 +207,8 @@ class Leftovers:
         good = helm_release.last_good(self._history)
         return good.manifest if good else ""
 
-    def _parsed(self, manifest: str) -> dict[Key, Object]:
-        return parse(manifest, self._namespace)
+    def _parsed(self, manifest: str, having: re.Pattern[str] | None = None) -> dict[Key, Object]:
+        return parse(manifest, self._namespace, having)
 
     async def _read(self, item: Object) -> Object | None:
         return await patiently(lambda: self._api.get(item))

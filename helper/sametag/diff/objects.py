@@ -51,20 +51,21 @@ class Key(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
-def parse(manifest: str, namespace: str) -> dict[Key, Object]:
+def parse(manifest: str, namespace: str, having: re.Pattern[str] | None = None) -> dict[Key, Object]:
     """Return the objects of a manifest as Helm reads them, in its order.
 
     Args:
         manifest: A YAML stream, as Helm renders and stores it.
         namespace: The release's: where an object names none, it is in this one.
+        having: What is in the text of the objects that are looked for: reading the others costs time.
     """
-    return {key_of(item, namespace): item for item in objects(manifest)}
+    return {key_of(item, namespace): item for item in objects(manifest, having)}
 
 
-def objects(manifest: str) -> Iterator[Object]:
+def objects(manifest: str, having: re.Pattern[str] | None = None) -> Iterator[Object]:
     """Yield the objects of a manifest as Helm reads them, in its order; those of a list one by one."""
     for text in _BORDER.split(manifest):
-        if text.strip():
+        if text.strip() and (having is None or having.search(text)):
             yield from _flattened(values.from_text(text, "manifest").tree)
 
 
