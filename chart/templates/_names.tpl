@@ -47,7 +47,7 @@ that is in two places, which may be missing
 */}}
 {{- define "sametag.metadata" }}
 {{- $of := .of }}
-{{- if not .again }}{{ template "sametag.own" . }}{{ end }}
+{{- if and $of.root.Sametag.path (not .again) }}{{ template "sametag.own" . }}{{ end }}
   name: {{ .name }}
   namespace: {{ $of.root.Sametag.namespace }}
   labels:
@@ -113,6 +113,10 @@ there. dict "of" context "kind" "ConfigMap" "name" "x"
 {{/* A name that is made of a service's and an entry's. dict "of" context "kind" "ConfigMap" "entry" "x" */}}
 {{- define "sametag.entryname" -}}
 {{- $name := print .of.fullname "-" .entry }}
+{{- if not .of.root.Sametag.path }}
+{{- /* In a chart of its own, only names that are made of two can be made twice. */}}
+{{- template "sametag.own" (dict "of" .of "kind" .kind "name" $name) }}
+{{- end }}
 {{- if gt (len $name) 63 }}
 {{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it, or namePrefix" .of.name .kind $name) }}
 {{- end }}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.schema.semantics.services import Flaw, listed, mapping, text
+from sametag.schema.semantics.services import Flaw, listed, mapping, maps, text
+from sametag.schema.semantics.variables import environments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,13 +85,16 @@ def too_large(service: Service) -> Iterator[Flaw]:
 
 def plain_secret(service: Service) -> Iterator[Flaw]:
     """Who may read the values, or the release, reads the secret."""
-    places: list[tuple[Path, Any]] = [(("env",), service.get("env"))]
-    places += [((*path, "env"), container.get("env")) for path, container in service.helpers()]
-    for path, env in places:
+    says = "looks like a secret in plain text"
+    for path, env, _ in environments(service):
         for variable, value in mapping(env).items():
             if isinstance(value, str) and _is_secret(variable, value):
-                says = "looks like a secret in plain text"
                 yield Flaw((*path, variable), says, "take it from a Secret: {secret: NAME, key: KEY}", at_key=True)
+        for index, entry in maps(env):
+            name, value = entry.get("name"), entry.get("value")
+            if isinstance(name, str) and isinstance(value, str) and _is_secret(name, value):
+                remedy = "take it from a Secret: valueFrom: {secretKeyRef: {name: NAME, key: KEY}}"
+                yield Flaw((*path, index, "value"), says, remedy, at_key=True)
 
 
 def _is_secret(variable: str, value: str) -> bool:

@@ -141,6 +141,7 @@ SERVICE_RULES = (
         ("replicas", "autoscaling", "keda"),
     ),
     Rule("plain-secret", "warning", content.plain_secret, ("env", *_HELPERS)),
+    Rule("slow-start", "warning", workloads.slow_start, ("probes", *_HELPERS), ("progressDeadlineSeconds",)),
     Rule("late-deadline", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
     Rule("held-claim", "warning", workloads.held_claim, ("volumes",)),
     Rule("spaced-command", "warning", containers.spaced_command, ("command", *_HELPERS)),

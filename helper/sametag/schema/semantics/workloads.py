@@ -217,6 +217,34 @@ def _number(text: str, least: int, names: tuple[str, ...]) -> int:
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
 
 
+def slow_start(service: Service) -> Iterator[Flaw]:
+    """A start that takes longer than Helm waits, or than the rollout's deadline, fails whatever the probes allow."""
+    path, seconds = _longest_start(service)
+    if service.kind != "Deployment" or not seconds:
+        return
+    deadline = whole(service.own.get("progressDeadlineSeconds"))
+    if deadline is not None and deadline < seconds:
+        says = f"is {deadline}, and {path_text(path)} allows a start of {seconds} seconds"
+        yield Flaw(("progressDeadlineSeconds",), says, "remove it, so that it follows, or raise it")
+    elif seconds > _HELM_WAITS:
+        says = f"allows a start of {seconds} seconds, and Helm waits {_HELM_WAITS} seconds unless --timeout says more"
+        yield Flaw(path, says, "lower failureThreshold, or always give a longer --timeout", at_key=True)
+
+
+def _longest_start(service: Service) -> tuple[Path, int]:
+    """Return the startup probe that allows the longest start, and its seconds (`sametag.deadline` in _pod.tpl)."""
+    probes: list[tuple[Path, Tree]] = [(("probes", "startup"), service.map("probes", "startup"))]
+    probes += [((*path, "startupProbe"), mapping(each.get("startupProbe"))) for path, each in service.helpers()]
+    return max(((path, _start(probe)) for path, probe in probes), key=lambda start: start[1])
+
+
+def _start(probe: Tree) -> int:
+    if not probe:
+        return 0
+    delay = whole(probe.get("initialDelaySeconds")) or 0
+    return delay + (whole(probe.get("periodSeconds")) or 10) * (whole(probe.get("failureThreshold")) or 3)
+
+
 def late_deadline(service: Service) -> Iterator[Flaw]:
     """A hook or rollout without an end before Helm's own fails with nothing but Helm's timeout."""
     deadlines = [("progressDeadlineSeconds",)] if service.kind == "Deployment" else []
