@@ -371,6 +371,30 @@ def test_renewals_that_are_refused_end_the_rollout_with_the_reason_within_second
     run(api, main)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ClusterError("the plugin login failed"), "could not be renewed.*: the plugin login failed"),
+        (KeyError("x"), "x"),
+    ],
+)
+def test_nobody_works_on_without_a_lease_whatever_keeps_it_from_being_renewed(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    async def main(client: AsyncClient) -> None:
+        lock = Lock(client, "app", "alice@laptop")
+        await lock.acquire(0, print)
+
+        async def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(client, "replace", fail)
+        with pytest.raises(type(error), match=said):
+            await deploy_until_lost(lock)
+
+    run(api, main)
+
+
 def test_an_api_server_that_refuses_for_a_moment_while_it_starts_ends_nothing(api: ApiServer) -> None:
     async def main(client: AsyncClient) -> None:
         lock = Lock(client, "app", "alice@laptop")

@@ -22,7 +22,7 @@ from lightkube.models.coordination_v1 import LeaseSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.coordination_v1 import Lease
 
-from sametag.errors import ClusterError, LockedError
+from sametag.errors import ClusterError, LockedError, SametagError
 from sametag.release.leash import BEAT, elapsed
 from sametag.release.revision import written
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from lightkube import AsyncClient
 
-    from sametag.errors import SametagError
     from sametag.release.leash import Leash
     from sametag.release.revision import Revision
 
@@ -241,6 +240,8 @@ class Lock:
                 await self._renew()
         except ApiError as error:
             self._refused(error)
+        except SametagError as error:
+            self._without_credentials(error)
         except (httpx2.TransportError, TimeoutError):
             return
         else:
@@ -259,6 +260,15 @@ class Lock:
                 self.lost = ClusterError(
                     f"the lock could not be renewed, and Helm was ended: {what}: {message}", self._what_now()
                 )
+
+    def _without_credentials(self, error: SametagError) -> None:
+        """Take a plugin that fails for as long as the lease lasts, and gives no credentials, for a refusal."""
+        now = time.monotonic()
+        self._refused_since = self._refused_since or now
+        if now - self._refused_since >= _DURATION:
+            self.lost = ClusterError(
+                f"the lock could not be renewed, and Helm was ended: {error.message}", error.remedy or self._what_now()
+            )
 
     def _what_now(self) -> str:
         return f"sametag status {self._release} says what runs now"
@@ -371,14 +381,18 @@ async def hold(lock: Lock, leash: Leash) -> AsyncIterator[None]:
     task = asyncio.current_task()
     if task is None:
         raise AssertionError  # a coroutine runs in a task
-    beside = [asyncio.create_task(lock.keep(task.cancel)), asyncio.create_task(_beat(lock, leash))]
+    keeping = asyncio.create_task(lock.keep(task.cancel))
+    # A bug there must not leave the block at work without a lease.
+    keeping.add_done_callback(lambda ended: task.cancel() if not ended.cancelled() and ended.exception() else None)
+    beside = [keeping, asyncio.create_task(_beat(lock, leash))]
     try:
         yield
     except asyncio.CancelledError:
-        if lock.lost is None:
+        bug = keeping.exception() if keeping.done() and not keeping.cancelled() else None
+        if lock.lost is None and bug is None:
             raise
         task.uncancel()
-        raise lock.lost from None
+        raise (lock.lost or bug or AssertionError) from None
     finally:
         for one in beside:
             one.cancel()
