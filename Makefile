@@ -26,7 +26,7 @@ test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes (PYTEST="tests/
 	@$(BIN)/python -m embedded run -- $(if $(PYTEST),$(if $(RETRY),.ci/retry) pytest $(PYTEST),.ci/suite)
 
 .PHONY: check
-check: setup ## Lint, types, layers, drift of generated files, the manifests' security
+check: setup ## Lint, types, layers, drift of generated files, links, the manifests' security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -34,6 +34,7 @@ check: setup ## Lint, types, layers, drift of generated files, the manifests' se
 	@unformatted=$$(gofmt -l examples tests); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@cd examples/gifinator/source && go vet ./...
 	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/links.py
 	@$(BIN)/python tools/lint.py
 
 .PHONY: generate

@@ -81,7 +81,7 @@ def readme(schema: Schema) -> str:
     metadata = yaml.safe_load((_CHART / "Chart.yaml").read_text(encoding="utf-8"))
     return _README.format(
         kube=metadata["kubeVersion"].removesuffix("-0").replace(">=", "") + " or newer",
-        top="\n".join(_rows("", schema, schema, _values())),
+        top="\n".join(_rows("", schema, schema, _values())).replace("](#", "](../docs/reference/values.md#"),
         service=", ".join(f"`{name}`" for name, prop in _settings(schema) if "not" not in prop),
     )
 
@@ -173,6 +173,14 @@ _SIMPLE = {
     "percentOrCount": "whole number or percentage",
     "portReference": "name or number",
     "duration": "time",
+    "descendingDuration": "time",
+    "cidr": "block of addresses",
+    "entryKey": "key",
+    "host": "host name",
+    "key": "key",
+    "name": "name",
+    "podField": "field of the pod",
+    "relativePath": "path",
     "label": "label value",
     "scalar": "text, number or boolean",
 }

@@ -139,7 +139,9 @@ def check(text: str, **options: Any) -> list[Problem]:
     read = values.from_text(text, "values.yaml")
     user = values.load(values.Sources(**options))
     user = user._replace(tree=values.coalesce(read, user).tree, layers=(*read.layers, *user.layers))
-    return schema.validate(NO_DEFAULTS, user._replace(problems=read.problems), SCHEMA)
+    found = schema.validate(NO_DEFAULTS, user._replace(problems=read.problems), SCHEMA)
+    # Most of these values are about something else.
+    return [problem for problem in found if problem.rule != "no-services"]
 
 
 def service(text: str) -> str:
@@ -240,7 +242,7 @@ def test_all_problems_are_found_at_once_in_the_order_of_the_lines() -> None:
 
 def test_a_chart_default_satisfies_what_is_required_and_null_removes_it() -> None:
     defaults = values.from_text('image: {tag: "1"}\n', "chart/values.yaml")
-    assert schema.validate(defaults, values.from_text("", "v"), SCHEMA) == []
+    assert schema.validate(defaults, values.from_text("services: {a: {}}", "v"), SCHEMA) == []
     (problem,) = schema.validate(defaults, values.from_text("image: null\n", "v"), SCHEMA)
     assert problem.message == "image is missing"
 

@@ -31,7 +31,9 @@ HEAD = 'image: {repository: example.com/a, tag: "1"}\n'
 
 def check(text: str, **expressions: Any) -> list[Problem]:
     """Check a file, which begins after the image on line 2, and expressions over it."""
-    read = values.from_text(HEAD + text, "values.yaml")
+    # What needs no service has one, at the end, so that no line moves.
+    whole = text if "services:" in text else f"{text.rstrip(chr(10))}\nservices: {{a: {{command: [a]}}}}\n"
+    read = values.from_text(HEAD + whole, "values.yaml")
     over = values.load(values.Sources(**expressions))
     user = read._replace(tree=values.coalesce(read, over).tree, layers=(*read.layers, *over.layers))
     return CHECK(user)
@@ -138,6 +140,7 @@ def test_services_merge_as_in_the_chart() -> None:
 )
 def test_a_tag_that_leaves_the_digest_behind_is_an_error(expressions: dict[str, Any], wrong: bool) -> None:  # noqa: FBT001 - a case
     text = f'image: {{repository: example.com/a, tag: "1", digest: sha256:{"a" * 64}}}\n'
+    text += "services: {a: {command: [a]}}\n"
     user, over = values.from_text(text, "values.yaml"), values.load(values.Sources(**expressions))
     both = user._replace(tree=values.coalesce(user, over).tree, layers=(*user.layers, *over.layers))
     found = schema.validate(DEFAULTS, both, CHART.schema)
@@ -180,13 +183,13 @@ def test_an_error_cannot_be_silenced() -> None:
     ],
 )
 def test_a_comment_that_silences_nothing_is_a_warning(rule: str, message: str) -> None:
-    (problem,) = check(f"services: {{}} # sametag: ignore {rule}\n")
+    (problem,) = check(f"services: {{a: {{command: [a]}}}} # sametag: ignore {rule}\n")
     assert (problem.rule, problem.severity, problem.message) == ("unused-ignore", "warning", message)
-    assert problem.location == values.Location("values.yaml", 2, 32)
+    assert problem.location == values.Location("values.yaml", 2, 49)
 
 
 def test_a_comment_is_not_called_unused_where_another_source_may_have_replaced_the_line() -> None:
-    assert check("# sametag: ignore latest-tag\nservices: {}\n", set=("namePrefix=a-",)) == []
+    assert check("# sametag: ignore latest-tag\nservices: {a: {command: [a]}}\n", set=("namePrefix=a-",)) == []
 
 
 # Precision
@@ -211,7 +214,8 @@ def test_a_comment_is_not_called_unused_where_another_source_may_have_replaced_t
     ],
 )
 def test_what_only_looks_like_a_secret_is_none(variable: str) -> None:
-    assert check(f"services:\n  web:\n    command: [web]\n    env:\n      {variable}\n") == []
+    found = check(f"services:\n  web:\n    command: [web]\n    env:\n      {variable}\n")
+    assert "plain-secret" not in {problem.rule for problem in found}
 
 
 @pytest.mark.parametrize("schedule", ["*/5 0-23/2 1,15 jan-mar MON-FRI", "@hourly", "@every 1h", "0 0 ? * 0"])
@@ -415,3 +419,162 @@ def test_an_empty_value_is_not_an_empty_string() -> None:
     (problem,) = check("services:\n  web:\n    command: [web]\n    env:\n      A:\n")
     assert problem.message == "services.web.env.A has no value, which is null: it is left out"
     assert problem.remedy == 'write "" for an empty string, or remove the line'
+
+
+# Text that does not mean what it looks like
+
+
+def test_a_reference_is_to_what_comes_before_it_in_a_list() -> None:
+    """The names of the service's own files count; with others from elsewhere nobody knows."""
+    config = "config: {app: {env: true, data: {HOST: a}}}"
+    text = f"services:\n  a:\n    command: [a]\n    {config}\n    env: {{URL: $(HOST) $(PORT)}}\n"
+    assert said(text) == [
+        "6: services.a.env.URL has $(PORT), which is not a variable before it: the container gets it as it is"
+    ]
+    assert said(text + "    envFrom: [{secretRef: {name: x}}]\n") == []
+    assert said(text.replace("data: {HOST: a}", "existing: x")) == []
+
+
+def test_dollars_that_somebody_doubled_on_purpose_are_left() -> None:
+    assert said("services: {a: {command: [a], env: {A: a$$$$b, B: $$(X), C: $5, D: a$}}}\n") == []
+    assert said("services: {a: {command: [a, kill $$]}}\n") == [
+        "2: services.a.command[1] has $$, and the container gets kill $"
+    ]
+
+
+def test_a_service_that_only_an_expression_has_is_a_mistake() -> None:
+    text = "services: {web: {command: [web]}, worker: {command: [worker]}}\n"
+    (problem,) = check(text, set=("services.wbe.replicas=3",))
+    assert (problem.rule, problem.message) == ("unknown-service", "there is no service wbe; did you mean web?")
+    assert problem.location == values.Location("--set services.wbe.replicas=3", None, 1)
+    (problem,) = check(text, set_json=('services.x={"enabled":false}',))
+    assert problem.message == "there is no service x; the services are (web, worker)"
+    assert check(text, set=("services.web.replicas=3",)) == []
+    assert check(text, set=("services.new.command={new}",)) == []
+
+
+def test_a_mistyped_service_is_found_where_the_image_says_what_to_run() -> None:
+    text = "services: {web: {}}\n"
+    over = {"set": ("image.hasEntrypoint=true", "services.wbe.replicas=3")}
+    assert [problem.rule for problem in check(text, **over)] == ["unknown-service"]
+
+
+def test_an_empty_file_has_no_services() -> None:
+    (problem,) = CHECK(values.from_text("", "values.yaml"))
+    assert (problem.rule, problem.severity) == ("no-services", "warning")
+    assert problem.location == values.Location("values.yaml", 1, 1)
+
+
+def test_objects_alone_are_something() -> None:
+    object_ = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"
+    assert said(f"services: {{}}\nextraObjects: [{object_}]\n") == []
+
+
+def test_a_hook_that_reads_what_comes_with_it_or_after_the_install_is_in_order() -> None:
+    text = (
+        "namePrefix: x-\nservices:\n  web: {command: [web], secrets: {db: {data: {A: b}}}}\n"
+        "  hook: {command: [a], hook: %s, env: {A: {secret: %s, key: A}}}\n"
+    )
+    assert len(check(text % ("{}", "x-web-db"))) == 1
+    assert check(text % ('{"on": [post-install]}', "x-web-db")) == []
+    assert check(text % ("{}", "elsewhere")) == []
+
+
+def test_an_empty_map_that_replaces_nothing_is_in_order() -> None:
+    assert said("services: {a: {command: [a], env: {}, writablePaths: {/tmp: {}}}}\n") == []
+
+
+def test_other_programs_read_their_own_braces() -> None:
+    text = (
+        "services:\n  a:\n    command: [a]\n    annotations: {x: '{{ .user }}'}\n"
+        "    config: {c: {mountPath: /c, data: {a: '{{ $value }} {{ .Values }}'}}}\n"
+    )
+    assert [line.partition(" has ")[0] for line in said(text)] == ["6: services.a.config.c.data.a"]
+
+
+# The release's name, its objects, and their times
+
+
+TOO_LONG = (
+    "services.nightly-report-of-all: the name of its CronJob, "
+    "a-very-long-name-of-a-release-indeed-yes-nightly-report-of-all, is longer than 52 characters"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("app", []),
+        (None, []),
+        ("App", ["App cannot be the name of a release: Helm takes lower-case letters, digits and '-', at most 53"]),
+        (
+            "a_b",
+            ["a_b cannot be the name of a release: Helm takes lower-case letters, digits and '-', at most 53"],
+        ),
+        ("1app", ["the objects of the release 1app are called after it, and need a letter first and no dot"]),
+        (
+            "a-very-long-name-of-a-release-indeed-yes",
+            [TOO_LONG],
+        ),
+    ],
+)
+def test_the_release_is_part_of_the_names(name: str | None, expected: list[str]) -> None:
+    service = "{kind: CronJob, command: [a], cronJob: {schedule: '@daily'}}"
+    text = HEAD + f"services: {{nightly-report-of-all: {service}}}\n"
+    found = schema.checker(DEFAULTS, CHART.schema, name)(values.from_text(text, "values.yaml"))
+    assert [problem.message for problem in found] == expected
+
+
+def test_a_prefix_stands_in_the_place_of_the_release() -> None:
+    text = HEAD + "namePrefix: app-\nservices: {web: {command: [web]}}\n"
+    assert schema.checker(DEFAULTS, CHART.schema, "1app")(values.from_text(text, "values.yaml")) == []
+
+
+def test_a_time_zone_has_the_letters_of_the_database() -> None:
+    (problem,) = check(
+        "services: {a: {kind: CronJob, command: [a], cronJob: {schedule: '@daily', timeZone: europe/berlin}}}\n"
+    )
+    assert problem.message == "services.a.cronJob.timeZone is europe/berlin, which is not a time zone"
+    assert problem.remedy == "did you mean Europe/Berlin?"
+
+
+def test_the_zone_of_a_keda_trigger_is_one_too() -> None:
+    trigger = (
+        "{type: cron, metadata: {timezone: Mars/Base, start: '0 6 * * *', end: '0 7 * * *', desiredReplicas: '2'}}"
+    )
+    assert said(f"services: {{a: {{command: [a], keda: {{triggers: [{trigger}]}}}}}}\n") == [
+        "2: services.a.keda.triggers[0].metadata.timezone is Mars/Base, which is not a time zone"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}", []),
+        ("{apiVersion: v1, kind: ConfigMap}", ["extraObjects[0].metadata.name is missing"]),
+        ("{apiVersion: v1, kind: 1, metadata: {name: a}}", ["extraObjects[0].kind must be a string"]),
+        ('"kind: A\\nmetadata: {name: a}"', ["apiVersion is missing in extraObjects[0]"]),
+        ('"a: [1"', ["extraObjects[0] is not YAML: "]),
+        ('"just words"', ["extraObjects[0] is not YAML: it is not a map"]),
+        ('"{{ include \\"x\\" . }}"', []),
+        ("{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {p: pa55}}", []),
+        (
+            "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {p: hello!}}",
+            ["extraObjects[0].data.p must be base64"],
+        ),
+        (
+            "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {p: 1}}",
+            ["extraObjects[0].stringData.p must be"],
+        ),
+        (
+            "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {}}]}",
+            ["extraObjects[0].items[0].metadata.name is missing"],
+        ),
+    ],
+)
+def test_objects_of_the_users_own_are_whole(entry: str, expected: list[str]) -> None:
+    found = [
+        line.partition(": ")[2] for line in said(f"services: {{a: {{command: [a]}}}}\nextraObjects:\n  - {entry}\n")
+    ]
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))

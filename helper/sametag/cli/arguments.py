@@ -121,7 +121,7 @@ def _validate(command: argparse.ArgumentParser) -> None:
         "--server", action="store_true", help="ask the API server too: a dry run, which changes nothing"
     )
     command.add_argument(
-        "--release", metavar="RELEASE", default="release-name", help="name of the release, for --server"
+        "--release", metavar="RELEASE", help="name of the release, for the names of its objects (default: not known)"
     )
     _connection(command)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from sametag import schema, values
 from sametag.cli.files import expand
 from sametag.cli.given import defaults_of, sources
-from sametag.errors import ValuesError
+from sametag.errors import UsageError, ValuesError
 from sametag.output.problems import Report, collect, lines
 
 if TYPE_CHECKING:
@@ -31,10 +31,15 @@ def check(
         chart: Whose values they are.
         arguments: The command line.
         further: Is asked about values that nothing is wrong with so far.
+
+    Raises:
+        UsageError: No values are named.
     """
     common, files = sources(arguments), expand(arguments.files, arguments.values)
+    if not files and not any(common):
+        raise UsageError("no values are given", "name a file, or - for standard input")
     sets = values.load_each(common, files) if files else [values.load(common)]
-    check_one = _checker(chart)
+    check_one = _checker(chart, arguments.release)
 
     def found(user: Values) -> list[Problem]:
         problems = check_one(user)
@@ -44,13 +49,13 @@ def check(
     return report.strict() if arguments.strict else report
 
 
-def refuse_problems(chart: Chart, user: Values) -> None:
+def refuse_problems(chart: Chart, user: Values, release: str) -> None:
     """Print what is wrong with the values, and go no further when it is an error.
 
     Raises:
         ValuesError: It is.
     """
-    found = _checker(chart)(user)
+    found = _checker(chart, release)(user)
     print_report(Report((), tuple(found)), "text", sys.stderr)
     if values.has_errors(found):
         raise ValuesError("the values are invalid; nothing was changed")
@@ -63,9 +68,9 @@ def print_report(report: Report, style: str, stream: TextIO) -> None:
         print(line, file=stream)
 
 
-def _checker(chart: Chart) -> Callable[[Values], list[Problem]]:
+def _checker(chart: Chart, release: str | None) -> Callable[[Values], list[Problem]]:
     _import_engine()
-    return schema.checker(defaults_of(chart), chart.schema)
+    return schema.checker(defaults_of(chart), chart.schema, release)
 
 
 def _import_engine() -> None:

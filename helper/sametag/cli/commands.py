@@ -59,7 +59,7 @@ def render(arguments: Arguments) -> int:
 
     with given_chart(arguments) as chart:
         user = user_values(arguments)
-        refuse_problems(chart, user)
+        refuse_problems(chart, user, arguments.release)
         target = target_of(arguments)
         helm, namespace = HelmCommand(target, warn=progress), target.namespace_alone
         manifests = run_to_its_end(helm.render(arguments.release, chart.path, user.tree, namespace=namespace))
@@ -80,7 +80,7 @@ def install(arguments: Arguments) -> int:
 
     with telling(arguments) as told, given_chart(arguments) as chart:
         user = user_values(arguments)
-        refuse_problems(chart, user)
+        refuse_problems(chart, user, arguments.release)
         options = {"recover": not arguments.keep_failed, "create_namespace": arguments.create_namespace}
         told.outcome = run_to_its_end(deploy.install(request_of(arguments, told, **options), chart, user.tree))
     return _DONE
@@ -237,10 +237,10 @@ def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], lis
 
     target = target_of(arguments)
     helm = HelmCommand(target, warn=progress)
-    defaults = defaults_of(chart)
+    defaults, release = defaults_of(chart), arguments.release or "release-name"
 
     async def ask(user: Values) -> list[Problem]:
-        manifests = await helm.render(arguments.release, chart.path, user.tree, namespace=target.resolved_namespace)
+        manifests = await helm.render(release, chart.path, user.tree, namespace=target.resolved_namespace)
         return await refusals(target, manifests, values.on_defaults(defaults, user))
 
     return lambda user: run_to_its_end(ask(user))

@@ -24,7 +24,7 @@ def planning(arguments: argparse.Namespace, chart: Chart) -> Callable[[Revision 
 
     def plan(now: Revision | None) -> dict[str, Any]:
         user = _next_values(arguments, chart, now) if now else user_values(arguments)
-        refuse_problems(chart, user)
+        refuse_problems(chart, user, arguments.release)
         return user.tree
 
     return plan

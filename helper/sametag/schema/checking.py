@@ -33,15 +33,23 @@ def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Prob
     return checker(defaults, schema)(user)
 
 
-def checker(defaults: Values, schema: Schema | None) -> Callable[[Values], list[Problem]]:
-    """Return a function that does what `validate` does, for many values of one chart: the schema is compiled once."""
+def checker(
+    defaults: Values, schema: Schema | None, release_name: str | None = None
+) -> Callable[[Values], list[Problem]]:
+    """Return a function that does what `validate` does, for many values of one chart: the schema is compiled once.
+
+    Args:
+        defaults: As in `validate`.
+        schema: As in `validate`.
+        release_name: The name of the release, which its objects are called after; None where it is not known.
+    """
     compiled: Compiled = {}
 
     def validate_one(user: Values) -> list[Problem]:
         values = on_defaults(defaults, user)
         if has_errors(values.problems) or schema is None:
             return _quietly(values, silence(values, values.problems))
-        found = check(values, schema, compiled=compiled)
+        found = check(values, schema, compiled=compiled, release_name=release_name)
         places = {problem.location for problem in found}
         # A warning where there is an error has the same cause: a key `on`, which Helm reads as true.
         read = (one for one in values.problems if one.location not in places)
@@ -60,7 +68,11 @@ def _quietly(values: Values, problems: Iterable[Problem]) -> list[Problem]:
 
 
 def check(
-    values: Values, schema: Schema, engine: Engine | None = None, compiled: Compiled | None = None
+    values: Values,
+    schema: Schema,
+    engine: Engine | None = None,
+    compiled: Compiled | None = None,
+    release_name: str | None = None,
 ) -> list[Problem]:
     """Return what a schema rejects in merged values, and what it cannot say.
 
@@ -69,6 +81,7 @@ def check(
         schema: draft-07, with no references to other documents.
         engine: One of `engines`; the fastest that is installed when None.
         compiled: What was compiled for this schema before, to be used again.
+        release_name: As in `checker`.
     """
     engine = engine or engines.best()
     compiled = {} if compiled is None else compiled
@@ -91,7 +104,14 @@ def check(
     found = _explained(values, judged, engine, compiled, failures) if failures else []
     if together and (new := combined.failures(after, failures)):
         found += [_together(one) for one in _explained(together, judged, engine, compiled, new)]
-    found += _beyond_the_schema(values, found)
+    found += _beyond_the_schema(values, found, release_name)
+    # Of a service that nobody meant nothing else is said.
+    mistyped = {one.path for one in found if one.rule == "unknown-service"}
+    if mistyped:
+        found = [one for one in found if one.path in mistyped or one.path[:2] not in mistyped]
+    if any(one.severity == "error" for one in found):
+        # What is wrong may be where the services were meant to be.
+        found = [one for one in found if one.rule != "no-services"]
     return _sorted(values, place(values, found))
 
 
@@ -108,13 +128,13 @@ def _together(finding: Finding) -> Finding:
     return finding._replace(message=f"{finding.message}, together with defaults", remedy=remedy)
 
 
-def _beyond_the_schema(values: Values, found: list[Finding]) -> list[Finding]:
+def _beyond_the_schema(values: Values, found: list[Finding], release_name: str | None) -> list[Finding]:
     """Return what the rules find, where the schema has not said already that something is wrong with it."""
     if not found:
-        return list(semantics.check(values))
+        return list(semantics.check(values, release_name=release_name))
     wrong = {_setting(finding.path) for finding in found}
     meant = frozenset(path for finding in found for path in finding.meant)
-    return [one for one in semantics.check(values, meant) if _setting(one.path) not in wrong]
+    return [one for one in semantics.check(values, meant, release_name) if _setting(one.path) not in wrong]
 
 
 def _setting(path: Path) -> Path:

@@ -105,6 +105,9 @@ def _lone_as_map(context: Context, path: Path, value: Any) -> str | None:
     schemas = context.shape.at(path)
     needed = {key for schema in schemas for key in schema.get("required", ())}
     text = value if isinstance(value, str) else words.plain(value)
+    name, is_assignment, rest = text.partition("=")
+    if is_assignment and {"name", "value"} <= keys(schemas).keys():
+        return f"write {words.flow({'name': name, 'value': rest})}"
     for key, found in keys(schemas).items():
         flat = list(context.shape.flat(found))
         if ({key} == needed or key == "name") and accepts_type(flat, value):

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from sametag.values import Path, Values
 
 
-def check(values: Values, misplaced: frozenset[Path] = frozenset()) -> Iterator[Finding]:
+def check(
+    values: Values, misplaced: frozenset[Path] = frozenset(), release_name: str | None = None
+) -> Iterator[Finding]:
     """Yield what every rule finds.
 
     Args:
         values: The chart's defaults and the user's values, coalesced.
         misplaced: What is not there because of a mistake that is known already, such as a key with another spelling.
+        release_name: The name of the release; None where it is not known.
     """
-    release = services.read(values)
+    release = services.read(values, release_name)
     for rule in RELEASE_RULES:
         for flaw in rule.check(release):
             yield _finding(rule, flaw, flaw.path)

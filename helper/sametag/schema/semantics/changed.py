@@ -8,7 +8,7 @@ from sametag.schema.semantics.services import Flaw, contains, mapping, maps
 from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sametag.schema.semantics.services import Release, Tree
     from sametag.values import Path
@@ -48,7 +48,7 @@ def _changed(release: Release, at: Path, settings: Tree, under: Tree) -> Iterato
         if where[0] not in settings:
             continue
         for path, scalars in _at(settings, where, ()):
-            for key, value in scalars.items():
+            for key, value in scalars:
                 if value.__class__ is not str and not isinstance(value, dict | list):
                     removes = value is None and contains(under, (*path, key))
                     flaw = None if removes else _flaw(release, (*at, *path, key), value)
@@ -56,11 +56,14 @@ def _changed(release: Release, at: Path, settings: Tree, under: Tree) -> Iterato
                         yield flaw
 
 
-def _at(tree: Any, where: Path, path: Path) -> Iterator[tuple[Path, Tree]]:
-    """Yield the maps at a path with `*` in it."""
+def _at(tree: Any, where: Path, path: Path) -> Iterator[tuple[Path, Iterable[tuple[str, Any]]]]:
+    """Yield the scalars of the maps at a path with `*` in it; of a list, as env may be one, the value of each entry."""
     if not where:
         if isinstance(tree, dict):
-            yield path, tree
+            yield path, tree.items()
+        for index, entry in maps(tree):
+            if entry.get("value") is not None:
+                yield (*path, index), [("value", entry["value"])]
         return
     key = where[0]
     if key != "*":

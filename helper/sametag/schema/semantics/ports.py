@@ -95,7 +95,7 @@ def _nowhere(setting: str, why: str) -> Flaw:
 
 
 def route_timeouts(service: Service) -> Iterator[Flaw]:
-    """A Gateway refuses a try that may take longer than the whole request."""
+    """The Gateway API refuses a try that may take longer than the whole request."""
     timeouts = service.map("route", "timeouts")
     request, each = _milliseconds(timeouts.get("request")), _milliseconds(timeouts.get("backendRequest"))
     if request and each and each > request:

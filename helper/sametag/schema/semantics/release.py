@@ -18,6 +18,8 @@ _MADE = (("ConfigMap", "config"), ("Secret", "secrets"), ("PersistentVolumeClaim
 # What YAML reads as something else than text (_checks.tpl has the same).
 _NO_TEXTS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 # A label's value, and a StatefulSet's or CronJob's name, whose pods and Jobs get a suffix.
+_RELEASE = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_LONGEST_RELEASE = 53
 _LONGEST, _LONGEST_WITH_SUFFIX = 63, 52
 
 
@@ -126,7 +128,7 @@ def _named(service: Service) -> Iterator[tuple[str, Path, str]]:
 
 
 def too_long_name(release: Release) -> Iterator[Flaw]:
-    """Kubernetes refuses names that are longer than a label, a Job's suffix included."""
+    """A name longer than a label is refused; of a StatefulSet or CronJob, what it makes with a suffix is."""
     for name, service in release.services.items():
         fullname = service.fullname.replace("<release>", "r")
         longest = _LONGEST if service.kind in ("Deployment", "DaemonSet") else _LONGEST_WITH_SUFFIX
@@ -142,6 +144,19 @@ def too_long_name(release: Release) -> Iterator[Flaw]:
 def _too_long(name: str, path: Path, kind: str, made: str, longest: int) -> Flaw:
     whole = f"services.{name}: the name of its {kind}, {made}, is longer than {longest} characters"
     return Flaw(("services", name, *path), "", "shorten it, or namePrefix", at_key=True, whole=whole)
+
+
+def release_name(release: Release) -> Iterator[Flaw]:
+    """Helm takes no other names for a release, and its objects begin with it."""
+    name = release.name
+    if name is None:
+        return
+    if len(name) > _LONGEST_RELEASE or not re.fullmatch(_RELEASE, name):
+        whole = f"{name} cannot be the name of a release: Helm takes lower-case letters, digits and '-', at most 53"
+        yield Flaw((), "", "choose another name", whole=whole)
+    elif not isinstance(release.values.tree.get("namePrefix"), str) and not re.fullmatch("[a-z][a-z0-9-]*", name):
+        whole = f"the objects of the release {name} are called after it, and need a letter first and no dot"
+        yield Flaw((), "", "choose another name, or set namePrefix", whole=whole)
 
 
 def no_text(release: Release) -> Iterator[Flaw]:

@@ -89,7 +89,7 @@ def huge_pages(service: Service) -> Iterator[Flaw]:
 
 
 def thousandths_of_bytes(service: Service) -> Iterator[Flaw]:
-    """M is a thousandth; nothing starts in less than a byte. Mi is a mebibyte."""
+    """In a quantity m is a thousandth, and M a million; nothing starts in less than a byte."""
     for path, resources in _resources(service):
         for kind in ("requests", "limits"):
             for name, amount in mapping(resources.get(kind)).items():

@@ -44,12 +44,14 @@ class Release(NamedTuple):
             will tell.
         names: Of all services, those that are disabled as well.
         services: Those that are there, by name.
+        name: The release's; None where it is not known.
     """
 
     values: Values
     prefix: str | None
     names: frozenset[str]
     services: dict[str, Service]
+    name: str | None = None
 
 
 class Service(NamedTuple):
@@ -114,23 +116,23 @@ class Service(NamedTuple):
         return [((setting, index), one) for setting in settings for index, one in maps(self.merged.get(setting))]
 
 
-def read(values: Values) -> Release:
-    """Return the services that are enabled."""
+def read(values: Values, name: str | None = None) -> Release:
+    """Return the services that are enabled, of a release of this name."""
     tree = values.tree
     written, defaults = mapping(tree.get("services")), mapping(tree.get("defaults"))
     prefix = tree.get("namePrefix")
-    prefix = prefix if isinstance(prefix, str) else None
+    prefix = prefix if isinstance(prefix, str) else None if name is None else f"{name}-"
     names = frozenset(written)
     user = values._replace(defaults=()) if values.defaults else values
     services = {}
-    for name, own in written.items():
+    for service, own in written.items():
         if not isinstance(own, dict):
             continue
         merged = merge(defaults, own)
         if merged.get("enabled") is False:
             continue
-        services[name] = Service(name, own, merged, defaults, kind_of(merged), prefix, names, user)
-    return Release(values, prefix, names, services)
+        services[service] = Service(service, own, merged, defaults, kind_of(merged), prefix, names, user)
+    return Release(values, prefix, names, services, name)
 
 
 def kind_of(service: Tree) -> str:

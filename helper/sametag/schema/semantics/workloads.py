@@ -245,6 +245,36 @@ def _start(probe: Tree) -> int:
     return delay + (whole(probe.get("periodSeconds")) or 10) * (whole(probe.get("failureThreshold")) or 3)
 
 
+def time_zone(service: Service) -> Iterator[Flaw]:
+    """Kubernetes refuses a time zone that is not in the database, and KEDA does too."""
+    zones: list[tuple[Path, Any]] = [(("cronJob", "timeZone"), service.get("cronJob", "timeZone"))]
+    for index, trigger in maps(service.get("keda", "triggers")):
+        metadata = mapping(trigger.get("metadata"))
+        if trigger.get("type") == "cron" and "timezone" in metadata:
+            zones.append((("keda", "triggers", index, "metadata", "timezone"), metadata["timezone"]))
+    for path, zone in zones:
+        # The schema says of one that is not written like a zone.
+        if isinstance(zone, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", zone):
+            yield from _unknown_zone(path, zone)
+
+
+def _unknown_zone(path: Path, zone: str) -> Iterator[Flaw]:
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        from difflib import get_close_matches
+
+        by_letters = {name.lower(): name for name in available_timezones()}
+        if not by_letters:
+            # This machine has no database to ask.
+            return
+        near = get_close_matches(zone.lower(), by_letters, n=1)
+        remedy = f"did you mean {by_letters[near[0]]}?" if near else "a name such as Europe/Berlin"
+        yield Flaw(path, f"is {zone}, which is not a time zone", remedy)
+
+
 def late_deadline(service: Service) -> Iterator[Flaw]:
     """A hook or rollout without an end before Helm's own fails with nothing but Helm's timeout."""
     deadlines = [("progressDeadlineSeconds",)] if service.kind == "Deployment" else []
