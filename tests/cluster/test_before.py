@@ -223,7 +223,9 @@ def test_values_without_services_are_refused_and_an_empty_record_is_no_end(
     values = tmp_path / "empty.json"
     values.write_text("{}")
     ended = app.run("upgrade", "--values", str(values))
-    assert ended.code != 0
+    assert ended.code == 1
+    assert "all that runs would be deleted" in ended.stderr
+    assert "--to-revision 1" in ended.stderr
     assert revisions(app) == [(1, OLD)]
     assert app.everything_runs(OLD)
 
@@ -231,7 +233,7 @@ def test_values_without_services_are_refused_and_an_empty_record_is_no_end(
     chart = tmp_path / "nothing"
     chart.mkdir()
     (chart / "Chart.yaml").write_text('{"apiVersion": "v2", "name": "nothing", "version": "0.1.0"}')
-    helm(app, "upgrade", app.name, str(chart))
+    helm(app, "upgrade", app.name, str(chart), "--reset-values")
     assert app.ask("history")[0] == 0
     assert app.ask("status")[1]["revision"] == 2
     ended = app.run("upgrade", "--tag", NEW)

@@ -210,3 +210,14 @@ def test_a_namespace_that_is_missing_is_said_with_the_way_to_create_it(api: ApiS
 def test_a_reason_has_helms_limit(api: ApiServer) -> None:
     with pytest.raises(UsageError, match="longer than 256 characters"):
         history(api, description="x" * 257)
+
+
+def test_a_namespace_that_is_being_deleted_is_said_even_where_its_revisions_are_gone(api: ApiServer) -> None:
+    api.answers[CORE] = (200, {"metadata": {"name": "apps"}, "status": {"phase": "Terminating"}})
+    ending = "unable to create new content in namespace apps because it is being terminated"
+    api.answers[f"POST {LEASES}"] = (403, {"kind": "Status", "code": 403, "message": ending})
+    told: list[Event] = []
+
+    with pytest.raises(ClusterError, match="namespace apps is being deleted; nothing was changed"):
+        history(api, told)
+    assert told == []

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lightkube import ApiError
-from lightkube.resources.core_v1 import Namespace
 
 from sametag import diff
 from sametag.cluster import patiently
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from sametag.chart import Chart
     from sametag.deploy.run import Deployment
     from sametag.release import Revision
-
-_FORBIDDEN, _NOT_FOUND = 403, 404
 
 # How many fields a refusal names in its one line.
 _NAMED = 3
@@ -57,7 +54,7 @@ async def of_upgrade(deployment: Deployment, chart: Chart, values: dict[str, Any
     looking = asyncio.create_task(look(deployment))
     try:
         then = await deployment.rehearse(chart, values)
-        return await _tried(deployment, "install" if deployment.gone else "upgrade", then, await looking)
+        return await _tried("install" if deployment.gone else "upgrade", then, await looking)
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
@@ -70,27 +67,11 @@ async def of_rollback(deployment: Deployment, to: Revision) -> Preview:
         SametagError: The user lacks a right, or the API server does not answer.
     """
     await deployment.refuse_missing(to.manifest)
-    return await _tried(deployment, "rollback", to, await look(deployment))
+    return await _tried("rollback", to, await look(deployment))
 
 
-async def _tried(deployment: Deployment, action: str, then: Revision, situation: diff.Situation) -> Preview:
-    await _refuse_ending(deployment)
+async def _tried(action: str, then: Revision, situation: diff.Situation) -> Preview:
     return Preview(action, then, situation, await diff.rehearse(situation, then, diff.EVENTS[action]))
-
-
-async def _refuse_ending(deployment: Deployment) -> None:
-    """Refuse a namespace that is being deleted: what is there can still be changed, and nothing can come."""
-    try:
-        namespace = await deployment.client.get(Namespace, deployment.namespace)
-    except ApiError as error:
-        if error.status.code in (_FORBIDDEN, _NOT_FOUND):
-            return  # what is refused for it is said of the objects
-        raise
-    if namespace.status and namespace.status.phase == "Terminating":
-        raise ClusterError(
-            f"namespace {deployment.namespace} is being deleted; nothing was changed",
-            "wait until it is gone, or name another with -n",
-        )
 
 
 async def plan(deployment: Deployment, preview: Preview) -> Plan:

@@ -21,7 +21,7 @@ from sametag.deploy.leftovers import Leftovers
 from sametag.deploy.rights import refuse_missing
 from sametag.deploy.tags import defaults_of, refuse_empty, refuse_untagged
 from sametag.deploy.watched import StuckError, Watch, Watched, Way, watched
-from sametag.errors import ClusterError, HelmError, RolloutError, SametagError
+from sametag.errors import ClusterError, HelmError, RolloutError, SametagError, ValuesError
 from sametag.release import Note, Revision, note
 from sametag.release.duration import seconds
 from sametag.release.refusal import MissingKindError
@@ -342,6 +342,10 @@ class Deployment:
             # The chart may bring the kind along: Helm creates those before the first install, not in a dry run.
             text = await self.helm.render(self.name, chart.path, values, namespace=self.namespace)
             then = rendered(self.name, chart, values, text)
+        except ValuesError as error:
+            if "there is no service" in error.message:  # the chart's own words
+                refuse_empty(Members(self.name, {}), self.name, helm_release.last_good(self.history))
+            raise
         manifests = [then.manifest, *then.hook_manifests]
         self.expected = members(self.name, self.namespace, manifests, (values, defaults_of(chart)))
         refuse_untagged(self.expected, chart, values)

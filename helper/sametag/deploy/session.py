@@ -54,6 +54,8 @@ async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Depl
         raise UsageError(f"the description is longer than {note.REASON_LIMIT} characters")
     helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
     async with helm.telling_its_version(), connect(request.target) as client, locked(client, request, helm) as lock:
+        if rollout:
+            await _refuse_ending(client, request.target.resolved_namespace)
         found = await helm_release.records(client, request.release)
         await _past_the_damaged(client, request, helm, found, makes=rollout)
         history = found.revisions
@@ -128,9 +130,25 @@ async def _acquired(lock: Lock, client: AsyncClient, request: Request, *, from_t
             ) from error
         if error.status.code != _FORBIDDEN:
             raise
+        if "because it is being terminated" in (error.status.message or ""):
+            return False  # nothing can come into the namespace any more, and what goes is not in the way
         request.report(Step(f"warning: no lock against other deployers, only Helm's own guard: {error.status.message}"))
         return False
     return True
+
+
+async def _refuse_ending(client: AsyncClient, name: str) -> None:
+    """Refuse a namespace that is being deleted: its revisions may be gone already, and nothing can come into it."""
+    try:
+        namespace = await client.get(Namespace, name)
+    except ApiError as error:
+        if error.status.code in (_FORBIDDEN, _NOT_FOUND):
+            return  # what is refused for it is said of the objects
+        raise
+    if namespace.status and namespace.status.phase == "Terminating":
+        raise ClusterError(
+            f"namespace {name} is being deleted; nothing was changed", "wait until it is gone, or name another with -n"
+        )
 
 
 async def _create_namespace(client: AsyncClient, name: str) -> None:
