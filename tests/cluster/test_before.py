@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -264,7 +265,7 @@ def test_a_renamed_port_is_warned_of_before_the_rollout_begins(make_app: MakeApp
     app = make_app("port")
 
     def web(name: str) -> dict[str, Any]:
-        return {"web": healthy(ports={name: {"containerPort": 8080, "port": 80}})}
+        return {"web": healthy(preStopDelaySeconds=0, ports={name: {"containerPort": 8080, "port": 80}})}
 
     assert app.install(services=web("http")).code == 0
     ended = app.upgrade(services=web("main"))
@@ -277,10 +278,20 @@ def test_a_renamed_port_is_warned_of_before_the_rollout_begins(make_app: MakeApp
 HPA = {"minReplicas": 3, "maxReplicas": 5}
 
 
-def scaled_down(app: App) -> list[str]:
-    """Return what the cluster says of pods that it has taken away from a ReplicaSet that was not replaced."""
-    events = json.loads(app.kubectl("get", "events", "-n", app.namespace, "-o", "json"))["items"]
-    return [event["message"] for event in events if "from 3 to 1" in event.get("message", "")]
+@contextmanager
+def numbers_of_pods(app: App) -> Iterator[list[int]]:
+    """Watch the number of pods that the service web shall have; afterwards every one is in the list."""
+    template = '-o=jsonpath={.spec.replicas}{"\\n"}'
+    words = ("get", "deployment", f"{app.name}-web", "-n", app.namespace, "--watch", template)
+    watch = subprocess.Popen([*app.kubectl.words, *words], env=app.environment, stdout=subprocess.PIPE, text=True)
+    found: list[int] = []
+    try:
+        yield found
+        time.sleep(2)
+    finally:
+        watch.terminate()
+        stdout, _ = watch.communicate()
+        found += [int(line) for line in stdout.split()]
 
 
 @pytest.mark.parametrize("program", ["HELM4", "HELM3"])
@@ -297,10 +308,10 @@ def test_pods_that_an_autoscaler_takes_over_never_drop(make_app: MakeApp, progra
             ended = app.run("upgrade", "--values", values)
             assert ended.code == 0, ended.stderr
 
-    for tag in (OLD, NEW):  # the second time the number is the autoscaler's, or nobody's
-        apply(tag, autoscaling=HPA)
-        assert live(app, "deployment", "web")["spec"]["replicas"] == 3
-    assert scaled_down(app) == []
+    with numbers_of_pods(app) as found:
+        for tag in (OLD, NEW):  # the second time the number is the autoscaler's, or nobody's
+            apply(tag, autoscaling=HPA)
+    assert set(found) == {3}
     if by == "sametag":
         apply(NEW, replicas=3)
         assert app.run("rollback", "--to-revision", "3").code == 0
