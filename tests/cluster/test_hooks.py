@@ -147,6 +147,22 @@ def test_sigterm_in_a_hook_says_what_each_service_runs_in_one_line(app: App) -> 
     assert objects(app) == set()
 
 
+def test_a_job_that_only_the_interrupted_revision_has_is_ended_and_that_of_the_good_one_stays(app: App) -> None:
+    app.services["seed"] = shell("echo seeded", kind="Job")
+    assert app.upgrade(NEW).code == 0
+    seeded = objects(app)
+    assert len(seeded) == 1
+
+    process = app.start("upgrade", "--values", str(app.values({"services": {"load": shell(MIGRATE, kind="Job")}})))
+    wait_until(lambda: bool(running(app, "load")))
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+
+    assert process.returncode == 130, stderr
+    assert "deleted what revision 3 (tag 0.0.6) left: Job" in texts([json.loads(line) for line in stdout.splitlines()])
+    assert objects(app) == seeded
+
+
 def test_the_hook_of_a_client_that_was_killed_is_ended_by_the_next_upgrade(app: App) -> None:
     """The one service stays, the migration is gone from the values: nothing would ever run it again."""
     interrupt_in_hook(app, signal.SIGKILL, **services(migration()))
