@@ -100,10 +100,20 @@ def retag(repository: str, tag: str, other: str) -> None:
 def interrupt_in_hook(app: App, number: signal.Signals, *words: str, **changes: Any) -> tuple[int, list[Any], str]:
     """Send a signal to an upgrade while its migration runs."""
     process = app.start("upgrade", "--values", str(app.values(changes)), "--tag", NEW, *words)
-    wait_until(lambda: bool(running(app, "migrate")))
+    wait_until_it_runs(app, process, "migrate")
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=120)
     return process.returncode, [json.loads(line) for line in stdout.splitlines()], stderr
+
+
+def wait_until_it_runs(app: App, process: subprocess.Popen[str], service: str) -> None:
+    """Wait until a pod of this service runs, while a command is at work."""
+
+    def runs() -> bool:
+        assert process.poll() is None, process.communicate()
+        return bool(running(app, service))
+
+    wait_until(runs, 180)
 
 
 def running(app: App, service: str) -> list[str]:
@@ -137,7 +147,7 @@ def test_sigterm_in_a_hook_says_what_each_service_runs_in_one_line(app: App) -> 
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: bool(running(app, "migrate")))
+    wait_until_it_runs(app, process, "migrate")
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=120)
 
@@ -154,7 +164,7 @@ def test_a_job_that_only_the_interrupted_revision_has_is_ended_and_that_of_the_g
     assert len(seeded) == 1
 
     process = app.start("upgrade", "--values", str(app.values({"services": {"load": shell(MIGRATE, kind="Job")}})))
-    wait_until(lambda: bool(running(app, "load")))
+    wait_until_it_runs(app, process, "load")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=120)
 
@@ -272,7 +282,7 @@ def test_a_cronjob_has_a_row_everywhere_and_what_it_began_with_a_failed_tag_is_e
 
 def test_status_in_the_middle_of_a_rollout_says_who_and_folds_what_follows_from_the_tag(app: App) -> None:
     process = app.start("upgrade", "--values", str(app.values(services(migration()))), "--tag", NEW)
-    wait_until(lambda: bool(running(app, "migrate")))
+    wait_until_it_runs(app, process, "migrate")
     ran = subprocess.run(app.command("status"), env=app.environment, capture_output=True, text=True, check=False)
     code, status = app.ask("status")
     process.send_signal(signal.SIGINT)
