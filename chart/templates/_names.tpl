@@ -102,10 +102,11 @@ there. dict "of" context "kind" "ConfigMap" "name" "x"
 */}}
 {{- define "sametag.own" -}}
 {{- $owners := .of.root.Release.SametagOwners }}
-{{- $id := print .kind "/" (trimAll "\"" .name) }}
+{{- $name := trimAll "\"" .name }}
+{{- $id := print .kind "/" $name }}
 {{- $owner := print .of.root.Sametag.path "services." .of.name }}
 {{- with get $owners $id }}
-{{- fail (printf "%s and %s both make the %s %s: rename one, or set another namePrefix" . $owner $.kind $.name) }}
+{{- fail (printf "%s and %s both make the %s %s: rename one, or set another namePrefix" . $owner $.kind $name) }}
 {{- end }}
 {{- $_ := set $owners $id $owner }}
 {{- end }}
