@@ -140,7 +140,8 @@ def admission(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[Call
         probe = workload("probe", f"{app.repository}:{OLD}", {"app": "probe"})
         if resource == "pods":
             template = probe["spec"]["template"]
-            probe = {**template, "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}}
+            named = {"name": "probe", "labels": {"app": "probe"}}
+            probe = {**template, "apiVersion": "v1", "kind": "Pod", "metadata": named}
         for _ in range(60):
             dry = kubectl(
                 "create", "-n", app.namespace, "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(probe)
