@@ -191,7 +191,8 @@ class App:
             return
         assert (status["revision"], status["status"]) == revisions[-1]
         on_tag = all(found == {status["tag"]} for found in tags.values())
-        assert code == (0 if on_tag and not status["drift"] else DRIFT)
+        whole = all(service["complete"] for service in status["services"].values())
+        assert code == (0 if on_tag and whole and not status["drift"] else DRIFT)
 
     def equals_its_manifest(self) -> None:
         """Have the API server apply the manifest in a dry run, which changes nothing where all is as it says."""
