@@ -309,22 +309,26 @@ def test_a_crash_before_a_pod_counts_fails_also_where_helm_is_done(make_app: Mak
 
 
 @pytest.mark.parametrize("helm", ["HELM4", "HELM3"])
-def test_a_workload_that_keeps_its_pods_on_purpose_is_not_verified_and_not_undone(make_app: Make, helm: str) -> None:
+def test_a_workload_that_keeps_its_pods_on_purpose_is_not_verified_and_not_undone(
+    make_app: Make, kubectl: Kubectl, helm: str
+) -> None:
+    """Helm 4 would wait for the paused Deployment and the DaemonSet until its timeout."""
     app = make_app(f"on-delete-{helm.lower()}", helm)
     on_delete: dict[str, Any] = {"type": "OnDelete"}
     partitioned = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
     services = {
+        "agent": healthy(kind="DaemonSet", strategy=on_delete),
         "db": healthy(kind="StatefulSet", strategy=on_delete, replicas=2),
         "shard": healthy(kind="StatefulSet", strategy=partitioned, replicas=2),
     }
-    if helm == "HELM3":  # Helm 4 itself waits for such a DaemonSet until its timeout
-        services["agent"] = healthy(kind="DaemonSet", strategy=on_delete)
     app.services = {"web": healthy(), **services}
     assert app.install(OLD).code == 0
+    kubectl("rollout", "pause", f"deployment/{app.name}-web", "-n", app.namespace)
     ended = good(app.upgrade(NEW), verified=False)
 
     (warning,) = [text for text in warnings(ended) if "not verified" in text]
-    assert ("agent: its update strategy is OnDelete" in warning) == (helm == "HELM3")
+    assert "agent: its update strategy is OnDelete" in warning
+    assert "web: it is paused" in warning
     assert "db: its update strategy is OnDelete" in warning
     assert "shard: its partition is 1" in warning
     code, found = status(app)

@@ -149,6 +149,17 @@ def test_words_reach_helm_without_a_shell(install: Install) -> None:
     assert json.loads(asyncio.run(helm().run(["get", "$(reboot); '\""])))[:2] == ["get", "$(reboot); '\""]
 
 
+@pytest.mark.parametrize(("as_helm_3", "word"), [(False, "--wait"), (True, "--wait=legacy")])
+def test_helm_4_waits_as_helm_3_where_it_would_wait_in_vain(install: Install, *, as_helm_3: bool, word: str) -> None:
+    install("print(json.dumps(sys.argv[1:]))")
+    command = helm()
+    command.waits_as_helm_3 = as_helm_3
+
+    for verb, said in (("upgrade", word), ("rollback", word), ("uninstall", "--wait")):
+        words = json.loads(asyncio.run(command.run([verb, "app", "--wait", "--wait-for-jobs"])))
+        assert words[2:4] == [said, "--wait-for-jobs"]
+
+
 @pytest.mark.parametrize(("own", "told"), [(None, "50 300 400"), ("20", "20 300 400")])
 def test_helm_may_ask_as_often_as_kubectl_and_use_memory_unless_the_user_says_how_much(
     install: Install, monkeypatch: pytest.MonkeyPatch, own: str | None, told: str

@@ -123,6 +123,9 @@ class Deployment:
         try:
             async with watched(self.client, self.request, sight, way) as rollout:
                 self.before = rollout.before
+                # Helm 4 calls what is paused, and a DaemonSet with OnDelete, never done; Helm 3 does not wait for them.
+                kept = any(member.on_delete for member in expected.found.values())
+                self.helm.waits_as_helm_3 = self.server_side and (kept or any(state.held for state in sight.latest))
                 try:
                     revision = await self._helms_part(rollout, action, attempt)
                 finally:

@@ -99,6 +99,8 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         self._target = target
         self._warn = warn
         self._asked: asyncio.Task[semver.Version] | None = None
+        #: Whether Helm 4 waits for the objects as Helm 3 does.
+        self.waits_as_helm_3 = False
         #: What Helm ends with, and is stopped with; None where there is no lock.
         self.lock: Lock | None = None
         self.leash: Leash | None = None
@@ -176,6 +178,8 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         """
         await self.checked_version()
         words = [self._executable, *map(str, command)]
+        if self.waits_as_helm_3 and command[0] in ("upgrade", "rollback"):
+            words = ["--wait=legacy" if word == "--wait" else word for word in words]
         if not connected:
             return await self._run(words, input)
         access = self._target.access

@@ -60,6 +60,7 @@ class Member:
         desired: How many pods the manifest asks for, as far as it does.
         min_ready: The seconds for which a pod has to be ready before it counts.
         hook: Whether Helm runs it as a step of its own.
+        on_delete: Whether its pods change only when they are deleted.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Member:
     desired: int = 1
     min_ready: int = 0
     hook: bool = False
+    on_delete: bool = False
 
     @property
     def title(self) -> str:
@@ -163,7 +165,8 @@ def _member(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any
     desired, min_ready = _number(spec.get("replicas"), 1), _number(spec.get("minReadySeconds"), 0)
     service, container = _service(source, item, values)
     image = str(container.get("image") or "")
-    return Member(kind, name, service, str(container.get("name") or ""), image, desired, min_ready, hook)
+    on_delete = _map(spec.get("updateStrategy")).get("type") == "OnDelete"
+    return Member(kind, name, service, str(container.get("name") or ""), image, desired, min_ready, hook, on_delete)
 
 
 def _service(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
