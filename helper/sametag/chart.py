@@ -13,9 +13,11 @@ from sametag.errors import UsageError
 
 if TYPE_CHECKING:
     import tarfile
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 # An archive member larger than this is no Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
+# The slashes in charts/NAME/Chart.yaml.
+_OF_A_SUBCHART = 2
 _MEMBER_LIMIT = 5 * 1024 * 1024
 
 
@@ -28,6 +30,7 @@ class Chart(NamedTuple):
         version: From Chart.yaml.
         defaults: The text of values.yaml; empty where the chart has none.
         schema: values.schema.json; None where the chart has none.
+        dependencies: The charts under charts/, by the names that they have in the values.
     """
 
     path: str
@@ -35,6 +38,23 @@ class Chart(NamedTuple):
     version: str
     defaults: str
     schema: dict[str, Any] | None
+    dependencies: tuple[Dependency, ...] = ()
+
+
+class Dependency(NamedTuple):
+    """A chart that another one depends on.
+
+    Attributes:
+        name: Its alias, or else its own name: where its values are.
+        chart: The chart.
+        conditions: Paths in the values; the first that is a boolean says whether it is there.
+        tags: Names under `tags` in the values, where no condition says it.
+    """
+
+    name: str
+    chart: Chart
+    conditions: tuple[str, ...]
+    tags: tuple[str, ...]
 
 
 def bundled() -> str:
@@ -75,7 +95,7 @@ def load(reference: str | None) -> Chart:
     """
     path = os.path.normpath(reference) if reference else bundled()
     if os.path.isdir(path):
-        return _chart(path, lambda name: _member_of_folder(path, name))
+        return _chart(path, lambda name: _member_of_folder(path, name), lambda: _beside(path))
     if os.path.isfile(path):
         return _from_archive(path)
     raise UsageError(f"no chart at {path}", "--chart takes a folder, a .tgz or oci://…")
@@ -96,7 +116,7 @@ def _from_archive(path: str) -> Chart:
         with tarfile.open(path, "r:gz") as archive:
             # The chart's own files are in the one top folder; a dependency's are deeper.
             members = {name: m for m in archive.getmembers() if (name := m.name.partition("/")[2])}
-            return _chart(path, lambda name: _member_of_archive(archive, members.get(name)))
+            return _packed(path, lambda name: _member_of_archive(archive, members.get(name)), list(members))
     except (tarfile.TarError, EOFError, OSError) as error:
         raise UsageError(f"{path} is not a chart archive: {error}") from error
 
@@ -108,16 +128,51 @@ def _member_of_archive(archive: tarfile.TarFile, member: tarfile.TarInfo | None)
     return stream.read().decode() if stream else None
 
 
-def _chart(path: str, read: Callable[[str], str | None]) -> Chart:
-    name, version = _metadata(path, read("Chart.yaml"))
+def _packed(path: str, read: Callable[[str], str | None], names: list[str]) -> Chart:
+    """Read a chart of an archive, and the charts that are packed under its charts/."""
+
+    def inner() -> Iterator[Chart]:
+        for name in names:
+            if name.startswith("charts/") and name.count("/") == _OF_A_SUBCHART and name.endswith("/Chart.yaml"):
+                folder = name.removesuffix("Chart.yaml")
+                below = [one.removeprefix(folder) for one in names if one.startswith(folder)]
+                yield _packed(path, lambda one, folder=folder: read(folder + one), below)  # type: ignore[misc]
+
+    return _chart(path, read, inner)
+
+
+def _beside(path: str) -> Iterator[Chart]:
+    """Read the charts in the folder charts/ of a chart."""
+    folder = os.path.join(path, "charts")
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        inner = os.path.join(folder, name)
+        if name.endswith(".tgz") or os.path.isfile(os.path.join(inner, "Chart.yaml")):
+            yield load(inner)
+
+
+def _chart(path: str, read: Callable[[str], str | None], inner: Callable[[], Iterable[Chart]]) -> Chart:
+    name, version, wanted = _metadata(path, read("Chart.yaml"))
     schema = read("values.schema.json")
+    dependencies = tuple(_dependencies(wanted, inner())) if wanted else ()
     try:
-        return Chart(path, name, version, read("values.yaml") or "", json.loads(schema) if schema else None)
+        schema = json.loads(schema) if schema else None
+        return Chart(path, name, version, read("values.yaml") or "", schema, dependencies)
     except ValueError as error:
         raise UsageError(f"the values.schema.json of {path} is not JSON: {error}") from error
 
 
-def _metadata(path: str, text: str | None) -> tuple[str, str]:
+def _dependencies(wanted: list[Any], charts: Iterable[Chart]) -> Iterator[Dependency]:
+    """Yield what Chart.yaml names and charts/ has; a chart may be there under several names."""
+    by_name = {chart.name: chart for chart in charts}
+    for entry in wanted:
+        name = str(entry.get("name")) if isinstance(entry, dict) else ""
+        if name in by_name:
+            conditions = tuple(filter(None, str(entry.get("condition") or "").replace(" ", "").split(",")))
+            tags = tuple(map(str, entry.get("tags") or ()))
+            yield Dependency(str(entry.get("alias") or name), by_name[name], conditions, tags)
+
+
+def _metadata(path: str, text: str | None) -> tuple[str, str, list[Any]]:
     if text is None:
         raise UsageError(f"no chart at {path}: there is no Chart.yaml", "--chart takes a folder, a .tgz or oci://…")
     import yaml
@@ -125,6 +180,7 @@ def _metadata(path: str, text: str | None) -> tuple[str, str]:
     try:
         # libyaml, where it is there, takes a tenth of the time.
         metadata = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
-        return str(metadata["name"]), str(metadata["version"])
+        wanted = metadata.get("dependencies")
+        return str(metadata["name"]), str(metadata["version"]), wanted if isinstance(wanted, list) else []
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise UsageError(f"the Chart.yaml of {path} has no name and version") from error

@@ -70,7 +70,11 @@ def print_report(report: Report, style: str, stream: TextIO) -> None:
 
 def _checker(chart: Chart, release: str | None) -> Callable[[Values], list[Problem]]:
     _import_engine()
-    return schema.checker(defaults_of(chart), chart.schema, release)
+    if not chart.dependencies:
+        return schema.checker(defaults_of(chart), chart.schema, release)
+    from sametag.cli import subcharts
+
+    return subcharts.checker(chart, release)
 
 
 def _import_engine() -> None:
