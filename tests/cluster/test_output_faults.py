@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gifinator import NEW, OLD
-from small_app import prepared, shell
+from gifinator import MISSING, OLD
+from small_app import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +47,8 @@ def nobody_reads(*, terminal: bool) -> Iterator[int]:
 
 
 def failing(app: App, *words: str | bytes) -> list[str | bytes]:
-    """Return the words of an upgrade that fails."""
-    values = str(app.values({"services": {"web": shell("echo no database >&2; exit 1")}}))
-    return [*app.command("upgrade", "--values", values, "--tag", NEW), *words]
+    """Return the words of an upgrade that fails: of a tag that is not there."""
+    return [*app.command("upgrade", "--values", str(app.values({})), "--tag", MISSING), *words]
 
 
 def went_back(app: App, code: int) -> None:
@@ -59,7 +58,7 @@ def went_back(app: App, code: int) -> None:
     assert lease["spec"]["holderIdentity"] == ""
     _, history = app.ask("history")
     assert [(entry["tag"], entry["status"]) for entry in history["revisions"][-2:]] == [
-        (NEW, "failed"),
+        (MISSING, "failed"),
         (OLD, "deployed"),
     ]
     app.status_is_true()
