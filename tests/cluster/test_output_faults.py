@@ -101,7 +101,7 @@ def test_what_is_not_utf_8_and_ascii_locales_change_nothing(app: App) -> None:
     went_back(app, ran.returncode)
     assert b"Traceback" not in ran.stderr
     _, history = app.ask("history")
-    assert (history["revisions"][-1]["who"], history["revisions"][-1]["why"]) == ("andr\\xe9", "caf\\xe9 \\xff")
+    assert (history["revisions"][-1]["who"], history["revisions"][-1]["why"]) == ("andr\\udce9", "caf\\udce9 \\udcff")
 
 
 def test_a_reader_that_comes_back_gets_every_event(app: App) -> None:
