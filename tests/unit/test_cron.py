@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec import convert
 
 from sametag.rollout import Member, Members, ServiceState
-from sametag.rollout.cron import cronjobs
+from sametag.rollout.cron import cronjobs, next_run
 from sametag.rollout.objects import CronJob, Job
 from sametag.rollout.workload import Objects
 
@@ -72,4 +73,34 @@ def test_its_words_have_schedule_time_zone_and_whether_it_is_suspended() -> None
     assert str(judge(timeZone="Europe/Oslo", suspend=True).cron) == (
         "0 * * * * Europe/Oslo, suspended, not run yet on this tag"
     )
-    assert str(judge(run(1, "2", "Complete")).cron).endswith(", done in 4 s")
+    assert str(judge(run(1, "2", "Complete")).cron).partition(", next run ")[0].endswith(", done in 4 s")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone", "expected"),
+    [
+        ("*/5 * * * *", "", "2026-03-28T12:05:00+00:00"),
+        ("0 3 * * *", "", "2026-03-29T03:00:00+00:00"),
+        # The night in which clocks are put forward.
+        ("0 3 * * *", "Europe/Oslo", "2026-03-29T03:00:00+02:00"),
+        ("0 12 1 * MON", "", "2026-03-30T12:00:00+00:00"),
+        ("@daily", "", "2026-03-29T00:00:00+00:00"),
+        ("0 0 ? * SUN", "", "2026-03-29T00:00:00+00:00"),
+        ("@every 1h", "", None),
+        ("0 0 30 2 *", "", None),
+        ("* * * * *", "Nowhere/At_All", None),
+        ("* * * * *", "Europe", None),
+    ],
+)
+def test_the_next_run_is_told_where_it_can_be(schedule: str, zone: str, expected: str | None) -> None:
+    found = next_run(schedule, zone, datetime(2026, 3, 28, 12, 0, tzinfo=UTC))
+
+    assert (found and found.isoformat()) == expected
+
+
+def test_a_suspended_cronjob_has_no_next_run() -> None:
+    planned, suspended = judge().cron, judge(suspend=True).cron
+
+    assert planned is not None
+    assert suspended is not None
+    assert (planned.next is None, suspended.next) == (False, None)

@@ -14,6 +14,7 @@ _ON_TAG = {True: "yes", False: "no", None: "unknown"}
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from sametag.deploy import Status
     from sametag.diff import Change, ObjectDiff
@@ -51,19 +52,23 @@ def _others(status: Status) -> Iterator[str]:
         yield from table(("JOB", "TAG", "STATE"), [(job.name, _tags(job), str(job.run)) for job in status.jobs])
     rows = [(state.name, _tags(state), *_schedule(state.cron)) for state in status.cronjobs if state.cron]
     if rows:
-        yield from table(("CRONJOB", "TAG", "SCHEDULE", "LAST RUN", "ON THE TAG"), rows)
+        yield from table(("CRONJOB", "TAG", "SCHEDULE", "LAST RUN", "ON THE TAG", "NEXT RUN"), rows)
 
 
 def _tags(state: ServiceState) -> str:
     return ", ".join(state.tags) or "-"
 
 
-def _schedule(cron: Schedule) -> tuple[str, str, str]:
+def _schedule(cron: Schedule) -> tuple[str, ...]:
     zone = f" {cron.time_zone}" if cron.time_zone else ""
-    when = f"{cron.last_began.astimezone():%Y-%m-%d %H:%M}" if cron.last_began else "never"
+    when = _time(cron.last_began) or "never"
     last = f"{when} {cron.last}" if cron.last else when
     suspended = ", suspended" if cron.suspended else ""
-    return f"{cron.schedule}{zone}{suspended}", last, str(cron.on_tag or NOT_RUN)
+    return f"{cron.schedule}{zone}{suspended}", last, str(cron.on_tag or NOT_RUN), _time(cron.next) or "-"
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else ""
 
 
 def _pushed_over(status: Status) -> str:

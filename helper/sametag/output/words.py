@@ -72,6 +72,7 @@ def schedule_document(cron: Schedule) -> dict[str, Any]:
         "timeZone": cron.time_zone or None,
         "suspended": cron.suspended,
         "lastRun": cron.last_began.isoformat() if cron.last_began else None,
+        "nextRun": cron.next.isoformat() if cron.next else None,
         "last": run_document(cron.last) if cron.last else None,
         "onTag": run_document(cron.on_tag) if cron.on_tag else None,
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sametag.rollout.run import DONE, Run, run_of
 from sametag.rollout.state import ServiceState, same_image, split, template_is_on_tag
@@ -26,6 +27,7 @@ class Schedule:
         suspended: Whether it does not run until somebody resumes it.
         last: Its newest run; None where it has never run, or nothing is left of it.
         last_began: When that was planned for.
+        next: When it runs next; None where it is suspended, or that cannot be told.
         on_tag: How its newest run with the image of the manifest went; None where it has not run with it yet.
     """
 
@@ -34,6 +36,7 @@ class Schedule:
     suspended: bool = False
     last: Run | None = None
     last_began: datetime | None = None
+    next: datetime | None = None
     on_tag: Run | None = None
 
     @property
@@ -53,7 +56,36 @@ class Schedule:
             parts.append(f"last run {self.last_began.astimezone():%Y-%m-%d %H:%M}{told}")
         if self.on_tag is None:
             parts.append(self.unseen)
+        if self.next:
+            parts.append(f"next run {self.next.astimezone():%Y-%m-%d %H:%M}")
         return ", ".join(parts)
+
+
+# Source: https://pkg.go.dev/github.com/robfig/cron/v3, whose parser Kubernetes uses
+_NAMED = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+def next_run(schedule: str, time_zone: str, now: datetime) -> datetime | None:
+    """Return when a schedule is next due; None where that cannot be told (`@every 1h`, an unknown time zone).
+
+    Without a time zone it is that of Kubernetes' controller, which is taken to be UTC.
+    """
+    from cronsim import CronSim, CronSimError
+
+    try:
+        zone = ZoneInfo(time_zone) if time_zone else UTC
+        expression = _NAMED.get(schedule, schedule).replace("?", "*")
+        return next(CronSim(expression, now.astimezone(zone)))
+    except (CronSimError, StopIteration, ZoneInfoNotFoundError, OSError, ValueError):
+        return None
 
 
 def cronjobs(objects: Objects, members: Members) -> list[ServiceState]:
@@ -97,6 +129,7 @@ def _state(member: Member, cronjob: CronJob, objects: Objects, owned: Owned) -> 
             suspended=spec.suspend,
             last=last,
             last_began=_time(cronjob.status.lastScheduleTime) or (last.began if last else None),
+            next=None if spec.suspend else next_run(spec.schedule, spec.timeZone or "", datetime.now(UTC)),
             on_tag=on_tag[-1] if on_tag else None,
         ),
     )
