@@ -21,7 +21,7 @@
 {{- if and (kindIs "string" .tag) (contains "@" (.tag | default "" | toString)) }}
 {{- $parts := splitn "@" 2 .tag }}
 {{- if and .digest (ne .digest $parts._1) }}
-{{- fail (printf "image.tag has the digest %s, and image.digest is %s: remove one" $parts._1 .digest) }}
+{{- fail "image.tag has another digest than image.digest: remove one" }}
 {{- end }}
 {{- $_ := set . "digest" $parts._1 }}
 {{- $_ := set . "tag" $parts._0 }}

@@ -77,7 +77,7 @@ def test_a_tag_may_have_its_digest_behind_it(render: Chart) -> None:
         assert f"{REPOSITORY}:1@{digest}" == rendered.container("app-web")["image"]
         assert rendered.pod("app-web")["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
     other = image(tag=f"1@{digest}", digest="sha256:" + "1" * 64)
-    assert f"image.tag has the digest {digest}, and image.digest is sha256:111" in render.refusal(WEB, image=other)
+    assert "image.tag has another digest than image.digest" in render.refusal(WEB, image=other)
 
 
 @pytest.mark.parametrize(
