@@ -388,3 +388,36 @@ def test_requests_go_through_the_proxy_of_the_kubeconfig(config: Kubeconfig) -> 
         asyncio.run(main())
     server = config.cluster["server"].removeprefix("https://")
     assert asked == [f"CONNECT {server} HTTP/1.1\r\n".encode()]
+
+
+def test_requests_go_through_a_socks_proxy_of_the_kubeconfig(config: Kubeconfig, api: ApiServer) -> None:
+    """The proxy gets the address of the API server, and passes bytes on. Source: RFC 1928."""
+    asked: list[bytes] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, methods = await reader.readexactly(2)
+        await reader.readexactly(methods)
+        writer.write(b"\x05\x00")
+        _, _, _, kind = await reader.readexactly(4)
+        length = (await reader.readexactly(1))[0] if kind == 3 else 4
+        host = await reader.readexactly(length)
+        port = int.from_bytes(await reader.readexactly(2), "big")
+        asked.append(host)
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    async def main() -> None:
+        proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+        config.cluster["proxy-url"] = f"socks5://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        async with proxy, connect(config.target) as client:
+            assert [pod async for pod in client.list(Pod)] == []
+
+    asyncio.run(main())
+    assert len(asked) == 1
+    assert len(api.requests) == 1
