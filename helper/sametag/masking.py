@@ -88,7 +88,11 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
             r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#'\"]*:(?P<secret>[^/\s'\"]+)@",
             r"https?://(?P<secret>[^/\s:@?#'\"]{16,})@",
             # Authorization: Bearer …; of plain words only those that no word looks like.
-            r"(?i:\b(?:bearer|basic|digest|negotiate))[ \t]+(?P<secret>(?=\S*(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{6,})",
+            # Not the digest of an image.
+            (
+                r"(?i:\b(?:bearer|basic|digest|negotiate))[ \t]+"
+                r"(?P<secret>(?!sha\d+:)(?=\S*(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{6,})"
+            ),
             r"(?i:\bauthorization)\s*[:=]\s*[\"']?(?i:bearer|basic|token|digest|apikey)[ \t]+(?P<secret>[^\s\"']+)",
             # Tokens that say what they are.
             r"\b(?:gh[pousr]_|github_pat_|glpat-|dckr_pat_|npm_|pypi-|hvs\.|sk-|[rs]k_(?:live|test)_|xox[abeprs]-)[\w-]{10,}",

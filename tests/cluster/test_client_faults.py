@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
-# Of an install, an upgrade and a rollback, for each signal.
-_MOMENTS = 10
+# Of an install, an upgrade and a rollback, for each signal; `make chaos` draws any number of others.
+_MOMENTS = 3
 
 # Releases that are at work side by side; after a SIGKILL most of the time is waiting for the lock to run out.
-_AT_ONCE = 4
+_AT_ONCE = 3
 
 # A command that was done before its signal came proves nothing.
 _MOST_DONE = 1 / 3
@@ -33,12 +33,12 @@ _Moment = tuple[signal.Signals, float]
 
 
 def _moments(verb: str) -> list[_Moment]:
-    """Draw a moment from each tenth of a command, for each signal: a signal, and the part of the command before it.
+    """Draw a moment from each third of a command, for each signal: a signal, and the part of the command before it.
 
-    `make chaos` goes on with others; the seed is fixed here so that a failure can be repeated.
+    The seed is fixed here so that a failure can be repeated.
     """
     draw = random.Random(f"{verb} 1")  # noqa: S311 - moments, no secrets
-    drawn = [(number, draw.uniform(tenth, tenth + 1) / _MOMENTS) for number in _SIGNALS for tenth in range(_MOMENTS)]
+    drawn = [(number, draw.uniform(third, third + 1) / _MOMENTS) for number in _SIGNALS for third in range(_MOMENTS)]
     draw.shuffle(drawn)
     return drawn
 

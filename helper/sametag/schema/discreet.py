@@ -32,7 +32,9 @@ def discreet(values: Values, problems: Iterable[Problem]) -> Iterator[Problem]:
             if _is_about(problem.path, name):
                 texts = list(_texts(values, path, value))
                 message = _without(message, problem.path, texts, whole=problem.path == name)
-                remedy = remedy and _without(remedy, "", texts, whole=problem.path == name)
+                # A key that nothing reads is quoted only where it names a Secret: `tlsSecret: web-tls`.
+                if not (problem.rule == "unknown-key" and problem.path == name):
+                    remedy = remedy and _without(remedy, "", texts, whole=problem.path == name)
         yield problem._replace(message=masking.masked(message), remedy=remedy and masking.masked(remedy))
 
 
