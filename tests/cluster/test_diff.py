@@ -124,7 +124,7 @@ def test_an_upgrade_stops_at_what_others_changed_before_it_changes_anything(
     assert "Deployment render: replicas is 2, by kubectl; revision 1 says 1" in status.stdout
     assert "Deployment render: image is 0.0.5-hand, by kubectl-set at " in status.stdout
     assert "Deployment render: env.DEBUG is 1, by kubectl-set at " in status.stdout
-    assert "Service render: Service.annotations.note is by-hand, by kubectl-annotate at " in status.stdout
+    assert "Service render: annotations.note is by-hand, by kubectl-annotate at " in status.stdout
 
     refused = run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW)
     assert refused.code == 3
@@ -146,7 +146,7 @@ def test_after_a_rollback_the_objects_are_what_the_revision_says(
     assert run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW).code == 0
     change_by_hand(kubectl, render_alone, image=f"{repository}:{OLD}")
     assert drift(render_alone, kubectl) == [
-        "Service render Service.annotations.note",
+        "Service render annotations.note",
         "Deployment render replicas",
         "Deployment render image",
         "Deployment render env.DEBUG",
