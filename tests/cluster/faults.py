@@ -66,10 +66,6 @@ FAULTS = {
         {"services": {name: healthy(progressDeadlineSeconds=6) for name in ("web", "worker")}},
         {"web": "QuotaExceeded", "worker": "QuotaExceeded"},
     ),
-    "admission": Fault(
-        {"services": {"web": healthy(securityContext={"allowPrivilegeEscalation": True})}},
-        {"web": "Forbidden"},
-    ),
     "hook-fails": Fault(
         {"services": {"migrate": shell("echo no such table; exit 7", job={"backoffLimit": 0}, **_HOOK)}},
         {"migrate": "JobFailed"},
@@ -79,10 +75,6 @@ FAULTS = {
         {"services": {"migrate": shell(f"echo no lock; {HEALTHY}", job={"activeDeadlineSeconds": 3}, **_HOOK)}},
         {"migrate": "JobFailed"},
         log="no lock",
-    ),
-    "hook-gets-no-pod": Fault(
-        {"services": {"migrate": shell(HEALTHY, securityContext={"allowPrivilegeEscalation": True}, **_HOOK)}},
-        {"migrate": "Forbidden"},
     ),
 }
 

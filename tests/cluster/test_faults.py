@@ -105,13 +105,6 @@ def test_a_crash_loop_is_named_at_its_second_restart_with_its_log(tried: Tried) 
     assert "ended with exit code 137 (OOMKilled)" in worker["message"]
 
 
-@pytest.mark.parametrize("name", ["admission", "hook-gets-no-pod"])
-def test_what_the_api_server_refuses_is_named_at_once(tried: Tried, name: str) -> None:
-    app, ended = tried[name].result()
-
-    assert (ended.named_at - app.first_warning("FailedCreate")).total_seconds() < 10
-
-
 def test_what_may_heal_by_itself_gets_its_grace_and_no_more(tried: Tried) -> None:
     _, ended = tried["registry-down-and-no-node"].result()
 
