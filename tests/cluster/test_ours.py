@@ -208,9 +208,10 @@ def test_an_image_that_admission_changes_in_the_workload_is_no_drift(
 @pytest.mark.parametrize("helm", ["HELM4", "HELM3"])
 def test_a_job_that_its_ttl_has_removed_is_no_drift(make_app: Make, kubectl: Kubectl, helm: str) -> None:
     app = make_app(f"ttl-{helm.lower()}", helm)
-    job = shell("echo seeded", kind="Job", job={"ttlSecondsAfterFinished": 1})
+    # Long enough for Helm 3, which asks for the Job until it has seen it done.
+    job = shell("echo seeded", kind="Job", job={"ttlSecondsAfterFinished": 15})
     good(app.install(OLD, services={"seed": job}))
-    kubectl("wait", "--for=delete", "job", "--all", "-n", app.namespace, "--timeout=60s")
+    kubectl("wait", "--for=delete", "job", "--all", "-n", app.namespace, "--timeout=90s")
 
     code, found = status(app)
     assert (code, found["drift"]) == (0, [])
