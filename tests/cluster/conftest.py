@@ -215,7 +215,7 @@ def make_app(
         return App(kubectl, name, namespace, repository, folder, {**kubectl.environment, "PATH": path})
 
     yield make
-    kubectl("delete", "namespace", "--wait=false", *namespaces)
+    kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *namespaces)
 
 
 @pytest.fixture(scope="module")
