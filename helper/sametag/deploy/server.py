@@ -32,7 +32,7 @@ _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _OK, _CREATED, _REFUSED = 200, 201, 300
 _NOT_FOUND, _CONFLICT, _INVALID = 404, 409, 422
 # The server cannot answer now, or does not accept who asks.
-_NO_ANSWER = {401, 407, 408, 429, 500, 502, 503, 504}
+_NO_ANSWER = {401, 407, 408, 429, 502, 503, 504}
 
 # A missing right; all other refusals with 403 are admission's: quota, Pod Security, webhooks.
 _NO_RIGHT = re.compile(r'User "[^"]*" cannot \w+ resource')
