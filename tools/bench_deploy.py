@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from embedded import images
 from gifinator import NEW, OLD, SOURCE, Kubectl
 from played_node import PLACEMENT, played_node
-from sametag.release.helm import RATE
+from sametag.helm.command import RATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

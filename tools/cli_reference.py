@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from sametag.cli.arguments import parser
+from sametag.cli.options import parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

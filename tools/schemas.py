@@ -8,7 +8,7 @@ tools/schema/values.yaml is a draft-07 schema with these conventions:
     optional properties          may be null, which removes what `defaults` or the chart's own values say
     nullable: false              not those of this map: a CustomResourceDefinition refuses null
 What must be there in a service, or excludes something else there, is true once `defaults` is merged under it: those
-keywords get the prefix x-whole-, which Helm does not read (sametag.schema.halves puts them back).
+keywords get the prefix x-whole-, which Helm does not read (sametag.validation.halves puts them back).
 tools/schema/overlay.yaml says what Kubernetes' validation knows and its OpenAPI does not, type by type:
     drop: [field, …]             fields that are deprecated, or not the user's to set
     properties: {field: schema}  in the place of the field's schema

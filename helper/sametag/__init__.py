@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sametag.chart import Chart
     from sametag.chart import load as load_chart
-    from sametag.cluster import Target, connect
     from sametag.deploy import (
         Event,
         Failure,
@@ -28,19 +27,16 @@ if TYPE_CHECKING:
         Progress,
         Request,
         Start,
-        Status,
         Step,
         Troubled,
-        Unlocked,
-        follow,
         install,
         rollback,
-        status,
         uninstall,
-        unlock,
         upgrade,
     )
-    from sametag.diff import Change, ObjectDiff, Owner
+    from sametag.deploy.status import Status, follow, status
+    from sametag.deploy.unlock import Unlocked, unlock
+    from sametag.drift import Change, ObjectDiff, Owner
     from sametag.errors import (
         ClusterError,
         HelmError,
@@ -51,34 +47,35 @@ if TYPE_CHECKING:
         UsageError,
         ValuesError,
     )
-    from sametag.release import Hook, Revision, revisions
+    from sametag.helm import Hook, Revision, revisions
+    from sametag.kube.connection import Target, connect
     from sametag.rollout import ServiceState, Trouble
-    from sametag.schema import validate
+    from sametag.validation import validate
     from sametag.values import Location, Problem, Sources, Values
     from sametag.values import from_text as values_from_text
     from sametag.values import load as load_values
 
 # Public name -> the module, and the name there.
 _PUBLIC = {
-    "Change": ("diff", "Change"),
+    "Change": ("drift", "Change"),
     "Chart": ("chart", "Chart"),
     "ClusterError": ("errors", "ClusterError"),
     "Event": ("deploy", "Event"),
     "Failure": ("deploy", "Failure"),
     "HelmError": ("errors", "HelmError"),
-    "Hook": ("release", "Hook"),
+    "Hook": ("helm", "Hook"),
     "InterruptedByUserError": ("errors", "InterruptedByUserError"),
     "Location": ("values", "Location"),
     "LockedError": ("errors", "LockedError"),
-    "ObjectDiff": ("diff", "ObjectDiff"),
+    "ObjectDiff": ("drift", "ObjectDiff"),
     "Options": ("deploy", "Options"),
     "Outcome": ("deploy", "Outcome"),
-    "Owner": ("diff", "Owner"),
+    "Owner": ("drift", "Owner"),
     "Plan": ("deploy", "Plan"),
     "Problem": ("values", "Problem"),
     "Progress": ("deploy", "Progress"),
     "Request": ("deploy", "Request"),
-    "Revision": ("release", "Revision"),
+    "Revision": ("helm", "Revision"),
     "RolloutError": ("errors", "RolloutError"),
     "SametagError": ("errors", "SametagError"),
     "ServiceState": ("rollout", "ServiceState"),
@@ -86,25 +83,25 @@ _PUBLIC = {
     "Start": ("deploy", "Start"),
     "Status": ("deploy", "Status"),
     "Step": ("deploy", "Step"),
-    "Target": ("cluster", "Target"),
+    "Target": ("kube.connection", "Target"),
     "Trouble": ("rollout", "Trouble"),
     "Troubled": ("deploy", "Troubled"),
     "Unlocked": ("deploy", "Unlocked"),
     "UsageError": ("errors", "UsageError"),
     "Values": ("values", "Values"),
     "ValuesError": ("errors", "ValuesError"),
-    "connect": ("cluster", "connect"),
+    "connect": ("kube.connection", "connect"),
     "follow": ("deploy", "follow"),
     "install": ("deploy", "install"),
     "load_chart": ("chart", "load"),
     "load_values": ("values", "load"),
-    "revisions": ("release", "revisions"),
+    "revisions": ("helm", "revisions"),
     "rollback": ("deploy", "rollback"),
     "status": ("deploy", "status"),
     "uninstall": ("deploy", "uninstall"),
     "unlock": ("deploy", "unlock"),
     "upgrade": ("deploy", "upgrade"),
-    "validate": ("schema", "validate"),
+    "validate": ("validation", "validate"),
     "values_from_text": ("values", "from_text"),
 }
 

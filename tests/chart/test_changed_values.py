@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rendering import Rendered
-from sametag import chart, schema, values
+from sametag import chart, validation, values
 
 if TYPE_CHECKING:
     from rendering import Chart
@@ -24,7 +24,7 @@ SETTINGS = ("env", "podAnnotations", "config")
 
 def test_a_warning_is_there_where_the_text_is_another_and_nowhere_else(render: Chart) -> None:
     chosen = chart.load(None)
-    check = schema.checker(values.from_text(chosen.defaults, "values.yaml"), chosen.schema)
+    check = validation.checker(values.from_text(chosen.defaults, "values.yaml"), chosen.schema)
     lines = {f"K{number}": written for number, written in enumerate(WRITTEN)}
     entries = {key: f"{key}: {written}" for key, written in lines.items()}
     broken = [key for key, entry in entries.items() if values.has_errors(values.from_text(entry, "x").problems)]

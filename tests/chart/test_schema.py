@@ -19,8 +19,8 @@ import pytest
 
 import compacting
 import schemas
-from sametag import schema, values
-from sametag.schema.catalogue import entries
+from sametag import validation, values
+from sametag.validation.catalogue import entries
 
 if TYPE_CHECKING:
     from rendering import Chart
@@ -53,7 +53,7 @@ def expected(file: Path) -> Expected:
 
 def problems(file: Path) -> list[Problem]:
     defaults = values.load(values.Sources(files=(str(CHART / "values.yaml"),)))
-    return schema.validate(defaults, values.load(values.Sources(files=(str(file),))), SCHEMA)
+    return validation.validate(defaults, values.load(values.Sources(files=(str(file),))), SCHEMA)
 
 
 def places(found: list[Problem]) -> list[tuple[int | None, str]]:

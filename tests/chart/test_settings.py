@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from rendering import CHART, KUBERNETES, Chart, Rendered
-from sametag.diff.compare import ABSENT, differences
-from sametag.diff.objects import concrete, service_of
-from sametag.settings import DERIVED, services_in, setting_of
+from sametag.chart.settings import DERIVED, services_in, setting_of
+from sametag.drift.compare import ABSENT, differences
+from sametag.drift.objects import concrete, service_of
 from sametag.values import known_part, path_text
-from sametag.values.merging import coalesce
+from sametag.values.merge import coalesce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

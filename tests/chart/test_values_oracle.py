@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mutants import mutants
-from sametag import schema, values
-from sametag.values.expressions import apply
+from sametag import validation, values
+from sametag.values.set_flags import apply
 
 DATA = Path(__file__).parents[1] / "unit" / "data"
 HELMS = ("SAMETAG_HELM4", "SAMETAG_HELM3")
@@ -439,7 +439,7 @@ SPOKEN = {
 )
 def test_helm_rejects_what_we_reject_and_ignores_our_own_keywords(oracle: Oracle, text: str) -> None:
     (oracle.chart / "values.schema.json").write_text(json.dumps(SPOKEN))
-    ours = schema.validate(_read(""), _read(text), SPOKEN)
+    ours = validation.validate(_read(""), _read(text), SPOKEN)
     assert (oracle.read(text) is None) is values.has_errors(ours)
 
 
@@ -451,7 +451,7 @@ def test_helm_rejects_the_same_random_mistakes_in_the_charts_values(oracle: Orac
     rejected = 0
     for tree in mutants(seed=99, count=30):
         text = json.dumps(tree)
-        ours = schema.validate(_read(defaults), _read(text), rules)
+        ours = validation.validate(_read(defaults), _read(text), rules)
         theirs = oracle.ask("-f", oracle.file("values.yaml", text), defaults=defaults)
         assert (theirs is None) is values.has_errors(ours), (text, ours)
         rejected += theirs is None

@@ -11,8 +11,9 @@ import pytest
 
 from conftest import SMALL
 from gifinator import NEW, OLD, Kubectl
-from sametag import diff, release
-from sametag.cluster import Target, connect
+from sametag import drift as diff
+from sametag import helm
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +42,12 @@ def change_by_hand(kubectl: Kubectl, namespace: str, *, image: str = "") -> None
     kubectl("annotate", "service/render", "note=by-hand", "-n", namespace)
 
 
-def release_of(namespace: str, kubectl: Kubectl) -> release.Revision:
+def release_of(namespace: str, kubectl: Kubectl) -> helm.Revision:
     """Return the newest revision."""
 
-    async def read() -> release.Revision:
+    async def read() -> helm.Revision:
         async with connect(Target(str(kubectl.kubeconfig), namespace=namespace)) as client:
-            return (await release.revisions(client, NAME))[-1]
+            return (await helm.revisions(client, NAME))[-1]
 
     return asyncio.run(read())
 
@@ -64,7 +65,7 @@ def drift(namespace: str, kubectl: Kubectl) -> list[str]:
 
     async def look() -> list[str]:
         async with connect(Target(str(kubectl.kubeconfig), namespace=namespace)) as client:
-            newest = (await release.revisions(client, NAME))[-1]
+            newest = (await helm.revisions(client, NAME))[-1]
             situation = await diff.look(client, NAME, newest, server_side=newest.server_side)
             rehearsal = await diff.rehearse(situation, newest, ())
             every = await diff.changes(situation, rehearsal, take_over=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rendering import CHART, KUBERNETES
-from sametag import schema, values
-from sametag.cluster import Target
+from sametag import validation, values
 from sametag.deploy.server import server_of
-from sametag.diff.objects import parse, service_of
+from sametag.drift.objects import parse, service_of
+from sametag.kube.connection import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,7 +126,7 @@ def tree(services: Services) -> dict[str, Any]:
 def problems(services: Services) -> dict[str, list[Problem]]:
     """Return what `sametag validate` calls an error in each of these services; those without are left out."""
     found: dict[str, list[Problem]] = {}
-    for problem in schema.validate(DEFAULTS, values.from_tree(tree(services), "values"), SCHEMA):
+    for problem in validation.validate(DEFAULTS, values.from_tree(tree(services), "values"), SCHEMA):
         named = re.match(r"services\.(s\d+)\b", problem.path)
         if problem.severity == "error":
             assert named, problem

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from sametag import schema, values
+from sametag import validation, values
 from sametag.output import problems
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ OPTIONS = ("set", "set_string", "set_json", "set_literal")
 _DEFAULTS = values.from_text((ROOT / "chart/values.yaml").read_text(), "chart/values.yaml")
 _SCHEMA: dict[str, Any] = json.loads((ROOT / "chart/values.schema.json").read_text())
 _FILE = "values.yaml"
-_validate = schema.checker(_DEFAULTS, _SCHEMA)
+_validate = validation.checker(_DEFAULTS, _SCHEMA)
 
 
 def check_file(data: bytes) -> None:

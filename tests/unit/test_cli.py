@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag.cli.arguments import parser
 from sametag.cli.commands import COMMANDS
+from sametag.cli.options import parser
 from sametag.cli.selecting import select
-from sametag.release import Revision
+from sametag.helm import Revision
 from terminal import Terminal
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lightkube.resources.core_v1 import Pod
 
-from sametag.cluster import Target, connect
 from sametag.errors import ClusterError
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from pathlib import Path

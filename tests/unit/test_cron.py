@@ -10,7 +10,7 @@ from msgspec import convert
 
 from sametag.rollout import Member, Members, ServiceState
 from sametag.rollout.cron import cronjobs, next_run
-from sametag.rollout.objects import CronJob, Job
+from sametag.rollout.kube_types import CronJob, Job
 from sametag.rollout.workload import Objects
 
 MEMBERS = Members(

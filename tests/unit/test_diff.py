@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sametag.diff import ABSENT, crossed, gitops, hooks
-from sametag.diff.compare import differences, essence, hidden
-from sametag.diff.fields import by_hand, out_of_hands, owner_of, touched
-from sametag.diff.objects import Key, find, key_of, parse, without
-from sametag.release import Revision
+from sametag.drift import ABSENT, crossed, gitops, hooks
+from sametag.drift.compare import differences, essence, hidden
+from sametag.drift.managed_fields import by_hand, out_of_hands, owner_of, touched
+from sametag.drift.objects import Key, find, key_of, parse, without
+from sametag.helm import Revision
 
 
 def test_a_manifest_is_cut_and_read_as_helm_does() -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag import diff
-from sametag.cluster import Target, connect
-from sametag.diff.compare import lacking
-from sametag.release import Revision
+from sametag import drift as diff
+from sametag.drift.compare import lacking
+from sametag.helm import Revision
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

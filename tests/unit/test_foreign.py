@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sametag import chart, schema, values
-from sametag.schema.foreign import FOREIGN
+from sametag import chart, validation, values
+from sametag.validation.foreign import FOREIGN
 
 CHART = chart.load(None)
-CHECK = schema.checker(values.from_text(CHART.defaults, "chart/values.yaml"), CHART.schema)
+CHECK = validation.checker(values.from_text(CHART.defaults, "chart/values.yaml"), CHART.schema)
 
 # How to get from the top of the values to a map of each title, with what must be around it.
 SERVICE: dict[str, Any] = {"command": ["web"]}

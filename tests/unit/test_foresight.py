@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sametag.deploy.foresight import foreseen, has_host_ports
-from sametag.diff import Rehearsal
-from sametag.diff.objects import Key
+from sametag.drift import Rehearsal
+from sametag.drift.objects import Key
 
 WEB = {"app.kubernetes.io/component": "web"}
 

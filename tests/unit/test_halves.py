@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sametag import chart, schema, values
+from sametag import chart, validation, values
 
 CHART = chart.load(None)
-CHECK = schema.checker(values.from_text(CHART.defaults, "chart/values.yaml"), CHART.schema)
+CHECK = validation.checker(values.from_text(CHART.defaults, "chart/values.yaml"), CHART.schema)
 HEAD = 'image: {repository: example.com/a, tag: "1"}\n'
 PORTS = ", ports: {http: {containerPort: 8080}}"
 

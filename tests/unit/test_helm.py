@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sametag.cluster import Target
 from sametag.errors import HelmError, LockedError, SametagError, ValuesError
-from sametag.release.helm import HelmCommand
-from sametag.release.refusal import refusal
+from sametag.helm.command import HelmCommand
+from sametag.helm.errors import refusal
+from sametag.kube.connection import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def test_the_version_is_read_however_helm_was_built(install: Install, says: str,
 def test_a_helm_that_cannot_do_the_job_is_refused(
     install: Install, body: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sametag.release.helm._VERSION_SECONDS", 1.0)
+    monkeypatch.setattr("sametag.helm.command._VERSION_SECONDS", 1.0)
     program = install("")
     program.write_text(f"#!{sys.executable}\nimport os, sys, time\n{body}\n")
 
@@ -226,7 +226,7 @@ def test_a_helm_that_ignores_sigint_is_ended_all_the_same(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "sametag.release.helm._LADDER", ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.1), (signal.SIGKILL, 5.0))
+        "sametag.helm.command._LADDER", ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.1), (signal.SIGKILL, 5.0))
     )
     install(
         f"""

@@ -7,7 +7,7 @@ import pytest
 from sametag.deploy.helms_words import told
 from sametag.deploy.watched import StuckError, in_short
 from sametag.errors import HelmError
-from sametag.release.helm import KilledError
+from sametag.helm.command import KilledError
 from sametag.rollout import Evidence, Member, Members, Trouble
 
 MEMBERS = Members("shop", {("Deployment", "shop-web"): Member("Deployment", "shop-web", "web")})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sametag.cluster import Target
 from sametag.deploy import Request
 from sametag.deploy.hints import command, kubectl_delete, rollback_to
-from sametag.release import Revision
+from sametag.helm import Revision
+from sametag.kube.connection import Target
 
 
 def revision(**image: str) -> Revision:

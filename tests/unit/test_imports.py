@@ -38,13 +38,13 @@ SLOW = {
 OTHERS = {
     "sametag.deploy",
     "sametag.output.problems.sarif",
-    "sametag.output.releases",
-    "sametag.release",
+    "sametag.output.history",
+    "sametag.helm",
     "sametag.rollout",
-    "sametag.schema.explaining",
-    "sametag.schema.shape",
-    "sametag.values.expressions",
-    "sametag.values.syntax",
+    "sametag.validation.explain",
+    "sametag.validation.schema_tree",
+    "sametag.values.set_flags",
+    "sametag.values.syntax_errors",
 }
 
 

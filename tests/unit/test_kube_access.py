@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightkube.resources.core_v1 import Pod
 
-from sametag.cluster import Target, connect
 from sametag.errors import ClusterError, HelmError, SametagError, UsageError
+from sametag.helm.command import HelmCommand
 from sametag.kube.access import VARIABLES, resolve
+from sametag.kube.connection import Target, connect
 from sametag.kube.credentials import PluginError
 from sametag.kube.transport import Transport, proxy_of_environment
-from sametag.release.helm import HelmCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable

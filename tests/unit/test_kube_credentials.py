@@ -17,8 +17,8 @@ from lightkube.resources.core_v1 import Pod
 
 from certificates import SERVER_NAME, Authority
 from fake_api import ApiServer
-from sametag.cluster import Target, connect, connect_plainly
 from sametag.errors import ClusterError
+from sametag.kube.connection import Target, connect, connect_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

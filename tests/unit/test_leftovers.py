@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag.cluster import Target, connect
 from sametag.deploy import Request, Step, Troubled
 from sametag.deploy.leftovers import Leftovers
-from sametag.release import Revision
+from sametag.helm import Revision
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sametag import schema, values
+from sametag import validation, values
 from sametag.errors import ClusterError
 from sametag.masking import HIDDEN, masked, masked_words, secret_name, without
 from sametag.output.problems import FORMATS, Report, lines
@@ -124,7 +124,7 @@ services:
 def test_no_problem_quotes_a_secret_in_any_format(style: str) -> None:
     from asking import DEFAULTS, SCHEMA
 
-    problems = schema.validate(DEFAULTS, values.from_text(WRONG, "values.yaml"), SCHEMA)
+    problems = validation.validate(DEFAULTS, values.from_text(WRONG, "values.yaml"), SCHEMA)
     said = "\n".join(lines(Report(("values.yaml",), tuple(problems)), style))
 
     assert {"services.web.replicas", "services.web.secrets.three"} <= {problem.path for problem in problems}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sametag import schema, values
+from sametag import validation, values
 
 ROOT = Path(__file__).parents[2]
 CASES = yaml.safe_load((Path(__file__).parent / "data" / "chart-problems.yaml").read_text())
@@ -33,7 +33,7 @@ def test_a_mistake_is_said_once_at_its_place_with_what_is_right(case: dict[str, 
     said = [
         f"{found.location.line}:{found.location.column}: {found.message}"
         + (f" [{found.remedy}]" if found.remedy else "")
-        for found in schema.validate(DEFAULTS, values.from_text(text(case), "values.yaml"), SCHEMA)
+        for found in validation.validate(DEFAULTS, values.from_text(text(case), "values.yaml"), SCHEMA)
         if found.location
     ]
     assert case["says"] == said

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sametag.deploy.objections import doubts, refusal_of
-from sametag.diff import Refusal, Rehearsal
-from sametag.diff.objects import Key
+from sametag.drift import Refusal, Rehearsal
+from sametag.drift.objects import Key
 
 SERVICES = {"db": {"kind": "StatefulSet", "volumes": {"data": {"claim": {}}}}, "web": {}, "api": {}}
 WEB = Key("apps", "Deployment", "apps", "shop-web")

@@ -14,19 +14,19 @@ from jsonschema import Draft202012Validator
 from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, running, start
 from sametag.deploy import Failure, Outcome, Step, Troubled
 from sametag.errors import RolloutError
-from sametag.output.documents import Documents
-from sametag.output.lines import ProgressLines
-from sametag.output.listener import End
-from sametag.output.stream import JsonStream
-from sametag.output.words import phase
-from sametag.release import Revision
+from sametag.helm import Revision
+from sametag.output.progress.documents import Documents
+from sametag.output.progress.json_lines import JsonStream
+from sametag.output.progress.lines import ProgressLines
+from sametag.output.progress.listener import End
+from sametag.output.wording import phase
 from sametag.rollout import Evidence, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sametag.deploy import Event
-    from sametag.output.listener import Listener
+    from sametag.output.progress.listener import Listener
 
 FAILED = End("upgrade", "shop", 5.5, error=RolloutError("upgrade of shop failed", f"every service is back on {OLD}"))
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sametag import chart as charts
-from sametag.cli.arguments import parser
+from sametag.cli.options import parser
 from sametag.cli.planning import planning
 from sametag.errors import ValuesError
-from sametag.release import Revision
+from sametag.helm import Revision
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,14 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sametag.deploy import Plan, Status
-from sametag.diff import ABSENT, Change, ObjectDiff, Owner
-from sametag.diff.objects import Key
-from sametag.output.documents import Documents
-from sametag.output.lines import ProgressLines
-from sametag.output.plans import in_short, plan_in_full, plan_json, plan_lines
+from sametag.drift import ABSENT, Change, ObjectDiff, Owner
+from sametag.drift.objects import Key
+from sametag.helm import Hook, Revision
+from sametag.helm.lock import Holder
+from sametag.output.plan import in_short, plan_in_full, plan_json, plan_lines
+from sametag.output.progress.documents import Documents
+from sametag.output.progress.lines import ProgressLines
 from sametag.output.status import status_json, status_lines
-from sametag.release import Hook, Revision
-from sametag.release.lock import Holder
 from sametag.rollout import DONE, NOT_RUN, Run, ServiceState
 
 IMAGE = Change("image", "registry.example.com:5000/app:1.0", "registry.example.com:5000/app:2.0")

@@ -54,7 +54,7 @@ def test_the_wheel_carries_the_chart_and_validates_with_it(wheel: Path, tmp_path
 
     where = run("-c", "import sametag; print(sametag.load_chart(None).path)")
 
-    assert where == str(wheel / "sametag/chart")
+    assert where == str(wheel / "sametag/_chart")
     assert run("-m", "sametag", "validate", "-f", str(ROOT / "values.example.yaml")) == ""
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag.cluster import Target, connect
 from sametag.errors import ClusterError, HelmError, LockedError
-from sametag.release import Revision, describe, remove, revisions
+from sametag.helm import Revision, describe, remove, revisions
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from fake_api import ApiServer

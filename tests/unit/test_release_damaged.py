@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag.cluster import Target, connect
 from sametag.deploy import Options, Request, Step
 from sametag.deploy.session import begin
 from sametag.errors import ClusterError
-from sametag.release import Records, expendable, last_good, records, rollback_target
+from sametag.helm import Records, expendable, last_good, records, rollback_target
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sametag.errors import UsageError
-from sametag.release.duration import seconds
+from sametag.helm.duration import seconds
 
 
 @pytest.mark.parametrize(

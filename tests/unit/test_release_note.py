@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sametag.release.note import REASON_LIMIT, Note, author, parse, text
+from sametag.helm.note import REASON_LIMIT, Note, author, parse, text
 
 DIGEST = f"sha256:{'0a' * 32}"
 WHEN = datetime(2026, 11, 24, 13, 20, 11, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sametag.errors import HelmError, UsageError
-from sametag.release import Revision, choices, current, expendable, forgotten, last_good, rollback_target
+from sametag.helm import Revision, choices, current, expendable, forgotten, last_good, rollback_target
 
 STATUSES = ("deployed", "superseded", "failed", "pending-upgrade")
 

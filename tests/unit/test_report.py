@@ -13,10 +13,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, running, start
-from sametag.cli.telling import telling
+from sametag.cli.progress import telling
 from sametag.deploy import Failure
 from sametag.errors import HelmError, InterruptedByUserError, RolloutError, UsageError
-from sametag.output.listener import End
+from sametag.output.progress.listener import End
 from sametag.output.report import Report
 from sametag.rollout import FAILED as FAILED_RUN
 from sametag.rollout import Evidence, Run, ServiceState, Trouble

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from sametag.cluster import Target, connect
 from sametag.deploy.rights import RENDERED, WATCHED, refuse_missing
 from sametag.errors import ClusterError
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from fake_api import ApiServer

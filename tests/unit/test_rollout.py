@@ -9,7 +9,7 @@ import pytest
 from msgspec import convert, to_builtins
 
 from sametag.rollout import GRACE, Member, Members, Patience, ServiceState, Trouble, same_image, split
-from sametag.rollout.objects import DaemonSet, Deployment, Event, Pod, ReplicaSet, StatefulSet
+from sametag.rollout.kube_types import DaemonSet, Deployment, Event, Pod, ReplicaSet, StatefulSet
 from sametag.rollout.state import Assessor, assess
 from sametag.rollout.workload import Objects
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import convert
 
-from sametag.cluster import Target, connect
+from sametag.kube.connection import Target, connect
 from sametag.rollout import Evidence, Member, Members, ServiceState, Trouble, evidence
 from sametag.rollout.job import Jobs, jobs
-from sametag.rollout.objects import Event, Job, Pod, StatefulSet
+from sametag.rollout.kube_types import Event, Job, Pod, StatefulSet
 from sametag.rollout.state import assess
 from sametag.rollout.workload import Objects
 

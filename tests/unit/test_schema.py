@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sametag import schema, values
-from sametag.schema import engines
+from sametag import validation, values
+from sametag.validation import engine as engines
 from sametag.values import Location, Problem
 
 CASES = yaml.safe_load((Path(__file__).parent / "data" / "schema-problems.yaml").read_text())
@@ -139,7 +139,7 @@ def check(text: str, **options: Any) -> list[Problem]:
     read = values.from_text(text, "values.yaml")
     user = values.load(values.Sources(**options))
     user = user._replace(tree=values.coalesce(read, user).tree, layers=(*read.layers, *user.layers))
-    found = schema.validate(NO_DEFAULTS, user._replace(problems=read.problems), SCHEMA)
+    found = validation.validate(NO_DEFAULTS, user._replace(problems=read.problems), SCHEMA)
     # Most of these values are about something else.
     return [problem for problem in found if problem.rule != "no-services"]
 
@@ -242,8 +242,8 @@ def test_all_problems_are_found_at_once_in_the_order_of_the_lines() -> None:
 
 def test_a_chart_default_satisfies_what_is_required_and_null_removes_it() -> None:
     defaults = values.from_text('image: {tag: "1"}\n', "chart/values.yaml")
-    assert schema.validate(defaults, values.from_text("services: {a: {}}", "v"), SCHEMA) == []
-    (problem,) = schema.validate(defaults, values.from_text("image: null\n", "v"), SCHEMA)
+    assert validation.validate(defaults, values.from_text("services: {a: {}}", "v"), SCHEMA) == []
+    (problem,) = validation.validate(defaults, values.from_text("image: null\n", "v"), SCHEMA)
     assert problem.message == "image is missing"
 
 
@@ -253,7 +253,7 @@ def test_values_that_cannot_be_read_are_not_checked_further() -> None:
 
 
 def test_a_chart_without_a_schema_has_only_problems_of_reading() -> None:
-    assert schema.validate(NO_DEFAULTS, values.from_text("a: 1\n", "v"), None) == []
+    assert validation.validate(NO_DEFAULTS, values.from_text("a: 1\n", "v"), None) == []
 
 
 def test_the_tag_latest_is_a_warning() -> None:
@@ -279,7 +279,7 @@ def test_long_texts_are_shortened_and_control_characters_escaped() -> None:
 def test_a_schema_that_contains_itself_can_be_explained() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#/definitions/node"}}, "additionalProperties": False}
     recursive = {"allOf": [{"$ref": "#/definitions/node"}], "definitions": {"node": node}}
-    (problem,) = schema.validate(NO_DEFAULTS, values.from_text("next: {next: {nxt: {}}}\n", "v"), recursive)
+    (problem,) = validation.validate(NO_DEFAULTS, values.from_text("next: {next: {nxt: {}}}\n", "v"), recursive)
     assert problem.message == "nxt is not a key of next; did you mean next?"
 
 
@@ -294,7 +294,7 @@ def test_a_schema_that_contains_itself_can_be_explained() -> None:
     ],
 )
 def test_a_schema_that_cannot_be_used_is_a_warning_and_nothing_is_fetched(unusable: dict[str, Any]) -> None:
-    (problem,) = schema.validate(NO_DEFAULTS, values.from_text("a: b\n", "v"), unusable)
+    (problem,) = validation.validate(NO_DEFAULTS, values.from_text("a: b\n", "v"), unusable)
     assert (problem.severity, problem.rule) == ("warning", "unusable-schema")
     assert "\n" not in problem.message
 
@@ -309,7 +309,7 @@ def test_a_schema_that_cannot_be_used_is_a_warning_and_nothing_is_fetched(unusab
     ],
 )
 def test_rules_of_other_charts_are_said_too(rules: dict[str, Any], message: str) -> None:
-    found = schema.validate(NO_DEFAULTS, values.from_text("a: [1, 2]\n", "v"), {"properties": {"a": rules}})
+    found = validation.validate(NO_DEFAULTS, values.from_text("a: [1, 2]\n", "v"), {"properties": {"a": rules}})
     assert [problem.message for problem in found] == [message]
 
 
@@ -319,14 +319,14 @@ def test_newer_drafts_are_read_too() -> None:
         "$defs": {"b": {"type": "object", "dependentRequired": {"c": ["d"]}}},
         "properties": {"a": {"prefixItems": [{"type": "string"}]}, "b": {"$ref": "#/$defs/b"}},
     }
-    found = schema.validate(NO_DEFAULTS, values.from_text("a: [1]\nb: {c: 1}\n", "v"), newer)
+    found = validation.validate(NO_DEFAULTS, values.from_text("a: [1]\nb: {c: 1}\n", "v"), newer)
     assert [problem.path for problem in found] == ["a[0]", "b"]
 
 
 def test_what_explains_problems_is_imported_only_for_problems() -> None:
     code = (
-        "import sys; from sametag import schema, values;"
-        "schema.validate(values.from_text('', ''), values.from_text('', ''), {}); print(*sys.modules)"
+        "import sys; from sametag import validation, values;"
+        "validation.validate(values.from_text('', ''), values.from_text('', ''), {}); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"sametag.schema.explaining", "difflib", "jsonschema", "dataclasses"}.intersection(loaded)
+    assert not {"sametag.validation.explain", "difflib", "jsonschema", "dataclasses"}.intersection(loaded)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mutants import BASE, BASES, mutants
-from sametag import schema, values
-from sametag.schema import engines
-from sametag.schema.catalogue import entries
+from sametag import validation, values
+from sametag.validation import engine as engines
+from sametag.validation.catalogue import entries
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "chart" / "values.schema.json").read_text())
@@ -22,7 +22,7 @@ SAID_BY_THE_SCHEMA = {entry.name for entry in entries() if entry.group == "schem
 
 @pytest.mark.parametrize("base", BASES)
 def test_the_values_that_mistakes_are_made_in_are_valid(base: dict[str, Any]) -> None:
-    assert schema.validate(DEFAULTS, values.from_tree(base, "base"), SCHEMA) == []
+    assert validation.validate(DEFAULTS, values.from_tree(base, "base"), SCHEMA) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -32,7 +32,7 @@ def test_both_engines_lead_to_the_same_problems(seed: int) -> None:
     both: list[tuple[engines.Engine, dict[int, engines.Validator]]] = [(engines.fast, {}), (engines.reference, {})]
     for tree in mutants(seed, 100):
         merged = values.on_defaults(DEFAULTS, values.from_text(json.dumps(tree), "values.yaml"))
-        fast, reference = (schema.check(merged, SCHEMA, engine, compiled) for engine, compiled in both)
+        fast, reference = (validation.check(merged, SCHEMA, engine, compiled) for engine, compiled in both)
         assert fast == reference
         of_the_schema = [problem for problem in fast if problem.rule in SAID_BY_THE_SCHEMA]
         # What Helm's schema rejects is rejected; beyond that, what is missing in the whole.
@@ -48,6 +48,6 @@ def test_a_key_that_looks_like_a_number_is_a_key() -> None:
     config = {"007": {"subPath": 1}, "7": {"data": {}}}
     tree = BASE | {"services": {"a": {"command": ["a"], "config": config}}}
     merged = values.on_defaults(DEFAULTS, values.from_text(json.dumps(tree), "values.yaml"))
-    fast, reference = (schema.check(merged, SCHEMA, engine) for engine in (engines.fast, engines.reference))
+    fast, reference = (validation.check(merged, SCHEMA, engine) for engine in (engines.fast, engines.reference))
     assert [problem.path for problem in fast] == ["services.a.config.007.subPath"]
     assert fast == reference

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sametag import chart, schema, values
-from sametag.schema import semantics
-from sametag.schema.placing import place
-from sametag.schema.semantics import changed
-from sametag.schema.semantics.resources import quantity
-from sametag.settings import merge
+from sametag import chart, values
+from sametag import validation as schema
+from sametag.chart.settings import merge
+from sametag.validation import rules
+from sametag.validation.locate import place
+from sametag.validation.rules import changed
+from sametag.validation.rules.resources import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -319,11 +320,11 @@ SERVICE = st.dictionaries(st.sampled_from(SETTINGS), ANYTHING, max_size=8)
 )
 def test_malformed_values_are_never_an_exception(tree: dict[str, Any]) -> None:
     merged = values.on_defaults(DEFAULTS, values.from_tree(tree, "generated"))
-    assert all(problem.message for problem in place(merged, semantics.check(merged)))
+    assert all(problem.message for problem in place(merged, rules.check(merged)))
 
 
 def test_the_table_names_every_rule_in_kebab_case_with_a_reason() -> None:
-    from sametag.schema.catalogue import entries
+    from sametag.validation.catalogue import entries
 
     names = [entry.name for entry in entries()]
     assert len(names) == len(set(names)) > 60
@@ -336,7 +337,7 @@ def test_the_table_names_every_rule_in_kebab_case_with_a_reason() -> None:
 def test_every_name_in_the_code_is_in_the_catalogue() -> None:
     import re
 
-    from sametag.schema.catalogue import entries
+    from sametag.validation.catalogue import entries
 
     known = {entry.name for entry in entries()}
     code = "".join(file.read_text() for file in Path(schema.__file__).parents[1].glob("[sv]*/**/*.py"))

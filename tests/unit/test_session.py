@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag.cluster import Target
 from sametag.deploy import Options, Request, Step
 from sametag.deploy.session import begin
 from sametag.errors import ClusterError, LockedError, UsageError
+from sametag.kube.connection import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fake_api import ApiServer
     from sametag.deploy import Event
-    from sametag.release import Revision
+    from sametag.helm import Revision
 
 CORE = "/api/v1/namespaces/apps"
 APPS = "/apis/apps/v1/namespaces/apps"
@@ -157,7 +157,7 @@ def test_a_pending_revision_without_a_dead_holder_is_in_progress(api: ApiServer)
 def test_a_pending_revision_of_a_dead_holder_is_marked_as_failed_and_told_of(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sametag.release.lock._DURATION", 1)
+    monkeypatch.setattr("sametag.helm.lock._DURATION", 1)
     released(api, [A], "pending-upgrade")
     times = {"acquireTime": "2026-01-02T03:04:00.000001Z", "renewTime": "2026-01-02T03:04:10.000001Z"}
     meta = {"annotations": {"sametag/revision": "1"}, "creationTimestamp": "2026-01-02T03:04:05Z"}

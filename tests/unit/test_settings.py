@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sametag.settings import field_path, setting_of
+from sametag.chart.settings import field_path, setting_of
 from sametag.values import path_text
 
 POD: dict[str, Any] = {

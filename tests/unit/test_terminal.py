@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollouts import NEW, OLD, crash, moving, progress, running, start
-from sametag.output.frame import Moment, frame
+from sametag.output.progress.frame import Moment, frame
 from terminal import Terminal
 
 PLAY = Path(__file__).parents[1] / "support/play.py"

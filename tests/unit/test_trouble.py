@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from sametag.cli.running import request_of
+from sametag.cli.context import request_of
 from sametag.errors import UsageError
 from sametag.rollout import DEADLINE, GRACE, HOPELESS, Patience, Trouble
-from sametag.rollout.objects import Event, Pod, Variable
+from sametag.rollout.kube_types import Event, Pod, Variable
 from sametag.rollout.pulling import why_not_pulled
 from sametag.rollout.starting import said_by_exec, why_not_started
 from sametag.rollout.trouble import pod_troubles, refused

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import convert
 
-from sametag.cluster import Target, connect
 from sametag.deploy import Options, Request
 from sametag.deploy.unblock import Unblocker
+from sametag.kube.connection import Target, connect
 from sametag.rollout import ServiceState
-from sametag.rollout.objects import Event, Pod, StatefulSet
+from sametag.rollout.kube_types import Event, Pod, StatefulSet
 from sametag.rollout.ordered import Blocking, blocking
 from sametag.rollout.workload import Objects, Owned
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sametag.cluster import Target
 from sametag.deploy import Options, Request
-from sametag.deploy.view import View
+from sametag.deploy.monitor import View
+from sametag.kube.connection import Target
 from sametag.rollout import RUNNING, Member, Members, PodState, Run, ServiceState, Trouble
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from sametag.cli import commands
-from sametag.cli.arguments import parser
-from sametag.cli.telling import interrupted
+from sametag.cli.options import parser
+from sametag.cli.progress import interrupted
 from sametag.errors import SametagError, UsageError
 from sametag.kube.names import check_namespace, check_release
 from sametag.output.outlet import Outlets

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sametag import chart as charts
 from sametag import values
-from sametag.cli.checking import check, print_report, refuse_problems
+from sametag.cli.context import given_chart, progress, request_of, run_to_its_end, say_step, target_of
 from sametag.cli.given import defaults_of, sources, user_values
-from sametag.cli.running import given_chart, progress, request_of, run_to_its_end, say_step, target_of
-from sametag.cli.telling import telling
+from sametag.cli.progress import telling
+from sametag.cli.validate import check, print_report, refuse_problems
 from sametag.errors import ClusterError, UsageError
 from sametag.output.outlet import Outlet
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sametag.chart import Chart
     from sametag.deploy import Event, Plan
-    from sametag.release import Records
+    from sametag.helm import Records
     from sametag.values import Problem, Values
 
     Arguments = argparse.Namespace
@@ -55,7 +55,7 @@ def schema_of_values(_: Arguments) -> int:
 
 def render(arguments: Arguments) -> int:
     """Print the manifests."""
-    from sametag.release.helm import HelmCommand
+    from sametag.helm.command import HelmCommand
 
     with given_chart(arguments) as chart:
         user = user_values(arguments)
@@ -101,7 +101,7 @@ def upgrade(arguments: Arguments) -> int:
 
 def diff(arguments: Arguments) -> int:
     """Show what an upgrade or a rollback would change."""
-    from sametag.output import plans
+    from sametag.output import plan as plans
 
     plan = _planned(arguments)
     if arguments.output == "json":
@@ -160,7 +160,7 @@ def rollback(arguments: Arguments) -> int:
 
 def history(arguments: Arguments) -> int:
     """List the revisions with their tags."""
-    from sametag.output import releases
+    from sametag.output import history as releases
 
     found = run_to_its_end(_read_history(arguments))
     lines = [releases.history_json(*found)] if arguments.output == "json" else releases.history_table(*found)
@@ -186,7 +186,7 @@ def status(arguments: Arguments) -> int:
 def unlock(arguments: Arguments) -> int:
     """Get a release out of the state that a dead client left it in."""
     from sametag import deploy
-    from sametag.output import releases
+    from sametag.output import history as releases
 
     found = run_to_its_end(deploy.unlock(request_of(arguments, say_step)))
     print("\n".join(releases.unlocked_lines(found)))
@@ -219,8 +219,8 @@ COMMANDS: Mapping[str, Callable[[Arguments], int]] = {
 
 
 async def _read_history(arguments: Arguments) -> Records:
-    from sametag import release
-    from sametag.cluster import connect
+    from sametag import helm as release
+    from sametag.kube.connection import connect
 
     target = target_of(arguments)
     async with connect(target) as client:
@@ -233,7 +233,7 @@ async def _read_history(arguments: Arguments) -> Records:
 def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], list[Problem]]:
     """Return what asks the API server about values."""
     from sametag.deploy.refusals import refusals
-    from sametag.release.helm import HelmCommand
+    from sametag.helm.command import HelmCommand
 
     target = target_of(arguments)
     helm = HelmCommand(target, warn=progress)

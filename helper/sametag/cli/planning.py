@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sametag import values
 from sametag.chart import pinned
-from sametag.cli.checking import refuse_problems
 from sametag.cli.given import defaults_of, sources, user_values
+from sametag.cli.validate import refuse_problems
 from sametag.values.losing import lost
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sametag.chart import Chart
-    from sametag.release import Revision
+    from sametag.helm import Revision
     from sametag.values import Problem, Values
 
 

@@ -10,7 +10,7 @@ from sametag.errors import InterruptedByUserError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sametag.release import Revision
+    from sametag.helm import Revision
 
 
 def refuse_without_terminal() -> None:
@@ -30,8 +30,8 @@ def select(history: Sequence[Revision]) -> Revision:
         InterruptedByUserError: The input ends.
         UsageError: There is nothing to choose from.
     """
-    from sametag.output.releases import choices_table
-    from sametag.release import choices
+    from sametag.helm import choices
+    from sametag.output.history import choices_table
 
     found = choices(history) if history else []
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sametag import schema, values
+from sametag import validation, values
 from sametag.cli.given import defaults_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class _Part(NamedTuple):
 def checker(chart: Chart, release: str | None) -> Checker:
     """Return what finds everything that is wrong with values of a chart, and of those that it depends on."""
     defaults = defaults_of(chart)
-    own = schema.checker(defaults, chart.schema, release)
+    own = validation.checker(defaults, chart.schema, release)
     inner = [(dependency, checker(dependency.chart, release)) for dependency in chart.dependencies]
 
     def check(user: Values) -> list[Problem]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sametag.cli.telling import redraws, writer
+from sametag.cli.progress import redraws, writer
 from sametag.output.outlet import Outlet
 from sametag.output.status import status_json, status_lines
 
@@ -70,7 +70,7 @@ def _text(status: Status) -> str:
 def _redrawing() -> Iterator[Callable[[str], None]]:
     from rich.text import Text
 
-    from sametag.output.screen import Screen
+    from sametag.output.progress.terminal import Screen
 
     screen = Screen(sys.stdout)
 

@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
-from sametag import release as helm_release
-from sametag.cluster import patiently, to_its_end
-from sametag.deploy import preview
+from sametag import helm as helm_release
+from sametag.deploy import preflight
 from sametag.deploy.events import Event, Failure, Options, Outcome, Plan, Progress, Request, Start, Step, Troubled
 from sametag.deploy.interruption import interruption
-from sametag.deploy.rescue import UNLOCK_WAIT, Unlocked, unlock
-from sametag.deploy.running import Status, follow, status
 from sametag.deploy.session import begin, mark_failed
+from sametag.deploy.status import Status, follow, status
+from sametag.deploy.unlock import UNLOCK_WAIT, Unlocked, unlock
 from sametag.deploy.watched import StuckError, Way
 from sametag.errors import HelmError, RolloutError, SametagError, UsageError
+from sametag.kube.connection import patiently, to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from sametag.chart import Chart
-    from sametag.deploy.run import Deployment
-    from sametag.release import Revision
+    from sametag.deploy.helm_run import Deployment
+    from sametag.helm import Revision
 
 __all__ = [
     "UNLOCK_WAIT",
@@ -83,16 +83,16 @@ async def _apply(
     recover: Callable[[Deployment, StuckError, Revision | None], Awaitable[RolloutError]],
 ) -> Outcome | None:
     """Apply, and recover when that fails; `recover` is given what is good to go back to, if anything."""
-    foreseen = await preview.of_upgrade(deployment, chart, values)
+    foreseen = await preflight.of_upgrade(deployment, chart, values)
     if deployment.request.options.dry_run:
-        deployment.request.report(await preview.plan(deployment, foreseen))
-    await preview.preflight(deployment, foreseen)
+        deployment.request.report(await preflight.plan(deployment, foreseen))
+    await preflight.preflight(deployment, foreseen)
     if deployment.request.options.dry_run:
         return None
     await deployment.leftovers.end_failed()
     await _clear_failed(deployment)
     good = helm_release.last_good(deployment.history)
-    await preview.keep_replicas(foreseen)
+    await preflight.keep_replicas(foreseen)
     try:
         services = await deployment.apply(chart, values)
     except StuckError as stuck:
@@ -180,7 +180,7 @@ async def _go_back(deployment: Deployment, stuck: StuckError, to: Revision | Non
         return RolloutError(message, f"it was left for you to look at; sametag rollback {name} goes back to {to.tag}")
     await deployment.leftovers.end_failed(stuck.evidence)
     deployment.request.report(Step(f"rolling back to {to.tag} (revision {to.number})"))
-    preview.say_crossed(deployment, to.number)
+    preflight.say_crossed(deployment, to.number)
     return await _back_on(deployment, message, to)
 
 
@@ -244,11 +244,11 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         proof = "" if to.verified else f"; it is {to.status}, and was not verified"
         request.report(Step(f"rolling back to {to.tag} (revision {to.number}{proof})"))
         stopped.back = to
-        preview.before_rollback(deployment, to)
-        foreseen = await preview.of_rollback(deployment, to)
+        preflight.before_rollback(deployment, to)
+        foreseen = await preflight.of_rollback(deployment, to)
         if request.options.dry_run:
-            request.report(await preview.plan(deployment, foreseen))
-        await preview.preflight(deployment, foreseen)
+            request.report(await preflight.plan(deployment, foreseen))
+        await preflight.preflight(deployment, foreseen)
         if request.options.dry_run:
             return None
         await deployment.leftovers.end_failed()
@@ -259,7 +259,7 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
             request.report(Failure(stuck.evidence))
             raise await _return(deployment, stuck, was, to) from stuck
         outcome = deployment.outcome(services)
-        await preview.prove(deployment, outcome.revision)
+        await preflight.prove(deployment, outcome.revision)
         return outcome
 
 
@@ -269,7 +269,7 @@ async def _redeploy(deployment: Deployment, tag: str) -> Outcome | None:
     deployment.request.report(
         Step(f"Helm's history has no revision with tag {tag} any more: deploying {tag} with the values of {now}")
     )
-    preview.say_crossed(deployment, 0)  # whatever Helm still has is newer
+    preflight.say_crossed(deployment, 0)  # whatever Helm still has is newer
     image = {key: value for key, value in (now.values.get("image") or {}).items() if key != "digest"}
     values = {**now.values, "image": {**image, "tag": tag}}
     deployment.goes_back = True

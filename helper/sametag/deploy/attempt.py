@@ -10,7 +10,7 @@ from sametag.errors import RolloutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sametag.release import Revision
+    from sametag.helm import Revision
 
 
 @dataclass(slots=True)

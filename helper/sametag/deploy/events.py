@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sametag.cluster import Target
-    from sametag.diff import ObjectDiff
-    from sametag.release import Hook, Revision
+    from sametag.drift import ObjectDiff
+    from sametag.helm import Hook, Revision
+    from sametag.kube.connection import Target
     from sametag.rollout import Evidence, ServiceState
 
 

@@ -9,14 +9,14 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.diff.objects import service_of
-from sametag.diff.pods import template_of
+from sametag.drift.objects import service_of
+from sametag.drift.pods import template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sametag.diff import Rehearsal
-    from sametag.diff.objects import Key, Object
+    from sametag.drift import Rehearsal
+    from sametag.drift.objects import Key, Object
 
 _RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
 

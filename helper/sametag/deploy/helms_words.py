@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sametag.deploy.watched import StuckError, in_short
-from sametag.release.helm import KilledError
+from sametag.helm.command import KilledError
 from sametag.rollout import Evidence, Trouble
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sametag.deploy.events import Request
-    from sametag.release import Revision
+    from sametag.helm import Revision
 
 
 def command(request: Request, verb: str, *words: str) -> str:

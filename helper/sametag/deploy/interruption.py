@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 import httpx2
 from lightkube import ApiError
 
-from sametag import release as helm_release
-from sametag.cluster import patiently, to_its_end
+from sametag import helm as helm_release
 from sametag.deploy.events import Progress
+from sametag.deploy.helm_run import members_of
 from sametag.deploy.hints import command, rollback_to
-from sametag.deploy.run import members_of
 from sametag.errors import InterruptedByUserError
+from sametag.kube.connection import patiently, to_its_end
 from sametag.rollout import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sametag.deploy.run import Deployment
-    from sametag.release import Revision
+    from sametag.deploy.helm_run import Deployment
+    from sametag.helm import Revision
 
 
 @dataclass(slots=True)

@@ -15,19 +15,19 @@ import httpx2
 from lightkube import ApiError
 from msgspec import ValidationError, convert
 
-from sametag import release as helm_release
-from sametag.cluster import patiently
+from sametag import helm as helm_release
 from sametag.deploy.events import Step, Troubled
 from sametag.deploy.hints import kubectl_delete
-from sametag.diff import traits
-from sametag.diff.api import Api
-from sametag.diff.objects import Key, parse, service_of
+from sametag.drift import traits
+from sametag.drift.api import Api
+from sametag.drift.objects import Key, parse, service_of
 from sametag.errors import ClusterError
-from sametag.release.hook import RUNS
+from sametag.helm.hook import RUNS
+from sametag.kube.connection import patiently
 from sametag.rollout import Members, Trouble, evidence
 from sametag.rollout.job import jobs
+from sametag.rollout.kube_types import Job, Pod
 from sametag.rollout.members import Member
-from sametag.rollout.objects import Job, Pod
 from sametag.rollout.workload import Objects
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
-    from sametag.diff.objects import Object
-    from sametag.release import Hook, Revision
+    from sametag.drift.objects import Object
+    from sametag.helm import Hook, Revision
     from sametag.rollout import Evidence
 
 # A pod gets 30 seconds to end, unless it says otherwise.

@@ -11,8 +11,8 @@ from sametag.errors import ClusterError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sametag.diff import Refusal, Rehearsal
-    from sametag.diff.objects import Key, Object
+    from sametag.drift import Refusal, Rehearsal
+    from sametag.drift.objects import Key, Object
 
 # Source: k8s.io/apiserver/pkg/admission/plugin, webhook/errors and policy/validating
 _NO_DRY_RUN = re.compile(r'admission webhook "([^"]+)" does not support dry run')

@@ -6,14 +6,14 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from sametag.chart.settings import field_path, object_setting, services_in, setting_of
 from sametag.deploy.server import Answer, Object, Objection, Server, server_of
-from sametag.diff.objects import metadata_of, objects, service_of
-from sametag.diff.pods import pod_of
-from sametag.settings import field_path, object_setting, services_in, setting_of
+from sametag.drift.objects import metadata_of, objects, service_of
+from sametag.drift.pods import pod_of
 from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:
-    from sametag.cluster import Target
+    from sametag.kube.connection import Target
     from sametag.values import Location, Path, Values
 
 # What the server's words are about where it names no field: admission never does.

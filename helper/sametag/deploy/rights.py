@@ -13,7 +13,7 @@ from lightkube.models.authorization_v1 import SelfSubjectRulesReviewSpec
 from lightkube.resources.authorization_v1 import SelfSubjectRulesReview
 
 from sametag.errors import ClusterError
-from sametag.release import stored_as
+from sametag.helm import stored_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

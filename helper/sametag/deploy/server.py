@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sametag.cluster import connect_plainly, refusal
 from sametag.errors import ClusterError
+from sametag.kube.connection import connect_plainly, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import httpx2
 
-    from sametag.cluster import Target
+    from sametag.kube.connection import Target
 
 Object = dict[str, Any]
 

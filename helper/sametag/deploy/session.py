@@ -13,17 +13,17 @@ from lightkube import ApiError
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace
 
-from sametag import release as helm_release
-from sametag.cluster import connect, to_its_end
+from sametag import helm as helm_release
 from sametag.deploy.events import Step
-from sametag.deploy.run import Deployment, members_of
+from sametag.deploy.helm_run import Deployment, members_of
 from sametag.deploy.watched import Watch
 from sametag.errors import ClusterError, LockedError, UsageError
-from sametag.release import Note, Revision, author, note
-from sametag.release.duration import seconds
-from sametag.release.helm import HelmCommand
-from sametag.release.leash import leash
-from sametag.release.lock import Holder, Lock, hold
+from sametag.helm import Note, Revision, author, note
+from sametag.helm.command import HelmCommand
+from sametag.helm.duration import seconds
+from sametag.helm.leash import leash
+from sametag.helm.lock import Holder, Lock, hold
+from sametag.kube.connection import connect, to_its_end
 from sametag.rollout import digests_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
-    from sametag.release import Records
+    from sametag.helm import Records
 
 _FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 

@@ -11,7 +11,7 @@ from sametag.rollout import split
 
 if TYPE_CHECKING:
     from sametag.chart import Chart
-    from sametag.release import Revision
+    from sametag.helm import Revision
     from sametag.rollout import Members
 
 _OURS = ("services", "image")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import httpx2
 from lightkube import ApiError
 
-from sametag.cluster import patiently
 from sametag.deploy.events import Step
-from sametag.rollout.objects import Pod
+from sametag.kube.connection import patiently
+from sametag.rollout.kube_types import Pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sametag.cluster import patiently
 from sametag.deploy.events import Step
+from sametag.deploy.monitor import View
 from sametag.deploy.unblock import Unblocker
-from sametag.deploy.view import View
 from sametag.errors import ClusterError
+from sametag.kube.connection import patiently
 from sametag.rollout import evidence, snapshot, watch
 
 if TYPE_CHECKING:

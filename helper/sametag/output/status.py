@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sametag.output.plans import change_document, in_short
+from sametag.output.plan import change_document, in_short
 from sametag.output.table import table
-from sametag.output.words import DIGEST_LENGTH, names, number_of, run_document, schedule_document, tag_of
+from sametag.output.wording import DIGEST_LENGTH, names, number_of, run_document, schedule_document, tag_of
 from sametag.rollout import NOT_RUN
 
 _ON_TAG = {True: "yes", False: "no", None: "unknown"}
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sametag.deploy import Status
-    from sametag.diff import Change, ObjectDiff
-    from sametag.release.lock import Holder
+    from sametag.drift import Change, ObjectDiff
+    from sametag.helm.lock import Holder
     from sametag.rollout import PodState, Schedule, ServiceState
 
 

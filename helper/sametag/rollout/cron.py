@@ -12,8 +12,8 @@ from sametag.rollout.state import ServiceState, same_image, split, template_is_o
 from sametag.rollout.workload import Owned
 
 if TYPE_CHECKING:
+    from sametag.rollout.kube_types import CronJob, Job
     from sametag.rollout.members import Member, Members
-    from sametag.rollout.objects import CronJob, Job
     from sametag.rollout.workload import Objects
 
 

@@ -13,8 +13,8 @@ from lightkube import ApiError, operators
 from lightkube.resources.core_v1 import PodLog
 
 from sametag.masking import masked
+from sametag.rollout.kube_types import USUAL, Event
 from sametag.rollout.manifest_unknown import judged
-from sametag.rollout.objects import USUAL, Event
 from sametag.rollout.starting import said_by_exec
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from sametag.rollout.workload import Objects, Owned, counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sametag.rollout.kube_types import Condition, ContainerStatus, Job, Pod, Terminated
     from sametag.rollout.members import Member, Members
-    from sametag.rollout.objects import Condition, ContainerStatus, Job, Pod, Terminated
 
 
 def jobs(objects: Objects, members: Members) -> list[ServiceState]:

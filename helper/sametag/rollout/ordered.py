@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sametag.rollout.objects import StatefulSet
+from sametag.rollout.kube_types import StatefulSet
 from sametag.rollout.trouble import pod_troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sametag.rollout.objects import Pod
+    from sametag.rollout.kube_types import Pod
     from sametag.rollout.workload import Owned, Workload
 
 

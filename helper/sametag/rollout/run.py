@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sametag.rollout.objects import Job, Pod
+    from sametag.rollout.kube_types import Job, Pod
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 NOT_RUN = "not run yet"  # a hook that Helm has not come to

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sametag.rollout.objects import Container, ContainerStatus, Event, Probe, Terminated
+    from sametag.rollout.kube_types import Container, ContainerStatus, Event, Probe, Terminated
 
 #: A container that has crashed so often is in a crash loop.
 CRASHES = 2  # a program that lost a race at start gets one more try

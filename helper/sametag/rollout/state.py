@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sametag.rollout.cron import Schedule
+    from sametag.rollout.kube_types import Pod
     from sametag.rollout.members import Member, Members
-    from sametag.rollout.objects import Pod
     from sametag.rollout.run import Run
     from sametag.rollout.workload import Workload
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sametag.masking import masked
-from sametag.rollout.objects import Deployment
+from sametag.rollout.kube_types import Deployment
 from sametag.rollout.pulling import why_not_pulled
 from sametag.rollout.starting import CRASHES, crash, killed_by_a_probe, not_ready, waits_for, why_not_started
 from sametag.rollout.workload import held, numbers
@@ -20,7 +20,7 @@ from sametag.rollout.workload import held, numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from sametag.rollout.objects import Container, ContainerStatus, Event, Pod, Waiting
+    from sametag.rollout.kube_types import Container, ContainerStatus, Event, Pod, Waiting
     from sametag.rollout.workload import Owned, Workload
 
 #: The grace of what heals by itself: it lasts until the Deployment's progress deadline, or Helm's timeout.

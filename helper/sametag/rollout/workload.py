@@ -6,12 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sametag.rollout.objects import DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet
+from sametag.rollout.kube_types import DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sametag.rollout.objects import CronJob, Event, Job
+    from sametag.rollout.kube_types import CronJob, Event, Job
 
     Workload = Deployment | StatefulSet | DaemonSet
 

@@ -2,8 +2,8 @@
 
 from sametag.values.helm import to_helm
 from sametag.values.layers import Values, coalesce, on_defaults
-from sametag.values.loading import Sources, from_text, from_tree, load, load_each
 from sametag.values.problem import Location, Path, Problem, has_errors, known_part, path_text
+from sametag.values.sources import Sources, from_text, from_tree, load, load_each
 
 __all__ = [
     "Location",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from sametag.values.builder import Broken, Builder, Marks
 from sametag.values.problem import Location, Path, Problem
+from sametag.values.yaml_reader import Broken, Builder, Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,13 +83,13 @@ def parse(data: bytes, source: str) -> Document:
         with _no_garbage_collection():
             builder.run(yaml.CSafeLoader(data) if yaml.__with_libyaml__ else _PurePython(data))
     except UnicodeDecodeError as error:
-        from sametag.values.syntax import not_utf8
+        from sametag.values.syntax_errors import not_utf8
 
         builder.problems.append(not_utf8(error, source))
     except Broken as broken:
         builder.problems.append(broken.problem)
     except yaml.YAMLError as error:
-        from sametag.values.syntax import explain
+        from sametag.values.syntax_errors import explain
 
         builder.problems.append(explain(error, data.decode(), source))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from sametag.values import merging
+from sametag.values import merge
 from sametag.values.problem import Location, Path, Problem, known_part
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def coalesce(under: Values, over: Values) -> Values:
 
     So Helm puts the user's values over the chart's defaults, and new values over those of a release.
     """
-    tree = merging.coalesce(under.tree, over.tree)
+    tree = merge.coalesce(under.tree, over.tree)
     return Values(tree, (*under.problems, *over.problems), (*under.layers, *over.layers))
 
 

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from sametag.values.merging import DEPTH_LIMIT, height
+from sametag.values.merge import DEPTH_LIMIT, height
 from sametag.values.scalars import number
 
 _INT64 = range(-(2**63), 2**63)

@@ -9,7 +9,7 @@ from sametag.values.problem import Location, Path, Problem, path_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.values.merging import Tree
+    from sametag.values.merge import Tree
 
 # More would hide what else there is to say.
 _NAMED = 10

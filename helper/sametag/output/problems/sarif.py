@@ -21,7 +21,7 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 def log(report: Report) -> str:
     """Return the log, with one run."""
     from sametag import chart
-    from sametag.schema.catalogue import entries
+    from sametag.validation.catalogue import entries
 
     reasons = {entry.name: entry.reason for entry in entries()}
     rules = sorted({problem.rule for problem in report.problems})

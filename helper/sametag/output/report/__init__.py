@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sametag.errors import UsageError
-from sametag.output.documents import Documents
+from sametag.output.progress.documents import Documents
 from sametag.output.report.junit import junit
 from sametag.output.report.page import page
 from sametag.output.report.story import Story, tell
 
 if TYPE_CHECKING:
     from sametag.deploy import Event
-    from sametag.output.documents import Document
-    from sametag.output.listener import End
+    from sametag.output.progress.documents import Document
+    from sametag.output.progress.listener import End
 
 
 class Report:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sametag.output.plain import plain
-from sametag.output.words import SCHEDULED, UNTOUCHED
+from sametag.output.wording import SCHEDULED, UNTOUCHED
 
 if TYPE_CHECKING:
-    from sametag.output.documents import Document
+    from sametag.output.progress.documents import Document
     from sametag.output.report.story import Service, Story
 
 

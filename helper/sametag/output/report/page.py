@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from sametag.output.plain import plain
 from sametag.output.report.timeline import percent_of_a_tick, timeline
-from sametag.output.words import SCHEDULED
+from sametag.output.wording import SCHEDULED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sametag.output.documents import Document
+    from sametag.output.progress.documents import Document
     from sametag.output.report.story import Story
 
 

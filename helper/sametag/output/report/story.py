@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sametag.output.words import READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED, WAITING
+from sametag.output.wording import READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED, WAITING
 from sametag.rollout import DONE, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sametag.output.documents import Document
+    from sametag.output.progress.documents import Document
 
 #: A pod of an older spec, which goes when the new ones are ready.
 OLDER = "older"

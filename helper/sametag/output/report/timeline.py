@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from sametag.output.report.story import OLDER
-from sametag.output.words import GONE, READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED
+from sametag.output.wording import GONE, READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED
 from sametag.rollout import DONE, FAILED, RUNNING
 
 if TYPE_CHECKING:

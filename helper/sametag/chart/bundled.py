@@ -1,0 +1,185 @@
+"""Find the chart: the one that came with sametag, a folder, or an archive.
+
+Every `sametag validate` reads one, so this does without dataclasses and pathlib, which cost a fifth of it to import.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sametag.errors import UsageError
+
+if TYPE_CHECKING:
+    import tarfile
+    from collections.abc import Callable, Iterable, Iterator
+
+# An archive member larger than this is no Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
+# The slashes in charts/NAME/Chart.yaml.
+_OF_A_SUBCHART = 2
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_MEMBER_LIMIT = 5 * 1024 * 1024
+
+
+class Chart(NamedTuple):
+    """A chart on disk.
+
+    Attributes:
+        path: The folder or the .tgz that Helm is given.
+        name: From Chart.yaml.
+        version: From Chart.yaml.
+        defaults: The text of values.yaml; empty where the chart has none.
+        schema: values.schema.json; None where the chart has none.
+        dependencies: The charts under charts/, by the names that they have in the values.
+    """
+
+    path: str
+    name: str
+    version: str
+    defaults: str
+    schema: dict[str, Any] | None
+    dependencies: tuple[Dependency, ...] = ()
+
+
+class Dependency(NamedTuple):
+    """A chart that another one depends on.
+
+    Attributes:
+        name: Its alias, or else its own name: where its values are.
+        chart: The chart.
+        conditions: Paths in the values; the first that is a boolean says whether it is there.
+        tags: Names under `tags` in the values, where no condition says it.
+    """
+
+    name: str
+    chart: Chart
+    conditions: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+def bundled() -> str:
+    """Return the folder of the chart that came with this version of sametag."""
+    inside_the_wheel = os.path.join(_PACKAGE, "_chart")
+    if os.path.isdir(inside_the_wheel):
+        return inside_the_wheel
+    return os.path.join(os.path.dirname(os.path.dirname(_PACKAGE)), "chart")
+
+
+def described_schema() -> str:
+    """Return the schema of the bundled chart with every description, for editors: 200 kB that no release carries."""
+    text = _member_of_folder(_PACKAGE, "values.schema.json")
+    return text or _member_of_folder(os.path.join(bundled(), "../docs/reference"), "values.schema.json") or ""
+
+
+def pinned(image: dict[str, Any]) -> dict[str, Any]:
+    """Return the values' `image` with the digest behind its tag (`1.0@sha256:…`) in `digest` (chart: _image.tpl)."""
+    tag, at, digest = str(image.get("tag") or "").partition("@")
+    return {**image, "tag": tag, "digest": digest} if at else image
+
+
+def is_remote(reference: str) -> bool:
+    """Whether Helm has to fetch this chart before it can be read."""
+    return reference.startswith(("oci://", "http://", "https://"))
+
+
+def load(reference: str | None) -> Chart:
+    """Read a chart.
+
+    Args:
+        reference: A folder or a .tgz; None for the chart that came with sametag.
+
+    Raises:
+        UsageError: There is no chart there, or it cannot be read.
+    """
+    path = os.path.normpath(reference) if reference else bundled()
+    if os.path.isdir(path):
+        return _chart(path, lambda name: _member_of_folder(path, name), lambda: _beside(path))
+    if os.path.isfile(path):
+        return _from_archive(path)
+    raise UsageError(f"no chart at {path}", "--chart takes a folder, a .tgz or oci://…")
+
+
+def _member_of_folder(folder: str, name: str) -> str | None:
+    file = os.path.join(folder, name)
+    if not os.path.isfile(file):
+        return None
+    with open(file, encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _from_archive(path: str) -> Chart:
+    import tarfile
+
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            # The chart's own files are in the one top folder; a dependency's are deeper.
+            members = {name: m for m in archive.getmembers() if (name := m.name.partition("/")[2])}
+            return _packed(path, lambda name: _member_of_archive(archive, members.get(name)), list(members))
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UsageError(f"{path} is not a chart archive: {error}") from error
+
+
+def _member_of_archive(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> str | None:
+    if member is None or not member.isfile() or member.size > _MEMBER_LIMIT:
+        return None
+    stream = archive.extractfile(member)
+    return stream.read().decode() if stream else None
+
+
+def _packed(path: str, read: Callable[[str], str | None], names: list[str]) -> Chart:
+    """Read a chart of an archive, and the charts that are packed under its charts/."""
+
+    def inner() -> Iterator[Chart]:
+        for name in names:
+            if name.startswith("charts/") and name.count("/") == _OF_A_SUBCHART and name.endswith("/Chart.yaml"):
+                folder = name.removesuffix("Chart.yaml")
+                below = [one.removeprefix(folder) for one in names if one.startswith(folder)]
+                yield _packed(path, lambda one, folder=folder: read(folder + one), below)  # type: ignore[misc]
+
+    return _chart(path, read, inner)
+
+
+def _beside(path: str) -> Iterator[Chart]:
+    """Read the charts in the folder charts/ of a chart."""
+    folder = os.path.join(path, "charts")
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        inner = os.path.join(folder, name)
+        if name.endswith(".tgz") or os.path.isfile(os.path.join(inner, "Chart.yaml")):
+            yield load(inner)
+
+
+def _chart(path: str, read: Callable[[str], str | None], inner: Callable[[], Iterable[Chart]]) -> Chart:
+    name, version, wanted = _metadata(path, read("Chart.yaml"))
+    schema = read("values.schema.json")
+    dependencies = tuple(_dependencies(wanted, inner())) if wanted else ()
+    try:
+        schema = json.loads(schema) if schema else None
+        return Chart(path, name, version, read("values.yaml") or "", schema, dependencies)
+    except ValueError as error:
+        raise UsageError(f"the values.schema.json of {path} is not JSON: {error}") from error
+
+
+def _dependencies(wanted: list[Any], charts: Iterable[Chart]) -> Iterator[Dependency]:
+    """Yield what Chart.yaml names and charts/ has; a chart may be there under several names."""
+    by_name = {chart.name: chart for chart in charts}
+    for entry in wanted:
+        name = str(entry.get("name")) if isinstance(entry, dict) else ""
+        if name in by_name:
+            conditions = tuple(filter(None, str(entry.get("condition") or "").replace(" ", "").split(",")))
+            tags = tuple(map(str, entry.get("tags") or ()))
+            yield Dependency(str(entry.get("alias") or name), by_name[name], conditions, tags)
+
+
+def _metadata(path: str, text: str | None) -> tuple[str, str, list[Any]]:
+    if text is None:
+        raise UsageError(f"no chart at {path}: there is no Chart.yaml", "--chart takes a folder, a .tgz or oci://…")
+    import yaml
+
+    try:
+        # libyaml, where it is there, takes a tenth of the time.
+        metadata = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+        wanted = metadata.get("dependencies")
+        return str(metadata["name"]), str(metadata["version"]), wanted if isinstance(wanted, list) else []
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise UsageError(f"the Chart.yaml of {path} has no name and version") from error

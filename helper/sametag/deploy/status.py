@@ -1,0 +1,201 @@
+"""What runs, held against what the release says: once, or as it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lightkube import ApiError
+
+from sametag import drift as diff
+from sametag import helm as helm_release
+from sametag.deploy.helm_run import members_of
+from sametag.errors import ClusterError
+from sametag.helm.lock import holder_of
+from sametag.kube.connection import connect
+from sametag.rollout import DONE, FAILED, NOT_RUN, Run, ServiceState, digests_of, snapshot, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lightkube import AsyncClient
+
+    from sametag.helm import Hook, Revision
+    from sametag.helm.lock import Holder
+    from sametag.kube.connection import Target
+    from sametag.rollout import Members
+
+_FORBIDDEN = 403
+
+# A revision that adds a service and changes none is seen this late.
+_READ_AGAIN_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What runs for a release.
+
+    Attributes:
+        revision: The newest one.
+        services: Their pods.
+        drift: What differs from the revision's manifest; each is what setting it right would do.
+        refusal: Why the objects could not be held against the manifest, a missing right say; empty where they were.
+        extras: The workloads of no service, and their pods.
+        jobs: The Jobs, and the hooks of the revision that Helm has removed, or not come to.
+        cronjobs: The CronJobs.
+        holder: Who changes the release now; None where nobody does.
+    """
+
+    revision: Revision
+    services: tuple[ServiceState, ...]
+    drift: tuple[diff.ObjectDiff, ...]
+    refusal: str = ""
+    extras: tuple[ServiceState, ...] = ()
+    jobs: tuple[ServiceState, ...] = ()
+    cronjobs: tuple[ServiceState, ...] = ()
+    holder: Holder | None = None
+
+    @property
+    def pushed_over(self) -> set[str]:
+        """The digests that the pods run under the tag, where they are not the one that was verified; else empty."""
+        images = [digests - {""} for digests in digests_of(self.services).values()] if self.on_tag else []
+        found = set[str]().union(*images)
+        verified = {self.revision.note.digest} if self.revision.verified else found
+        return found if any(len(digests) > 1 for digests in images) or found - verified else set()
+
+    @property
+    def as_released(self) -> bool:
+        """Whether every service has all its pods on the tag, of one image, and every object is as the release says."""
+        whole = all(state.complete for state in self.services)
+        return whole and self.on_tag and not self.drift and not self.pushed_over
+
+    @property
+    def on_tag(self) -> bool:
+        """Whether every pod of every service is."""
+        pods = (pod for state in self.services for pod in (*state.pods, *state.others))
+        return all(state.on_tag is not False for state in self.services) and all(
+            pod.on_tag is not False for pod in pods
+        )
+
+
+async def status(target: Target, release: str) -> Status:
+    """Return what runs for a release now.
+
+    Raises:
+        SametagError: There is no such release, or the cluster refused.
+    """
+    async with connect(target) as client:
+        newest = await _newest(client, release)
+        return await _status(client, release, newest, await snapshot(client, _members(client, release, newest)))
+
+
+async def _newest(client: AsyncClient, release: str) -> Revision:
+    history = await helm_release.revisions(client, release)
+    return helm_release.current(history, release, str(client.namespace))
+
+
+def _members(client: AsyncClient, release: str, newest: Revision) -> Members:
+    return members_of(newest, release, str(client.namespace))
+
+
+async def _status(client: AsyncClient, release: str, newest: Revision, states: Sequence[ServiceState]) -> Status:
+    holder = await holder_of(client, release)
+    found = _holding(Status(newest, (), (), holder=holder), states, _members(client, release, newest))
+    # Whoever may only read, or has lost a CustomResourceDefinition, still sees the pods.
+    try:
+        situation = await diff.look(client, release, newest, server_side=newest.server_side)
+        return replace(found, drift=await diff.drift(situation))
+    except ApiError as error:
+        if error.status.code != _FORBIDDEN:
+            raise
+        return replace(found, refusal=error.status.message or "forbidden")
+    except ClusterError as error:
+        return replace(found, refusal=error.message)
+
+
+async def follow(target: Target, release: str, look: Callable[[Status], None]) -> None:
+    """Call `look` with what runs now, and whenever it has changed, until cancelled.
+
+    The release and its objects are read again when a workload was changed, and now and then, not when only its pods are
+    others.
+
+    Raises:
+        SametagError: There is no such release (any more), or the cluster refused.
+    """
+    states: asyncio.Queue[tuple[ServiceState, ...]] = asyncio.Queue()
+    async with connect(target) as client:
+        followed = _Followed(client, release, _members(client, release, await _newest(client, release)))
+        seen = watch(client, lambda: followed.members, lambda found: states.put_nowait(tuple(found)))
+        watching = asyncio.create_task(seen)
+        watching.add_done_callback(lambda _: states.put_nowait(()))
+        try:
+            while True:
+                services = await states.get()
+                if watching.done():
+                    await watching  # raises what the API server refused
+                if status := await followed.status(services):
+                    look(status)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+class _Followed:
+    """A release whose status is asked for again and again."""
+
+    def __init__(self, client: AsyncClient, release: str, members: Members) -> None:
+        self.members = members
+        self._client = client
+        self._release = release
+        self._last: Status | None = None
+        self._states: tuple[ServiceState, ...] = ()
+        self._read = 0.0
+
+    async def status(self, states: tuple[ServiceState, ...]) -> Status | None:
+        """Return what runs now; None where that is what ran before."""
+        unchanged = [state.spec for state in states] == [state.spec for state in self._states]
+        if self._last and unchanged and time.monotonic() < self._read + _READ_AGAIN_SECONDS:
+            return self._others(self._last, states)
+        newest = await _newest(self._client, self._release)
+        self.members = _members(self._client, self._release, newest)
+        self._read, self._states = time.monotonic(), states
+        self._last = await _status(self._client, self._release, newest, states)
+        return self._last
+
+    def _others(self, last: Status, states: tuple[ServiceState, ...]) -> Status | None:
+        if states == self._states:
+            return None
+        self._states, self._last = states, _holding(last, states, self.members)
+        return self._last
+
+
+def _holding(status: Status, states: Sequence[ServiceState], members: Members) -> Status:
+    """Return a status with what runs now."""
+    jobs = [state for state in states if state.run]
+    names = {state.workload for state in jobs}
+    return replace(
+        status,
+        services=tuple(state for state in states if state.steady),
+        extras=tuple(state for state in states if state.extra and not (state.run or state.cron)),
+        jobs=(*jobs, *(hook for hook in _hooks(status.revision, members) if hook.workload not in names)),
+        cronjobs=tuple(state for state in states if state.cron),
+    )
+
+
+def _hooks(revision: Revision, members: Members) -> Iterator[ServiceState]:
+    """Yield the Jobs that Helm runs beside a revision, as it has noted how they went: it removes them when done."""
+    action = "rollback" if revision.made_by_rollback else "install" if revision.number == 1 else "upgrade"
+    for hook in diff.hooks(revision, diff.EVENTS[action]):
+        member = members.get(hook.kind, hook.name)
+        if member:
+            run = _run(hook) if revision.ran(hook) else Run(NOT_RUN)
+            yield ServiceState(member.title, hook.name, "", 0, 0, 0, 0, observed=True, run=run)
+
+
+def _run(hook: Hook) -> Run:
+    if not hook.succeeded:
+        return Run(FAILED, ended=True, began=hook.began)
+    took = round((hook.ended - hook.began).total_seconds(), 1) if hook.ended and hook.began else None
+    return Run(DONE, ended=True, seconds=took, began=hook.began)

@@ -1,0 +1,80 @@
+"""Get a release out of the state that a dead client left it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sametag import helm as helm_release
+from sametag.deploy.helm_run import members_of
+from sametag.deploy.leftovers import Leftovers
+from sametag.deploy.session import died, locked, mark_failed
+from sametag.errors import LockedError
+from sametag.helm.duration import seconds
+from sametag.kube.connection import connect
+from sametag.kube.connection import now as servers_time
+from sametag.rollout import snapshot
+
+if TYPE_CHECKING:
+    from sametag.deploy.events import Request
+    from sametag.helm import Revision
+    from sametag.rollout import ServiceState
+
+
+#: `Options.lock_timeout` of an unlock: long enough to see that a holder does not renew its lock.
+UNLOCK_WAIT = "20s"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """What is true after an unlock.
+
+    Attributes:
+        was: Helm's status of the newest revision before.
+        revision: The newest revision; it is `failed` where it was pending.
+        services: What runs now.
+        good: What a rollback would go back to; None where nothing was ever deployed.
+    """
+
+    was: str
+    revision: Revision
+    services: tuple[ServiceState, ...]
+    good: Revision | None
+
+
+async def unlock(request: Request) -> Unlocked:
+    """Mark a revision that a dead client left pending as failed; no service is touched.
+
+    What a failed revision would go on with, such as the Job of a hook, is ended.
+
+    Raises:
+        LockedError: A deployer holds the lock and renews it; or nobody held it, and the revision is younger than
+            `options.timeout`: the Helm that made it may be at work.
+        HelmError: There is no such release.
+    """
+    async with connect(request.target) as client, locked(client, request, from_the_dead=True) as lock:
+        history = await helm_release.revisions(client, request.release)
+        newest = helm_release.current(history, request.release, request.target.resolved_namespace)
+        was = newest.status
+        if newest.pending:
+            dead = died(lock, newest)
+            if dead is None:
+                await _refuse_young(request, newest)
+            newest = await mark_failed(client, newest, dead.who if dead else "")
+            history = [*history[:-1], newest]
+        await Leftovers(client, request, history).end_failed()
+        now = members_of(newest, request.release, request.target.resolved_namespace)
+        services = [state for state in await snapshot(client, now) if not state.extra]
+        return Unlocked(was, newest, tuple(services), helm_release.last_good(history))
+
+
+async def _refuse_young(request: Request, newest: Revision) -> None:
+    """Refuse to call a Helm dead that may be at work, by the API server's clock alone."""
+    age = await servers_time(request.target) - (newest.written or newest.since)
+    left = timedelta(seconds=seconds(request.options.timeout)) - age
+    if left > timedelta(0):
+        raise LockedError(
+            f"{newest} is {newest.status} for {age.total_seconds():.0f} s only: the Helm that made it may be at work",
+            f"try again in {left.total_seconds():.0f} s, or say with --timeout how long that Helm may take",
+        )

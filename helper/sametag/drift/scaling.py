@@ -1,0 +1,126 @@
+"""Keep the number of pods where an autoscaler sets it from now on, and set it again where none does any more.
+
+Under server-side apply a field that its only owner no longer mentions is reset: replicas to 1, until the autoscaler
+acts. So Helm's ownership of the number is taken away before Helm applies a manifest without it. An autoscaler's own is
+a conflict once the manifest has a number again. Source:
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sametag.drift.api import persistently
+from sametag.drift.managed_fields import HELM, is_autoscalers, without_replicas
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    from sametag.drift.api import Api
+    from sametag.drift.objects import Key, Object
+
+# Kind -> API group of what sets the replicas of the workload that it names.
+_SCALERS = {"HorizontalPodAutoscaler": "autoscaling", "ScaledObject": "keda.sh"}
+
+_SCALED = ("Deployment", "StatefulSet")
+
+
+async def scaled_after(
+    api: Api, live: Mapping[Key, Object], targets: Mapping[Key, Object], before: Mapping[Key, Object]
+) -> set[tuple[str, str]]:
+    """Return kind and name of each workload that an autoscaler will scale.
+
+    Args:
+        api: The API server; it is asked for autoscalers of others only where one could matter.
+        live: The objects that are there.
+        targets: What Helm is about to apply.
+        before: What it applied last: an autoscaler that only this has will be gone.
+    """
+    found = scaled_by(targets.values())
+    unclear = (
+        key
+        for key, item in live.items()
+        if key.kind in _SCALED
+        and key in targets
+        and (key.kind, key.name) not in found
+        and (not has_replicas(targets[key]) or any(is_autoscalers(entry["manager"]) for entry in _owners(item)))
+    )
+    if any(unclear):
+        leaving = {key.name for key in before if key.kind in _SCALERS and key not in targets}
+        autoscalers = await api.every_readable("autoscaling/v2", "HorizontalPodAutoscaler")
+        found |= scaled_by(item for item in autoscalers if item["metadata"]["name"] not in leaving)
+    return found
+
+
+async def keep_replicas(
+    api: Api, live: Mapping[Key, Object], targets: Mapping[Key, Object], scaled: Container[tuple[str, str]]
+) -> None:
+    """See to it that Helm leaves the replicas of every workload that is scaled automatically as they are.
+
+    Args:
+        api: The API server.
+        live: The objects that are there.
+        targets: What Helm is about to apply.
+        scaled: Kind and name of what an autoscaler will scale.
+
+    Raises:
+        ApiError: The API server refuses, or an object changes faster than it can be read.
+    """
+    if not api.server_side:
+        return
+    for key, item in live.items():
+        if key.kind in _SCALED and key in targets:
+            automatic, rendered = (key.kind, key.name) in scaled, has_replicas(targets[key])
+            await persistently(api, item, partial(_give_up, api, automatic=automatic, rendered=rendered))
+
+
+async def _give_up(api: Api, item: Object, *, automatic: bool, rendered: bool) -> None:
+    fields = given_up(item, automatic=automatic, rendered=rendered)
+    if fields is not None:
+        await api.hand_over(item, fields)
+
+
+def has_replicas(item: Object) -> bool:
+    """Whether an object of a manifest has a number of replicas."""
+    return "replicas" in (item.get("spec") or {})
+
+
+def scaled_by(items: Iterable[Object]) -> set[tuple[str, str]]:
+    """Return kind and name of each workload that an autoscaler among these objects names."""
+    found = set()
+    for item in items:
+        if _SCALERS.get(str(item.get("kind"))) == str(item.get("apiVersion", "")).partition("/")[0]:
+            reference = (item.get("spec") or {}).get("scaleTargetRef") or {}
+            found.add((str(reference.get("kind") or "Deployment"), str(reference.get("name"))))
+    return found
+
+
+def _owners(item: Object) -> list[dict[str, Any]]:
+    """Return who owns the number of replicas."""
+    entries = item.get("metadata", {}).get("managedFields") or ()
+    return [entry for entry in entries if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})]
+
+
+def given_up(item: Object, *, automatic: bool, rendered: bool) -> list[dict[str, Any]] | None:
+    """Return the managedFields without the ownership that stands in the way; None where none does.
+
+    Where the number is set automatically that is Helm's. Where the manifest sets it, it is an autoscaler's: what a
+    person has scaled is a conflict to be told of.
+    """
+    if not automatic and not rendered:
+        return None
+
+    def stands_in_the_way(entry: dict[str, Any]) -> bool:
+        if automatic:
+            return bool(entry["manager"] == HELM and entry["operation"] == "Apply")
+        return is_autoscalers(entry["manager"]) and entry.get("subresource") == "scale"
+
+    owners = [entry for entry in _owners(item) if stands_in_the_way(entry)]
+    if not owners:
+        return None
+    entries = item["metadata"]["managedFields"]
+    kept = [
+        {**entry, "fieldsV1": without_replicas(entry["fieldsV1"])} if entry in owners else entry for entry in entries
+    ]
+    return [entry for entry in kept if entry["fieldsV1"]]

@@ -1,0 +1,190 @@
+"""Which revision is meant: what runs now, what to go back to, what Helm's history can do without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sametag.errors import HelmError, UsageError
+from sametag.helm.note import BACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sametag.helm.revision import Revision
+
+
+def current(history: Sequence[Revision], release: str, namespace: str, otherwise: str = "") -> Revision:
+    """Return the newest revision.
+
+    Args:
+        history: Every revision, oldest first.
+        release: Its name, for the message.
+        namespace: Where it was sought.
+        otherwise: What else to do where there is none.
+
+    Raises:
+        HelmError: There is no such release.
+    """
+    if not history:
+        raise HelmError(
+            f"there is no release {release} in namespace {namespace}",
+            f"{otherwise}helm list -A shows all releases; -n chooses the namespace",
+        )
+    return history[-1]
+
+
+def last_good(history: Sequence[Revision]) -> Revision | None:
+    """Return the newest verified revision; where none is, the newest whose rollout Helm saw through; None without."""
+    return next(_good_ones(history), None)
+
+
+def _good_ones(history: Sequence[Revision]) -> Iterator[Revision]:
+    """Yield the verified revisions, newest first, and then those that plain Helm calls deployed.
+
+    One without any workload, where others have some, is a mistake that nobody wants back.
+    """
+    history = [revision for revision in history if revision.has_workloads] or history
+    yield from (revision for revision in reversed(history) if revision.verified)
+    yield from (revision for revision in reversed(history) if revision.was_deployed and not revision.verified)
+
+
+def line(history: Sequence[Revision]) -> list[Revision]:
+    """Return the revisions that led to what runs, oldest first: what was rolled back is not among them.
+
+    A revision that a rollback made takes the place of the one that it went back to. One that failed has no place. So
+    going back again goes further back, and never to what was left on purpose.
+    """
+    found: list[tuple[Revision, set[int]]] = []
+    numbers = {revision.number for revision in history}
+    for revision in history:
+        if not revision.was_deployed:
+            continue
+        origin, names = revision.rolled_back_to, {revision.number}
+        if revision.note.words.startswith(BACK):
+            found = []
+        if origin is not None:
+            at = next((at for at, (_, names_there) in enumerate(found) if origin in names_there), None)
+            if at is not None:
+                names |= found[at][1]
+                del found[at:]
+            elif origin not in numbers:  # Helm has forgotten it: what is newer than it was left all the same
+                found = [(older, there) for older, there in found if min(there) < origin]
+        found.append((revision, names))
+    return [revision for revision, _ in found]
+
+
+def rollback_target(
+    history: Sequence[Revision], *, to_tag: str | None = None, to_revision: int | None = None
+) -> Revision:
+    """Choose the revision to go back to.
+
+    With neither argument: where the newest revision failed or runs nothing, what ran before it. Else the newest
+    verified revision on the line to what runs that has another tag; where none is verified, the newest that Helm saw
+    through. Helm's own rule (the revision before, whatever its status) would redeploy the failure after an automatic
+    rollback.
+
+    Args:
+        history: Every revision, oldest first, at least one.
+        to_tag: The newest good revision with this tag.
+        to_revision: This revision, whatever its status.
+
+    Raises:
+        UsageError: There is no such revision.
+    """
+    if to_revision is not None:
+        return _by_number(history, to_revision)
+    if to_tag is not None:
+        return _by_tag(history, to_tag)
+    newest = history[-1]
+    emptied = not newest.has_workloads and any(revision.has_workloads for revision in history)
+    for revision in _good_ones(line(history)):
+        if revision is not newest and (revision.tag != newest.tag or emptied or not newest.was_deployed):
+            return revision
+    others = [revision.tag for revision in _good_ones(history) if revision.tag != newest.tag]
+    if others:
+        raise UsageError(
+            f"there is nothing further back than tag {newest.tag}",
+            f"--to-tag {others[0]} goes to another tag, --select shows all",
+        )
+    raise UsageError(
+        "there is nothing to go back to: no revision was deployed with another tag",
+        "sametag history shows the revisions; --to-revision N goes to any of them",
+    )
+
+
+def choices(history: Sequence[Revision]) -> list[Revision]:
+    """Return what a rollback can choose from: what it would choose itself, if anything, then the others, newest first.
+
+    What a newer one repeats is left out.
+    """
+    try:
+        default = [rollback_target(history)]
+    except UsageError:
+        default = []
+    others = [
+        revision
+        for revision in sorted(_good_ones(history[:-1]), key=lambda revision: -revision.number)
+        if revision not in default and not _is_repeated(revision, history)
+    ]
+    return [*default, *others]
+
+
+def _by_number(history: Sequence[Revision], number: int) -> Revision:
+    for revision in history:
+        if revision.number == number:
+            return revision
+    numbers = ", ".join(str(revision.number) for revision in history)
+    raise UsageError(f"there is no revision {number}", f"Helm still has: {numbers}")
+
+
+def _by_tag(history: Sequence[Revision], tag: str) -> Revision:
+    for revision in _good_ones(history):
+        if _has(revision, tag):
+            return revision
+    tags = ", ".join(dict.fromkeys(revision.tag for revision in history if revision.was_deployed)) or "none"
+    raise UsageError(f"no deployed revision has the tag {tag}", f"tags in the history: {tags}")
+
+
+def forgotten(history: Sequence[Revision], tag: str) -> bool:
+    """Whether Helm may have had a good revision with this tag and has pruned it."""
+    numbers = [revision.number for revision in history]
+    pruned = numbers != list(range(1, len(numbers) + 1))
+    return pruned and not any(_has(revision, tag) for revision in history)
+
+
+def _has(revision: Revision, wanted: str) -> bool:
+    """Whether a revision has this tag, and the digest that stands behind it, if one does (`1.0@sha256:…`)."""
+    tag, _, digest = wanted.partition("@")
+    return revision.tag == tag and digest in ("", revision.digest, revision.note.digest)
+
+
+def expendable(history: Sequence[Revision], keep: int) -> list[Revision]:
+    """Return the revisions to remove so that at most `keep` are left, oldest first among equals.
+
+    Helm removes the oldest, so that some failures in a row push out every tag that worked. Here the failed ones go
+    first, then those that a newer good revision repeats (an automatic rollback makes one), then what plain Helm calls
+    deployed and nobody verified. The newest revision and the deployed one stay, whatever `keep` is; 0 keeps all.
+    """
+    if not keep:
+        return []
+    movable = [revision for revision in history[:-1] if revision.status != "deployed"]
+    ordered = sorted(movable, key=lambda revision: _worth(revision, history))
+    return ordered[: max(0, len(history) - keep)]
+
+
+def _worth(revision: Revision, history: Sequence[Revision]) -> int:
+    if not revision.was_deployed:
+        return 0
+    if _is_repeated(revision, history):
+        return 1
+    return 3 if revision.verified else 2
+
+
+def _is_repeated(revision: Revision, history: Sequence[Revision]) -> bool:
+    return any(newer.number > revision.number and _repeats(newer, revision) for newer in history)
+
+
+def _repeats(newer: Revision, older: Revision) -> bool:
+    """Whether going back to the newer one gives what the older one gives."""
+    good = newer.verified or (newer.was_deployed and not older.verified)
+    return good and (newer.manifest, newer.values) == (older.manifest, older.values)

@@ -1,0 +1,294 @@
+"""The revisions of a release, read and written where Helm keeps them.
+
+Helm stores each revision as a Secret (or a ConfigMap, with HELM_DRIVER=configmap) that holds base64 of gzip of JSON.
+One list call gives every revision with its tag; `helm history` has no tags, and `helm get values` would be one process
+for each revision. Source: helm.sh/helm/v4/pkg/storage/driver
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gzip
+import io
+import json
+import re
+import time
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lightkube import ApiError
+from lightkube import operators as op
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ConfigMap, Secret
+
+from sametag.errors import ClusterError, LockedError
+from sametag.helm.record import DamageError, checked
+from sametag.helm.revision import Revision
+from sametag.kube.access import driver
+from sametag.kube.names import check_release
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from lightkube import AsyncClient
+    from lightkube.core.client import LabelSelector
+
+_GZIP = b"\x1f\x8b"
+
+# A Secret has at most 1 MiB; what unpacks to more than this was not made by Helm.
+_SIZE_LIMIT = 64 * 1024 * 1024
+
+_NOT_FOUND, _CONFLICT = 404, 409
+
+# Helm, or another sametag, writes the same record at the same moment.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """What is stored as a revision, and cannot be read as one. Helm passes over it, and so do we.
+
+    Attributes:
+        name: Of the Secret or ConfigMap.
+        number: The revision's number, as its name has it; None where it has none.
+        reason: What is wrong with it.
+        created: When it was made.
+        blocks: Whether Helm would need its name for the revision with this number.
+    """
+
+    name: str
+    number: int | None
+    reason: str
+    created: datetime | None
+    blocks: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} cannot be read as a revision: {self.reason}"
+
+
+class Records(NamedTuple):
+    """All that is stored of a release: its revisions, oldest first, and what cannot be read as one."""
+
+    revisions: list[Revision]
+    damaged: list[Damaged]
+
+
+async def records(client: AsyncClient, release: str) -> Records:
+    """Return all that is stored of a release; empty where there is no such release.
+
+    The client's namespace is the release's. One API call, whatever the number of revisions.
+    """
+    return await _listed(client, release)
+
+
+async def revisions(client: AsyncClient, release: str) -> list[Revision]:
+    """Return every revision that Helm still has and can read, oldest first; see `records`."""
+    return (await records(client, release)).revisions
+
+
+async def renewed(client: AsyncClient, release: str, history: Sequence[Revision]) -> list[Revision]:
+    """Return a history with what Helm has added to it; a long one is not fetched again for one revision."""
+    known = [str(revision.number) for revision in history]
+    added = (await _listed(client, release, {"version": op.not_in(known)} if known else {})).revisions
+    if added and added[-1].status == "deployed":
+        return [*map(_superseded, history), *added]
+    return [*history, *added]
+
+
+def _superseded(revision: Revision) -> Revision:
+    """Return a revision as Helm leaves it when it has deployed a newer one."""
+    if revision.status != "deployed":
+        return revision
+    return Revision({**revision.record, "info": {**revision.record["info"], "status": "superseded"}})
+
+
+async def _listed(client: AsyncClient, release: str, more: LabelSelector | None = None) -> Records:
+    check_release(release)
+    labels: LabelSelector = {"owner": "helm", "name": release, **(more or {})}
+    read: dict[int, Revision] = {}
+    damaged: list[Damaged] = []
+    items = [item async for item in client.list(_kind(), labels=labels)]
+    # What has the name that Helm gives a record comes before a copy of it under another name.
+    for item in sorted(items, key=lambda item: not _is_canonical(item, release)):
+        try:
+            revision = Revision(checked(_unpack(item)[1], release), item)
+            if revision.number in read:
+                raise DamageError(f"it is a copy of revision {revision.number}")  # noqa: TRY301 - as any other damage
+            read[revision.number] = revision
+        except DamageError as error:
+            damaged.append(_damaged(item, release, str(error)))
+    return Records(
+        [read[number] for number in sorted(read)], sorted(damaged, key=lambda one: (one.number or 0, one.name))
+    )
+
+
+_CANONICAL = re.compile(r"sh\.helm\.release\.v1\.(?P<release>.+)\.v(?P<number>[1-9][0-9]{0,8})", re.ASCII)
+
+
+def _name_of(item: Secret | ConfigMap) -> str:
+    return str((item.metadata and item.metadata.name) or "")
+
+
+def _is_canonical(item: Secret | ConfigMap, release: str) -> bool:
+    parts = _CANONICAL.fullmatch(_name_of(item))
+    return parts is not None and parts["release"] == release
+
+
+def _damaged(item: Secret | ConfigMap, release: str, reason: str) -> Damaged:
+    name = _name_of(item)
+    parts = _CANONICAL.fullmatch(name)
+    created = item.metadata.creationTimestamp if item.metadata else None
+    return Damaged(name, int(parts["number"]) if parts else None, reason, created, _is_canonical(item, release))
+
+
+async def set_aside(client: AsyncClient, damaged: Damaged) -> str:
+    """Keep a damaged record under another name, where Helm needs its name for the next revision.
+
+    Returns:
+        The name that it has now; Helm does not look there.
+    """
+    item = await client.get(_kind(), damaged.name)
+    aside = copy.copy(item)
+    aside.metadata = ObjectMeta(name=f"{damaged.name}.damaged")
+    try:
+        await client.create(aside)
+    except ApiError as error:
+        if error.status.code != _CONFLICT:
+            raise
+    await client.delete(_kind(), damaged.name)
+    return f"{damaged.name}.damaged"
+
+
+async def describe(client: AsyncClient, revision: Revision, description: str, *, status: str | None = None) -> Revision:
+    """Write a revision's description, and its status where one is given; every other byte of the record stays.
+
+    Returns:
+        The revision as it is stored now.
+
+    Raises:
+        LockedError: Its status is not the one that was read before: somebody else is at work.
+        ClusterError: It is gone.
+    """
+    # As it was read, in most cases: the API server refuses to replace it where it was written since.
+    stored = revision.stored
+    for _ in range(_ATTEMPTS):
+        item = copy.copy(stored or await client.get(_kind(), _name(revision)))
+        text, record = _unpack_own(item)
+        info = record["info"]
+        if info["status"] != revision.status:
+            raise LockedError(
+                f"revision {revision.number} of {revision.release} was {revision.status} and is {info['status']} now",
+                "another client is at work: wait for it to end, then try again",
+            )
+        info |= {"description": description, "status": status or info["status"]}
+        _pack(item, _with_info(text, info), info["status"])
+        try:
+            return Revision(record, await client.replace(item))
+        except ApiError as error:
+            if error.status.code != _CONFLICT:
+                raise
+            stored = None
+    raise ClusterError(f"revision {revision.number} of {revision.release} is being written by others all the time")
+
+
+async def remove(client: AsyncClient, revision: Revision) -> None:
+    """Remove a revision from Helm's history; it may be gone already."""
+    try:
+        await client.delete(_kind(), _name(revision))
+    except ApiError as error:
+        if error.status.code != _NOT_FOUND:
+            raise
+
+
+def stored_as() -> str:
+    """Return the resource that Helm stores revisions as: `secrets`, or `configmaps`."""
+    return f"{_kind().__name__.lower()}s"
+
+
+def _name(revision: Revision) -> str:
+    return f"sh.helm.release.v1.{revision.release}.v{revision.number}"
+
+
+def _kind() -> type[Secret | ConfigMap]:
+    return ConfigMap if driver() == "configmap" else Secret
+
+
+def _unpack_own(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
+    """Return a stored revision that was read before, as text and as it reads."""
+    try:
+        return _unpack(item)
+    except DamageError as error:
+        raise ClusterError(f"{_name_of(item)} cannot be read any more: {error}") from error
+
+
+def _unpack(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
+    """Return a stored revision, as text and as it reads.
+
+    Raises:
+        DamageError: It is none.
+    """
+    stored = (item.data or {}).get("release")
+    if not stored:
+        raise DamageError("it has no release")
+    try:
+        # The API server wraps a Secret's data in base64 once more; a ConfigMap's it leaves alone.
+        packed = base64.b64decode(stored, validate=True)
+        if not packed.startswith(_GZIP):
+            packed = base64.b64decode(packed, validate=True)
+    except ValueError as error:
+        raise DamageError("it is not base64") from error
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            content = file.read(_SIZE_LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamageError("it is not gzip") from error
+    if len(content) > _SIZE_LIMIT:
+        raise DamageError(f"it is larger than {_SIZE_LIMIT // 1024 // 1024} MiB")
+    try:
+        text = content.decode()
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamageError("it is not JSON") from error
+    if not isinstance(record, dict):
+        raise DamageError("it is not a map")
+    return text, record
+
+
+def _pack(item: Secret | ConfigMap, text: str, status: str) -> None:
+    """Store a record as Helm does, its status in the label that Helm finds it by too."""
+    packed = base64.b64encode(gzip.compress(text.encode()))
+    item.data = {"release": (base64.b64encode(packed) if isinstance(item, Secret) else packed).decode()}
+    if item.metadata:
+        item.metadata = copy.copy(item.metadata)
+        item.metadata.labels = {
+            **(item.metadata.labels or {}),
+            "status": status,
+            "modifiedAt": str(int(time.time())),
+        }
+
+
+def _with_info(text: str, info: dict[str, Any]) -> str:
+    """Put another `info` into a record's JSON; all around it stays, since Go's numbers are not always Python's.
+
+    Args:
+        text: A JSON object with an `info`.
+        info: What takes its place.
+    """
+    decode = json.JSONDecoder().raw_decode
+    position = 1
+    while True:
+        key, position = decode(text, _next(text, position))
+        begin = _next(text, position)
+        _, position = decode(text, begin)
+        if key == "info":
+            return text[:begin] + json.dumps(info, ensure_ascii=False, separators=(",", ":")) + text[position:]
+
+
+def _next(text: str, position: int) -> int:
+    """Return where the next key or value of a JSON object begins."""
+    while text[position] in " \t\r\n:,":
+        position += 1
+    return position

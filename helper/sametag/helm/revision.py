@@ -1,0 +1,202 @@
+"""One revision of a release, as Helm stored it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sametag.chart import pinned
+from sametag.helm.hook import Hook, hooks_of
+from sametag.helm.note import LEFT, Note, parse
+
+if TYPE_CHECKING:
+    from lightkube.models.meta_v1 import ObjectMeta
+
+# Helm is at work, or died while it was: it refuses every change until the state is cleared.
+_PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+
+# A failed revision stays failed, but for one: a first install that failed is superseded by the upgrade that succeeds.
+_WAS_DEPLOYED = ("deployed", "superseded")
+_HAD_FAILED = re.compile(r'(Release|Upgrade|Rollback) "[^"]*" failed: |' + re.escape(LEFT))
+
+# Helm's words for a rollback. Source: helm.sh/helm/v4/pkg/action/rollback.go
+_ROLLBACK = re.compile(r"Rollback to (\d+)\b")
+
+_WORKLOAD = re.compile(r"^kind: *\"?(Deployment|StatefulSet|DaemonSet|Job|CronJob|Pod|Rollout)\b", re.MULTILINE)
+
+
+def written(meta: ObjectMeta | None) -> datetime | None:
+    """Return when an object was last written, by the API server's clock; None where that is not known."""
+    if meta is None:
+        return None
+    times = [meta.creationTimestamp, *(entry.time for entry in meta.managedFields or ())]
+    return max((time for time in times if time), default=None)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a release.
+
+    Attributes:
+        record: What Helm stored. Source: helm.sh/helm/v4/pkg/release/v1, Release
+        stored: The Secret or ConfigMap that holds it; None of a revision that was not read from the cluster.
+    """
+
+    record: dict[str, Any]
+    stored: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def release(self) -> str:
+        """The release's name."""
+        return str(self.record["name"])
+
+    @property
+    def number(self) -> int:
+        """The revision's number, from 1."""
+        return int(self.record["version"])
+
+    @property
+    def status(self) -> str:
+        """Helm's status, such as deployed, superseded, failed or pending-upgrade."""
+        return str(self.record["info"]["status"])
+
+    @property
+    def pending(self) -> bool:
+        """Whether Helm is changing the release, or died while it was."""
+        return self.status in _PENDING
+
+    @property
+    def was_deployed(self) -> bool:
+        """Whether Helm saw this revision's rollout through. Source: failRelease in helm.sh/helm/v4/pkg/action."""
+        return self.status in _WAS_DEPLOYED and not _HAD_FAILED.match(self.description)
+
+    @property
+    def updated(self) -> datetime:
+        """When it was last deployed, with a time zone."""
+        return datetime.fromisoformat(self.record["info"]["last_deployed"])
+
+    @property
+    def since(self) -> datetime:
+        """When it came into its status, with a time zone: a removal begins later than the deployment."""
+        info = self.record["info"]
+        return datetime.fromisoformat(info["deleted"]) if self.status.startswith("uninstall") else self.updated
+
+    @property
+    def written(self) -> datetime | None:
+        """When it was last written, by the API server's clock; None where that is not known."""
+        return written(self.stored.metadata) if self.stored else None
+
+    def __str__(self) -> str:
+        return f"revision {self.number} (tag {self.tag or self.digest or 'unknown'})"
+
+    @property
+    def description(self) -> str:
+        """Helm's log entry, such as `Upgrade complete`."""
+        return str(self.record["info"].get("description") or "")
+
+    @cached_property
+    def note(self) -> Note:
+        """The description in its parts: Helm's words, and what sametag noted."""
+        return parse(self.description)
+
+    @property
+    def verified(self) -> bool:
+        """Whether every pod of every service was seen ready on this revision's tag; never of one that failed."""
+        return self.was_deployed and self.note.verified and self.note.tag == self.tag
+
+    @property
+    def chart(self) -> str:
+        """The chart's name and version, such as `sametag-0.1.0`."""
+        metadata = self.record["chart"]["metadata"]
+        return f"{metadata['name']}-{metadata['version']}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The user's values, without the chart's defaults; may be empty."""
+        return self.record.get("config") or {}
+
+    @cached_property
+    def image(self) -> dict[str, Any]:
+        """The user's `image` over the chart's default one.
+
+        Of a chart that has others with services below it, the image of all of them; empty where they have several.
+        """
+        user, defaults = self.layers
+        below = [(_map(user.get(name)), _map(defaults.get(name))) for name in self._dependencies]
+        serving = [layers for layers in below if any(_map(layer.get("services")) for layer in layers)]
+        if not serving or any(_map(layer.get("services")) for layer in self.layers):
+            serving.append(self.layers)
+        found = [pinned({**_map(over.get("image")), **_map(own.get("image"))}) for own, over in serving]
+        first, *others = [image for image in found if image.get("tag") or image.get("digest")] or [{}]
+        pins = {(str(image.get("tag")), str(image.get("digest"))) for image in (first, *others)}
+        return first if len(pins) == 1 else {}
+
+    @property
+    def _dependencies(self) -> list[str]:
+        """The names below which the values of the chart's dependencies are."""
+        found = self.record["chart"]["metadata"].get("dependencies") or ()
+        return [str(dependency.get("alias") or dependency["name"]) for dependency in found]
+
+    @property
+    def tag(self) -> str:
+        """The one `image.tag`, without a digest; empty where the release has none (it may be pinned by digest)."""
+        return str(self.image.get("tag") or "")
+
+    @property
+    def digest(self) -> str:
+        """The `image.digest`, or the one that the tag names; empty where the release has none."""
+        return str(self.image.get("digest") or "")
+
+    @property
+    def manifest(self) -> str:
+        """The rendered manifests, one YAML stream."""
+        return str(self.record.get("manifest") or "")
+
+    @property
+    def hook_manifests(self) -> list[str]:
+        """The rendered hooks, each with its template in the first line, as Helm writes it for all other objects."""
+        return [
+            f"# Source: {hook.get('path', '')}\n{hook.get('manifest', '')}" for hook in self.record.get("hooks") or ()
+        ]
+
+    @property
+    def layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The user's values, and the chart's defaults."""
+        return self.values, self.record["chart"].get("values") or {}
+
+    @cached_property
+    def hooks(self) -> list[Hook]:
+        """The hooks, whether Helm has run them or not."""
+        return hooks_of(self.record)
+
+    def ran(self, hook: Hook) -> bool:
+        """Whether one of its hooks ran in it: a rollback copies those of the revision that it goes back to."""
+        return hook.began is not None and hook.began >= self.updated
+
+    @property
+    def made_by_rollback(self) -> bool:
+        """Whether a rollback made it."""
+        return self.description.startswith(("Rollback ", f"{LEFT}pending-rollback"))
+
+    @property
+    def has_workloads(self) -> bool:
+        """Whether anything in the manifest runs pods."""
+        return bool(_WORKLOAD.search(self.manifest))
+
+    @property
+    def rolled_back_to(self) -> int | None:
+        """The number of the revision that this one, made by a rollback, repeats; None of any other."""
+        origin = _ROLLBACK.match(self.note.words)
+        return int(origin[1]) if origin else None
+
+    @property
+    def server_side(self) -> bool:
+        """Whether Helm 4 made it with server-side apply; Helm 3 never does."""
+        return self.record.get("apply_method") == "ssa"
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,123 @@
+"""How to write a value of the wrong type as the one that is wanted."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sametag.validation import wording
+from sametag.validation.schema_tree import accepts_type, keys
+
+if TYPE_CHECKING:
+    from sametag.validation.finding import Context
+    from sametag.values import Path
+
+# What other tools, and older YAML, take for a boolean.
+_SHOWN = 120
+_YES, _NO = {"true", "yes", "on", "y"}, {"false", "no", "off", "n"}
+
+
+def conversion(context: Context, path: Path, types: list[str], value: Any) -> str | None:
+    """Say how to write the value at this path as one of these types; None where that cannot be told."""
+    location = context.values.locate(path)
+    option = location.option if location else None
+    if types == ["string"] and isinstance(value, bool | int | float):
+        source = context.values.written(path) or wording.plain(value)
+        return "use --set-string" if option == "--set" else f'put quotes around it: "{source}"'
+    if types == ["string"] and isinstance(value, dict):
+        texts = [one for one in value.values() if isinstance(one, str)]
+        return f"write only {wording.quoted(texts[0])}" if len(texts) == 1 else None
+    if isinstance(value, str) and (plain := _unquoted(types, value)):
+        return "use --set" if option in ("--set-string", "--set-literal") else plain
+    if types == ["array"]:
+        return _as_list(value)
+    return _as_map(context, path, value) if "object" in types else None
+
+
+def _unquoted(types: list[str], value: str) -> str | None:
+    if types == ["boolean"] and value.lower() in _YES | _NO:
+        plain = "true" if value.lower() in _YES else "false"
+        return f"remove the quotes: {value}" if value == plain else f"write {plain}"
+    if not set(types) <= {"integer", "number"}:
+        return None
+    if re.fullmatch("-?[0-9]+", value):
+        return f"remove the quotes: {value}"
+    # A whole number of Kubernetes has its unit in its name: terminationGracePeriodSeconds.
+    return f"write {value[:-1]}, a number of seconds" if re.fullmatch("[0-9]+s", value) else None
+
+
+def _as_list(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return "write a list: '- ' before its first key" if value else "write an empty list: []"
+    if not isinstance(value, str):
+        return None
+    # A command line is a list of its words; what a shell would read otherwise is left in one piece.
+    entries = value.split() if re.fullmatch(r"[\w ./:=@%+-]+", value) else [value]
+    return f"write a list: [{', '.join(map(wording.quoted, entries))}]"
+
+
+def _as_map(context: Context, path: Path, value: Any) -> str | None:
+    if isinstance(value, list):
+        return _list_as_map(path, value)
+    return None if value is None or isinstance(value, dict) else _lone_as_map(context, path, value)
+
+
+def _list_as_map(path: Path, value: list[Any]) -> str | None:
+    if value and all(isinstance(one, dict) and "name" in one for one in value):
+        named = {one["name"]: _entry(one) for one in value}
+        text = wording.flow(named)
+        short = f"write {path[-1]}: {text}" if len(text) <= _SHOWN else None
+        return short or "write a map: each name as a key, without '- name:'"
+    if value and path[-1:] == ("ports",):
+        numbers = [one if isinstance(one, int) else _port_number(one) for one in value]
+        if all(numbers):
+            names = ["http", *(f"port-{number}" for number in numbers[1:])]
+            ports = {name: {"containerPort": number} for name, number in zip(names, numbers, strict=True)}
+            return f"write ports: {wording.flow(ports)}"
+    if value and all(isinstance(one, str) and one.startswith("/") for one in value):
+        return f"write {path[-1]}: {wording.flow({one: {} for one in value})}"
+    if value and all(isinstance(one, str) and "=" in one for one in value):
+        entries = dict(one.split("=", 1) for one in value)
+        text = wording.flow(entries)
+        return f"write {path[-1]}: {text}" if len(text) <= _SHOWN else f"write a map: {text[1:].partition(',')[0]}"
+    if value and all(isinstance(one, dict) and len(one) == 1 for one in value):
+        return "write a map: without '- ' before its keys"
+    return None
+
+
+def _entry(entry: dict[str, Any]) -> Any:
+    """Return an entry of a list without its name; a variable is its value alone."""
+    rest = {key: inner for key, inner in entry.items() if key != "name"}
+    return rest["value"] if rest.keys() == {"value"} else rest
+
+
+def _port_number(port: Any) -> int | None:
+    """Return the containerPort of an entry of Kubernetes' list, or the last number of Compose's `80:8080`."""
+    if isinstance(port, dict):
+        number = port.get("containerPort")
+        return number if isinstance(number, int) else None
+    found = re.fullmatch("(?:[0-9.]+:)*([0-9]{1,5})(?:/tcp)?", port) if isinstance(port, str) else None
+    return int(found[1]) if found else None
+
+
+def _lone_as_map(context: Context, path: Path, value: Any) -> str | None:
+    """Say which key of the map a lone value belongs to: the one it needs, one that has it as an option, or `name`."""
+    schemas = context.shape.at(path)
+    needed = {key for schema in schemas for key in schema.get("required", ())}
+    text = value if isinstance(value, str) else wording.plain(value)
+    name, is_assignment, rest = text.partition("=")
+    if is_assignment and {"name", "value"} <= keys(schemas).keys():
+        return f"write {wording.flow({'name': name, 'value': rest})}"
+    for key, found in keys(schemas).items():
+        flat = list(context.shape.flat(found))
+        if ({key} == needed or key == "name") and accepts_type(flat, value):
+            return f"write {{{key}: {text}}}"
+        if any(value in schema.get("enum", ()) for schema in flat):
+            return f"write {{{key}: {text}}}"
+        if any(value in schema.get("enum", ()) for schema in context.shape.at((*path, key, 0))):
+            return f"write {{{_key(key)}: [{text}]}}"
+    return None
+
+
+def _key(name: str) -> str:
+    return f'"{name}"' if name in _YES | _NO else name

@@ -1,0 +1,64 @@
+"""What is wrong with values, before it is located and written out, and what it is found with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from sametag.validation import wording
+
+if TYPE_CHECKING:
+    from sametag.validation.engine import Compiled, Engine
+    from sametag.validation.schema_tree import Shape
+    from sametag.values import Path, Values
+
+
+class Finding(NamedTuple):
+    """What is wrong, before it is located and written out.
+
+    Attributes:
+        rule: As in `Problem`.
+        path: What it is about.
+        message: As in `Problem`.
+        remedy: As in `Problem`.
+        key_at: The path whose key shows the place; None where the value at `path` does.
+        rank: Of several findings about one value the lowest is the cause.
+        needs: The paths whose absence this is about; a mistake elsewhere can explain it.
+        meant: For an unknown key: the paths where it was probably meant to be.
+        severity: As in `Problem`.
+        breaks: For something in `defaults`: the service in which it was found to be wrong.
+    """
+
+    rule: str
+    path: Path
+    message: str
+    remedy: str | None = None
+    key_at: Path | None = None
+    rank: int = 0
+    needs: tuple[Path, ...] = ()
+    meant: tuple[Path, ...] = ()
+    severity: Literal["error", "warning"] = "error"
+    breaks: str | None = None
+
+
+class Context(NamedTuple):
+    """What a failure is explained with."""
+
+    values: Values
+    shape: Shape
+    engine: Engine
+    compiled: Compiled
+
+    def value(self, path: Path) -> Any:
+        """Return the value at a path."""
+        return value_at(self.values.tree, path)
+
+    def name(self, path: Path) -> str:
+        """Name the place of a path."""
+        return wording.named(path, self.shape.title(path))
+
+
+def value_at(tree: Any, path: Path) -> Any:
+    """Return the value at a path that exists."""
+    for part in path:
+        tree = tree[part]
+    return tree

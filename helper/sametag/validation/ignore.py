@@ -1,0 +1,81 @@
+"""Leave out warnings that a comment at their line silences: `# sametag: ignore RULE[, RULE]`.
+
+The comment stands on the line of the warning, or alone on the line above. PyYAML drops comments: they are looked for in
+the text, and only where it has one. An error cannot be silenced.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from sametag.values import Problem, has_errors
+from sametag.values.problem import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sametag.values import Values
+
+_MARK = b"sametag: ignore"
+_COMMENT = r"(?:^|\s)#\s*sametag: ignore ([a-z-]+(?:\s*,\s*[a-z-]+)*)"
+
+
+class _Ignore(NamedTuple):
+    """One rule that one comment names: the line that it is about, and where the name stands."""
+
+    rule: str
+    line: int
+    place: Location
+
+
+def silence(values: Values, problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems without the warnings that are silenced, and with one for each comment that silences nothing.
+
+    Whether a comment is of use can be told where there are no errors, which hide warnings, and only one source, since
+    another may replace what the comment is about.
+    """
+    ignores = [one for layer in values.layers if _MARK in layer.text for one in _ignores(layer.source, layer.text)]
+    if not ignores:
+        return list(problems)
+    wanted = {(one.rule, one.place.source, one.line) for one in ignores}
+    silenced = {_key(problem) for problem in problems if problem.severity == "warning"} & wanted
+    kept = [problem for problem in problems if problem.severity == "error" or _key(problem) not in wanted]
+    if has_errors(problems) or len(values.layers) > 1:
+        return kept
+    return kept + [_unused(one) for one in ignores if (one.rule, one.place.source, one.line) not in silenced]
+
+
+def _key(problem: Problem) -> tuple[str, str, int | None]:
+    location = problem.location
+    return (problem.rule, location.source if location else "", location.line if location else None)
+
+
+def _ignores(source: str, text: bytes) -> Iterator[_Ignore]:
+    lines = text.decode(errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        found = re.search(_COMMENT, line)
+        if found is None:
+            continue
+        about = number
+        while about <= len(lines) and lines[about - 1].lstrip().startswith("#"):
+            about += 1
+        for name in re.finditer("[a-z-]+", found[1]):
+            place = Location(source, number, found.start(1) + name.start() + 1)
+            yield _Ignore(name[0], about, place)
+
+
+def _unused(ignore: _Ignore) -> Problem:
+    from sametag.validation.catalogue import entries
+
+    known = {entry.name: entry.severity for entry in entries()}
+    if ignore.rule not in known:
+        from difflib import get_close_matches
+
+        near = get_close_matches(ignore.rule, known, n=1)
+        message = f"there is no rule {ignore.rule}" + (f"; did you mean {near[0]}?" if near else "")
+    elif known[ignore.rule] == "error":
+        message = f"{ignore.rule} is an error, and cannot be ignored"
+    else:
+        message = f"there is no {ignore.rule} here to ignore"
+    return Problem("unused-ignore", "warning", "", ignore.place, message, "remove the comment")

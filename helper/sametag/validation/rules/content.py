@@ -1,0 +1,110 @@
+"""Rules about what ConfigMaps, Secrets and environment variables hold."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sametag.chart.service import Flaw, listed, mapping, maps, text
+from sametag.validation.rules.variables import environments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sametag.chart.service import Service
+    from sametag.values import Path
+
+# https://kubernetes.io/docs/concepts/configuration/secret/#secret-types
+_KEYS_OF_TYPES = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+}
+# https://kubernetes.io/docs/concepts/configuration/configmap/#motivation
+_LARGEST = 1024 * 1024
+_SENSITIVE = (
+    r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?"
+    r"|(API|ACCESS|SECRET|PRIVATE|ENCRYPTION|SIGNING|ACCOUNT)_?KEY)$"
+)
+_LOGIN = r"[a-z][a-z0-9+.-]*://[^/\s:@]+:([^/\s@]+)@"
+
+
+def unknown_key(service: Service) -> Iterator[Flaw]:
+    """A container that reads a missing key of a ConfigMap or Secret does not start."""
+    places: list[tuple[Path, Any]] = [(("env",), service.get("env"))]
+    places += [((*path, "env"), container.get("env")) for path, container in service.helpers()]
+    for path, env in places:
+        for variable, value in mapping(env).items():
+            if isinstance(value, dict) and value.get("optional") is not True:
+                setting, source = ("secrets", "secret") if value.get("secret") else ("config", "configMap")
+                yield from _missing((*path, variable, "key"), service, setting, value.get(source), value.get("key"))
+    for setting in ("config", "secrets"):
+        for entry, files in service.map(setting).items():
+            yield from _missing((setting, entry, "subPath"), service, setting, entry, mapping(files).get("subPath"))
+
+
+def _missing(path: Path, service: Service, setting: str, entry: Any, key: Any) -> Iterator[Flaw]:
+    files = service.map(setting).get(entry) if isinstance(entry, str) else None
+    if not isinstance(files, dict) or files.get("existing") or not isinstance(key, str):
+        return
+    keys = [*mapping(files.get("data")), *mapping(files.get("binaryData"))]
+    if key not in keys:
+        yield Flaw(path, f"is {key}, which is not a key of {setting}.{entry} {listed(keys)}")
+
+
+def repeated_key(service: Service) -> Iterator[Flaw]:
+    """Kubernetes refuses a key in both data and binaryData."""
+    for entry, files in service.map("config").items():
+        data = mapping(mapping(files).get("data"))
+        for key in mapping(mapping(files).get("binaryData")):
+            if key in data:
+                yield Flaw(("config", entry, "binaryData", key), "is in data as well", "keep one", at_key=True)
+
+
+def secret_type(service: Service) -> Iterator[Flaw]:
+    """Kubernetes refuses a Secret without the keys that its type demands."""
+    for entry in service.map("secrets"):
+        files = service.map("secrets", entry)
+        kind = "" if files.get("existing") else text(files.get("type"))
+        for key in _KEYS_OF_TYPES.get(kind, ()):
+            if key not in mapping(files.get("data")):
+                yield Flaw(("secrets", entry, "type"), f"is {kind}, and data has no {key}")
+
+
+def too_large(service: Service) -> Iterator[Flaw]:
+    """Kubernetes refuses a ConfigMap or Secret of more than 1 MiB."""
+    for setting in ("config", "secrets"):
+        for entry, files in service.map(setting).items():
+            data = mapping(mapping(files).get("data"))
+            size = sum(len(value.encode(errors="replace")) for value in data.values() if isinstance(value, str))
+            if size > _LARGEST:
+                says = f"has {size:,} bytes of data; Kubernetes takes {_LARGEST:,}"
+                yield Flaw((setting, entry), says, "put it into the image, or into a volume", at_key=True)
+
+
+def plain_secret(service: Service) -> Iterator[Flaw]:
+    """Who may read the values, or the release, reads the secret."""
+    says = "looks like a secret in plain text"
+    for path, env, _ in environments(service):
+        for variable, value in mapping(env).items():
+            if isinstance(value, str) and _is_secret(variable, value):
+                yield Flaw((*path, variable), says, "take it from a Secret: {secret: NAME, key: KEY}", at_key=True)
+        for index, entry in maps(env):
+            name, value = entry.get("name"), entry.get("value")
+            if isinstance(name, str) and isinstance(value, str) and _is_secret(name, value):
+                remedy = "take it from a Secret: valueFrom: {secretKeyRef: {name: NAME, key: KEY}}"
+                yield Flaw((*path, index, "value"), says, remedy, at_key=True)
+
+
+def _is_secret(variable: str, value: str) -> bool:
+    """Whether a variable is called like a secret and has a value like one: no path, no reference, no switch."""
+    login = re.search(_LOGIN, value)
+    if login and not login[1].startswith("$"):
+        return True
+    if not value or value.startswith(("/", "$", "./", "file:", "vault:", "arn:")) or value.lower() in _SWITCHES:
+        return False
+    return re.search(_SENSITIVE, variable.upper()) is not None
+
+
+_SWITCHES = {"true", "false", "yes", "no", "on", "off", "none", "null", "required", "optional", "enabled", "disabled"}

@@ -1,0 +1,175 @@
+"""Every rule that a schema cannot say: its name, its severity, its reason, and the settings that it looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from sametag.validation.rules import (
+    changed,
+    containers,
+    content,
+    network,
+    objects,
+    ports,
+    references,
+    release,
+    resources,
+    sharing,
+    variables,
+    workloads,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sametag.chart.service import Flaw, Release, Service
+
+    Severity = Literal["error", "warning"]
+
+
+class Rule(NamedTuple):
+    """A rule about one service.
+
+    Attributes:
+        name: As in `Problem`.
+        severity: As in `Problem`.
+        check: Finds what breaks it; its docstring is the rule's reason, in one line.
+        settings: The settings of a service that it is about: where none of them is set, it has nothing to say.
+        beside: Other settings that it looks at.
+    """
+
+    name: str
+    severity: Severity
+    check: Callable[[Service], Iterator[Flaw]]
+    settings: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The settings of both kinds."""
+        return (*self.settings, *self.beside)
+
+
+class ReleaseRule(NamedTuple):
+    """A rule about all services together, or about the image; its fields are those of `Rule`."""
+
+    name: str
+    severity: Severity
+    check: Callable[[Release], Iterator[Flaw]]
+
+
+_HELPERS = ("initContainers", "sidecars")
+_FILES = ("config", "secrets")
+_OUTSIDE = ("ingress", "route", "monitor")
+_BEHIND = ("ports", "service")
+
+# Several may share a name: to the user they are one.
+SERVICE_RULES = (
+    Rule("unknown-port", "error", ports.probed_port, ("probes", "lifecycle", *_HELPERS), ("ports",)),
+    Rule("unknown-port", "error", ports.led_to_port, _OUTSIDE, _BEHIND),
+    Rule("no-service-behind", "error", ports.leads_nowhere, _OUTSIDE, _BEHIND),
+    Rule("late-backend", "error", ports.route_timeouts, ("route",)),
+    Rule("repeated-gateway", "error", ports.route_parents, ("route",)),
+    Rule("repeated-port", "error", ports.repeated_port, ("ports", *_HELPERS)),
+    Rule("wrong-service-type", "error", ports.service_type, ("ports", "service")),
+    Rule(
+        "repeated-name",
+        "error",
+        containers.repeated_name,
+        (*_HELPERS, "env", "hostAliases", "topologySpreadConstraints", "podSecurityContext", "keda"),
+    ),
+    Rule("repeated-name", "error", containers.repeated_volume, ("volumes",)),
+    Rule("unknown-volume", "error", containers.unknown_volume, _HELPERS, ("writablePaths", "volumes", *_FILES)),
+    Rule("repeated-mount", "error", containers.repeated_mount, ("writablePaths", "volumes", *_FILES, *_HELPERS)),
+    Rule("probed-init-container", "error", containers.init_container, ("initContainers",)),
+    Rule("contradicting-privileges", "error", containers.privileged, ("securityContext", *_HELPERS)),
+    Rule("root-refused", "error", containers.root_refused, ("podSecurityContext", "securityContext", *_HELPERS)),
+    Rule("reserved-label", "error", containers.reserved_label, ("labels", "podLabels", "monitor")),
+    Rule(
+        "reserved-annotation",
+        "error",
+        containers.reserved_annotation,
+        ("annotations", "podAnnotations", "service", "ingress", "route", "serviceAccount"),
+        ("config", "secrets"),
+    ),
+    Rule("circular-variable", "error", variables.circular_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
+    Rule("no-name-server", "error", containers.names_without_server, ("dnsPolicy",)),
+    Rule("request-above-limit", "error", resources.request_above_limit, ("resources", *_HELPERS)),
+    Rule("part-of-a-page", "error", resources.huge_pages, ("resources", *_HELPERS)),
+    Rule("unequal-devices", "error", resources.whole_devices, ("resources", *_HELPERS)),
+    Rule("thousandths-of-bytes", "error", resources.thousandths_of_bytes, ("resources", *_HELPERS)),
+    Rule("minimum-above-maximum", "error", resources.minimum_above_maximum, ("autoscaling", "keda")),
+    Rule("two-scalers", "error", resources.two_scalers, ("autoscaling", "keda"), ("replicas",)),
+    Rule(
+        "scaled-without-request", "error", resources.scaled_without_request, ("autoscaling",), ("resources", "sidecars")
+    ),
+    Rule("two-budgets", "error", resources.two_budgets, ("podDisruptionBudget",)),
+    Rule(
+        "wrong-kind",
+        "error",
+        workloads.other_kind,
+        ("kind", "hook", "statefulSet", "cronJob", "job", "restartPolicy", "autoscaling", "keda"),
+    ),
+    Rule("wrong-strategy", "error", workloads.wrong_strategy, ("strategy",), ("kind",)),
+    Rule(
+        "ready-after-deadline",
+        "error",
+        workloads.ready_after_deadline,
+        ("minReadySeconds",),
+        ("progressDeadlineSeconds",),
+    ),
+    Rule(
+        "slow-stop",
+        "error",
+        workloads.slow_stop,
+        ("preStopDelaySeconds", "terminationGracePeriodSeconds", "lifecycle", *_HELPERS),
+        ("ports",),
+    ),
+    Rule("wrong-probe-setting", "error", workloads.probe_settings, ("probes", *_HELPERS)),
+    Rule("incomplete-job", "error", workloads.job_settings, ("job",), ("restartPolicy",)),
+    Rule("wrong-schedule", "error", workloads.schedule, ("kind", "cronJob")),
+    Rule("unknown-time-zone", "error", workloads.time_zone, ("cronJob", "keda")),
+    Rule("unknown-content", "error", content.unknown_key, (*_FILES,), ("env", *_HELPERS)),
+    Rule("repeated-content", "error", content.repeated_key, ("config",)),
+    Rule("wrong-secret-type", "error", content.secret_type, ("secrets",)),
+    Rule("too-large", "error", content.too_large, _FILES),
+    Rule("backward-range", "error", network.backward_range, ("networkPolicy",)),
+    Rule("wrong-block", "error", network.wrong_block, ("networkPolicy", "service")),
+    Rule("unknown-service", "error", release.unknown_service, ("networkPolicy",), ("ports",)),
+    Rule("undeclared-port", "warning", ports.undeclared_port, ("probes", "lifecycle", *_HELPERS), ("ports",)),
+    Rule(
+        "blocked-drain",
+        "warning",
+        resources.blocked_drain,
+        ("podDisruptionBudget",),
+        ("replicas", "autoscaling", "keda"),
+    ),
+    Rule("plain-secret", "warning", content.plain_secret, ("env", *_HELPERS)),
+    Rule("slow-start", "warning", workloads.slow_start, ("probes", *_HELPERS), ("progressDeadlineSeconds",)),
+    Rule("unknown-variable", "warning", references.unknown_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
+    Rule("doubled-dollar", "warning", references.doubled_dollar, ("env", "command", "args", *_HELPERS)),
+    Rule("late-deadline", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
+    Rule("held-claim", "warning", workloads.held_claim, ("volumes",)),
+    Rule("spaced-command", "warning", containers.spaced_command, ("command", *_HELPERS)),
+)
+
+RELEASE_RULES = (
+    ReleaseRule("contradicting-digest", "error", release.contradicting_digest),
+    ReleaseRule("repeated-name", "error", release.repeated_secret),
+    ReleaseRule("same-object", "error", release.same_object),
+    ReleaseRule("shared-account", "error", release.shared_account),
+    ReleaseRule("too-long-name", "error", release.too_long_name),
+    ReleaseRule("name-is-no-text", "error", release.no_text),
+    ReleaseRule("changed-value", "warning", changed.changed_value),
+    ReleaseRule("unknown-service", "error", sharing.mistyped_service),
+    ReleaseRule("incomplete-object", "error", objects.incomplete_object),
+    ReleaseRule("wrong-object", "error", objects.wrong_object),
+    ReleaseRule("wrong-release-name", "error", release.release_name),
+    ReleaseRule("no-services", "warning", sharing.no_services),
+    ReleaseRule("early-hook", "warning", sharing.early_hook),
+    ReleaseRule("claim-of-each", "warning", sharing.claim_of_each),
+    ReleaseRule("not-a-template", "warning", references.no_template),
+    ReleaseRule("emptied-map", "warning", references.emptied_map),
+    ReleaseRule("latest-tag", "warning", release.latest_tag),
+    ReleaseRule("contested-host", "warning", release.contested_host),
+)
