@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from rendering import CHART, KUBERNETES, Chart, Rendered
+from sametag.chart.labels import service_of
 from sametag.chart.settings import DERIVED, services_in, setting_of
 from sametag.drift.compare import ABSENT, differences
-from sametag.drift.objects import concrete, service_of
+from sametag.kube.objects import concrete
 from sametag.values import known_part, path_text
 from sametag.values.merge import coalesce
 

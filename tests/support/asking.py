@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rendering import CHART, KUBERNETES
 from sametag import validation, values
+from sametag.chart.labels import service_of
+from sametag.chart.manifest import parse
 from sametag.deploy.server import server_of
-from sametag.drift.objects import parse, service_of
 from sametag.kube.connection import Target
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from sametag.chart.manifest import parse
 from sametag.drift import ABSENT, crossed, gitops, hooks
 from sametag.drift.compare import differences, essence, hidden
 from sametag.drift.managed_fields import by_hand, out_of_hands, owner_of, touched
-from sametag.drift.objects import Key, find, key_of, parse, without
 from sametag.helm import Revision
+from sametag.kube.objects import Key, find, key_of, without
 
 
 def test_a_manifest_is_cut_and_read_as_helm_does() -> None:

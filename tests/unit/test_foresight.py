@@ -8,7 +8,7 @@ import pytest
 
 from sametag.deploy.foresight import foreseen, has_host_ports
 from sametag.drift import Rehearsal
-from sametag.drift.objects import Key
+from sametag.kube.objects import Key
 
 WEB = {"app.kubernetes.io/component": "web"}
 

@@ -136,7 +136,7 @@ def test_yaml_of_a_users_own_is_read_too() -> None:
 apiVersion: apps/v1
 kind: "StatefulSet"
 metadata: &meta
-  name: 1e3
+  name: "1e3"
   labels: {app.kubernetes.io/instance: shop}
 spec:
   replicas: 3

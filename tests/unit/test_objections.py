@@ -8,7 +8,7 @@ import pytest
 
 from sametag.deploy.objections import doubts, refusal_of
 from sametag.drift import Refusal, Rehearsal
-from sametag.drift.objects import Key
+from sametag.kube.objects import Key
 
 SERVICES = {"db": {"kind": "StatefulSet", "volumes": {"data": {"claim": {}}}}, "web": {}, "api": {}}
 WEB = Key("apps", "Deployment", "apps", "shop-web")

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 
 from sametag.deploy import Plan, Status
 from sametag.drift import ABSENT, Change, ObjectDiff, Owner
-from sametag.drift.objects import Key
 from sametag.helm import Hook, Revision
 from sametag.helm.lock import Holder
+from sametag.kube.objects import Key
 from sametag.output.plan import in_short, plan_in_full, plan_json, plan_lines
 from sametag.output.progress.documents import Documents
 from sametag.output.progress.lines import ProgressLines

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sametag.drift.objects import Key
 from sametag.drift.scaling import given_up, scaled_by
+from sametag.kube.objects import Key
 
 WEB = Key("apps", "Deployment", "apps", "shop-web")
 OTHER = {"manager": "helm", "operation": "Apply", "fieldsV1": {"f:spec": {"f:selector": {}, "f:replicas": {}}}}

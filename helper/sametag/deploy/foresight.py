@@ -9,14 +9,14 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.drift.objects import service_of
+from sametag.chart.labels import service_of
 from sametag.drift.pods import template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from sametag.drift import Rehearsal
-    from sametag.drift.objects import Key, Object
+    from sametag.kube.objects import Key, Object
 
 _RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sametag.chart.labels import service_of
 from sametag.chart.settings import field_path, setting_of
-from sametag.drift.objects import service_of
 from sametag.values import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sametag.drift import Refusal
-    from sametag.drift.objects import Key, Object
+    from sametag.kube.objects import Key, Object
 
 _OTHER_FIELDS = re.compile(r"for fields other than (.+?) are forbidden")
 

@@ -16,14 +16,16 @@ from lightkube import ApiError
 from msgspec import ValidationError, convert
 
 from sametag import helm as helm_release
+from sametag.chart.labels import service_of
+from sametag.chart.manifest import parse
 from sametag.deploy.events import Step, Troubled
 from sametag.deploy.hints import kubectl_delete
 from sametag.drift import traits
 from sametag.drift.api import Api
-from sametag.drift.objects import Key, parse, service_of
 from sametag.errors import ClusterError
 from sametag.helm.hook import RUNS
 from sametag.kube.connection import patiently
+from sametag.kube.objects import Key
 from sametag.rollout import Members, Trouble, evidence
 from sametag.rollout.job import jobs
 from sametag.rollout.kube_types import Job, Pod
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.deploy.events import Request
-    from sametag.drift.objects import Object
     from sametag.helm import Hook, Revision
+    from sametag.kube.objects import Object
     from sametag.rollout import Evidence
 
 # A pod gets 30 seconds to end, unless it says otherwise.

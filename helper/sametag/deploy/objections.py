@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sametag.drift import Refusal, Rehearsal
-    from sametag.drift.objects import Key, Object
+    from sametag.kube.objects import Key, Object
 
 # Source: k8s.io/apiserver/pkg/admission/plugin, webhook/errors and policy/validating
 _NO_DRY_RUN = re.compile(r'admission webhook "([^"]+)" does not support dry run')

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from lightkube import ApiError
 
 from sametag import drift
+from sametag.chart.manifest import parse
 from sametag.deploy import objections
 from sametag.deploy.events import Plan, Step
 from sametag.deploy.foresight import foreseen, has_host_ports
-from sametag.drift.objects import parse
 from sametag.errors import ClusterError
 from sametag.helm.duration import seconds
 from sametag.kube.connection import patiently

@@ -6,10 +6,12 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from sametag.chart.labels import service_of
+from sametag.chart.manifest import objects
 from sametag.chart.settings import field_path, object_setting, services_in, setting_of
 from sametag.deploy.server import Answer, Object, Objection, Server, server_of
-from sametag.drift.objects import metadata_of, objects, service_of
 from sametag.drift.pods import pod_of
+from sametag.kube.objects import metadata_of
 from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:

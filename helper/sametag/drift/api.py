@@ -14,11 +14,11 @@ from lightkube.core.resource import NamespacedResource, api_info
 from lightkube.generic_resource import GenericGlobalResource, GenericNamespacedResource, create_api_info
 from lightkube.types import PatchType
 
+from sametag.chart.labels import INSTANCE_LABEL
 from sametag.drift.managed_fields import HELM
-from sametag.drift.objects import Key, key_of, keyed, merge_key
 from sametag.errors import ClusterError
 from sametag.kube.connection import is_transient
-from sametag.rollout import INSTANCE_LABEL
+from sametag.kube.objects import Key, key_of, keyed, merge_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lightkube import AsyncClient
 
-    from sametag.drift.objects import Object
+    from sametag.kube.objects import Object
 
     T = TypeVar("T")
 

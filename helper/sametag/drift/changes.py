@@ -8,11 +8,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from sametag.chart.labels import service_of
+from sametag.chart.manifest import parse
 from sametag.chart.settings import DERIVED, services_in, setting_of
 from sametag.drift.api import Api, persistently
 from sametag.drift.compare import Difference, differences, essence, hidden
 from sametag.drift.managed_fields import by_hand, is_autoscalers, out_of_hands, owner_of, touched
-from sametag.drift.objects import concrete, find, parse, service_of, without
+from sametag.kube.objects import concrete, find, without
 from sametag.values import path_text
 from sametag.values.merge import coalesce
 
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
 
     from sametag.drift.managed_fields import Owner
-    from sametag.drift.objects import Key, Object, Path
     from sametag.drift.rehearsal import Rehearsal
     from sametag.helm import Revision
+    from sametag.kube.objects import Key, Object, Path
 
 _NO_SERVICES: Mapping[str, Object] = MappingProxyType({})
 

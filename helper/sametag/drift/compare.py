@@ -6,13 +6,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sametag import masking
-from sametag.drift.objects import Path, keyed, merge_key
+from sametag.kube.objects import Path, keyed, merge_key
 from sametag.masking import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.drift.objects import Object
+    from sametag.kube.objects import Object
 
 # What the API server and the controllers keep in metadata; nobody deploys it.
 _KEPT_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")

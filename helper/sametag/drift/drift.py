@@ -11,17 +11,18 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sametag.chart.labels import service_of
 from sametag.drift.api import persistently
 from sametag.drift.changes import ObjectDiff, Situation, change_of, cleared
 from sametag.drift.compare import ABSENT, Difference, differences, essence, hidden, lacking, overlaid
 from sametag.drift.managed_fields import by_hand, is_controller, owner_of
-from sametag.drift.objects import find, key_of, service_of
+from sametag.kube.objects import find, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from sametag.drift.api import Api
-    from sametag.drift.objects import Key, Object, Path
+    from sametag.kube.objects import Key, Object, Path
 
 _REPLICAS = ("spec", "replicas")
 

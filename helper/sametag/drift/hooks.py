@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sametag.drift.objects import parse
+from sametag.chart.manifest import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sametag.drift.objects import Key, Object
     from sametag.helm import Hook, Revision
+    from sametag.kube.objects import Key, Object
 
 _UPGRADE = ("pre-install", "post-install", "pre-upgrade", "post-upgrade")
 

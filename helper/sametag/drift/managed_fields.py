@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag.drift.compare import BOOKKEEPING
-from sametag.drift.objects import keyed, merge_key
+from sametag.kube.objects import keyed, merge_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.drift.objects import Object, Path
+    from sametag.kube.objects import Object, Path
 
 #: The name under which Helm changes fields.
 HELM = "helm"

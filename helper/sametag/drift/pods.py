@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.drift.objects import metadata_of
+from sametag.kube.objects import metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from sametag.drift.objects import Object
+    from sametag.kube.objects import Object
 
 # A controller's pods name their owner, and some policies refuse pods without one.
 _OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "00000000-0000-0000-0000-000000000000"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sametag.chart.manifest import parse
 from sametag.drift.api import Refusal
 from sametag.drift.changes import services_of
 from sametag.drift.hooks import objects_of_hooks
-from sametag.drift.objects import Key, parse
 from sametag.drift.pods import pod_of, template_of
 from sametag.drift.scaling import has_replicas, scaled_after
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
     from sametag.drift.changes import Situation
-    from sametag.drift.objects import Object
     from sametag.helm import Revision
+    from sametag.kube.objects import Key, Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
     from sametag.drift.api import Api
-    from sametag.drift.objects import Key, Object
+    from sametag.kube.objects import Key, Object
 
 # Kind -> API group of what sets the replicas of the workload that it names.
 _SCALERS = {"HorizontalPodAutoscaler": "autoscaling", "ScaledObject": "keda.sh"}

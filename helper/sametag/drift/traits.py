@@ -10,7 +10,7 @@ from sametag.rollout.state import split
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.drift.objects import Object
+    from sametag.kube.objects import Object
 
 # Never deleted beside Helm: what is in them is not made again.
 _DATA = ("PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition")

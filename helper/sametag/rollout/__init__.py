@@ -2,7 +2,7 @@
 
 from sametag.rollout.cron import Schedule
 from sametag.rollout.evidence import Evidence, evidence
-from sametag.rollout.members import INSTANCE_LABEL, Member, Members, members
+from sametag.rollout.members import Member, Members, members
 from sametag.rollout.run import DONE, FAILED, NOT_RUN, RUNNING, WAITING, Run
 from sametag.rollout.state import PodState, ServiceState, digests_of, same_image, split
 from sametag.rollout.trouble import AWAITED, DEADLINE, GRACE, HOPELESS, Patience, Trouble
@@ -15,7 +15,6 @@ __all__ = [
     "FAILED",
     "GRACE",
     "HOPELESS",
-    "INSTANCE_LABEL",
     "NOT_RUN",
     "RUNNING",
     "WAITING",

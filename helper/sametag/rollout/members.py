@@ -10,19 +10,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from sametag.chart.labels import INSTANCE_LABEL, service_of
+from sametag.chart.manifest import sourced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-#: The chart's label that says which release an object is of.
-INSTANCE_LABEL = "app.kubernetes.io/instance"
+    from sametag.kube.objects import Object
 
 HOOK_ANNOTATION = "helm.sh/hook"
-
-_SERVICE_LABEL = "app.kubernetes.io/component"
 
 # The kinds, and the API groups that have them.
 _GROUPS = {"Deployment": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Job": "batch", "CronJob": "batch"}
@@ -30,20 +29,8 @@ _GROUPS = {"Deployment": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Jo
 #: The kinds whose pods run until they are stopped.
 RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
 
-# Helm's own way to cut a manifest. Source: helm.sh/helm/v4/pkg/release/v1/util, SplitManifests
-_BORDER = re.compile(r"(?:^|\s*\n)---\s*")
-
-# The first line of each object that Helm renders: the template that made it.
-_SOURCE = re.compile(r"# Source: (\S+)")
-
-# Only these documents are read: a large release has many more.
+# In the text of documents that may be workloads.
 _MAY_RUN = re.compile(r"kind[\"']?\s*:\s*[\"']?(?:" + "|".join([*_GROUPS, r"\w*List"]) + r")\b")
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml, where it is there
-    """Reads every plain scalar as text: only names and images are looked at, and no two parsers agree on the others."""
-
-    yaml_implicit_resolvers = {"<": [("tag:yaml.org,2002:merge", re.compile("<<"))]}  # noqa: RUF012 - as in PyYAML
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +106,7 @@ def members(release: str, namespace: str, manifests: Iterable[str], values: Sequ
     """
     found: dict[tuple[str, str], Member] = {}
     labelled = True
-    for source, item in (each for text in manifests for each in _objects(text)):
+    for source, item in chain.from_iterable(map(_objects, manifests)):
         member = _member(source, item, values)
         if member and str((item.get("metadata") or {}).get("namespace") or namespace) == namespace:
             found[member.kind, member.name] = member
@@ -128,32 +115,9 @@ def members(release: str, namespace: str, manifests: Iterable[str], values: Sequ
 
 
 @lru_cache(maxsize=4)  # what a dry run renders is what Helm then stores
-def _objects(manifest: str) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Return each object that may be a workload, with the template that made it; empty where that is not said."""
-    return tuple(_parsed(manifest))
-
-
-def _parsed(manifest: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for text in _BORDER.split(manifest):
-        if not _MAY_RUN.search(text):
-            continue
-        try:
-            document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-        except yaml.YAMLError:
-            continue  # no API server has taken it either
-        source = _SOURCE.match(text)
-        for item in _flat(document):
-            yield source[1] if source else "", item
-
-
-def _flat(document: Any) -> Iterator[dict[str, Any]]:
-    if not isinstance(document, dict):
-        return
-    if str(document.get("kind", "")).endswith("List"):
-        for item in document.get("items") or ():
-            yield from _flat(item)
-    else:
-        yield document
+def _objects(manifest: str) -> tuple[tuple[str, Object], ...]:
+    """Return each object that may be a workload, with its template: reading all of a large release takes long."""
+    return tuple(sourced(manifest, _MAY_RUN))
 
 
 def _member(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> Member | None:
@@ -185,10 +149,9 @@ def _service(source: str, item: dict[str, Any], values: Sequence[Mapping[str, An
     services = {name for scope in scopes for name in _map(scope.get("services"))}
     if not any(_map(scope.get("image")) for scope in scopes):
         return "", {}
-    label = str(_map(_map(item.get("metadata")).get("labels")).get(_SERVICE_LABEL))
     for container in _containers(item):
         name = str(container.get("name"))
-        if name in services and (source or name == label):
+        if name in services and (source or name == service_of(item)):
             return ".".join([*path, name]), container
     return "", {}
 
@@ -218,5 +181,5 @@ def _map(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _number(text: Any, otherwise: int) -> int:
-    return int(text) if isinstance(text, str) and text.isdecimal() else otherwise
+def _number(value: Any, otherwise: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise

@@ -1,26 +1,18 @@
-"""Kubernetes objects as plain maps: those of a manifest by name, where things are in them, whose they are."""
+"""Kubernetes objects as plain maps: what names one, and the paths of what is in it."""
 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sametag import values
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    Object = dict[str, Any]
+#: An object as the API server sends it: a JSON document.
+Object = dict[str, Any]
 
 #: Where something is in an object: a key of a map, or an item of a list as `[name]`, for each level.
 Path = tuple[str, ...]
-
-# The chart's label that says which service an object is of.
-_SERVICE_LABEL = "app.kubernetes.io/component"
-
-# Helm's own way to cut a manifest. Source: helm.sh/helm/v4/pkg/release/v1/util, SplitManifests
-_BORDER = re.compile(r"(?:^|\s*\n)---\s*")
 
 # What tells the items of a list apart, by the list's key. Source: x-kubernetes-patch-merge-key in Kubernetes' OpenAPI
 _MERGE_KEYS = {
@@ -51,46 +43,11 @@ class Key(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
-def parse(manifest: str, namespace: str, having: re.Pattern[str] | None = None) -> dict[Key, Object]:
-    """Return the objects of a manifest as Helm reads them, in its order.
-
-    Args:
-        manifest: A YAML stream, as Helm renders and stores it.
-        namespace: The release's: where an object names none, it is in this one.
-        having: What is in the text of the objects that are looked for: reading the others costs time.
-    """
-    return {key_of(item, namespace): item for item in objects(manifest, having)}
-
-
-def objects(manifest: str, having: re.Pattern[str] | None = None) -> Iterator[Object]:
-    """Yield the objects of a manifest as Helm reads them, in its order; those of a list one by one."""
-    for text in _BORDER.split(manifest):
-        if text.strip() and (having is None or having.search(text)):
-            yield from _flattened(values.from_text(text, "manifest").tree)
-
-
-def _flattened(document: Object) -> Iterator[Object]:
-    """Yield an object, or the objects of a list, which Helm applies one by one."""
-    kind, items = str(document.get("kind") or ""), document.get("items")
-    if kind.endswith("List") and isinstance(items, list):
-        for item in items:
-            if isinstance(item, dict):
-                yield from _flattened(item)
-    elif kind:
-        yield document
-
-
 def key_of(item: Object, namespace: str) -> Key:
     """Return an object's key; one that is in no namespace gets the release's, as all of its kind do."""
     metadata = metadata_of(item)
     group = str(item.get("apiVersion", "")).rpartition("/")[0]
     return Key(group, str(item["kind"]), str(metadata.get("namespace") or namespace), str(metadata.get("name")))
-
-
-def service_of(item: Object) -> str:
-    """Return the service that an object is of; empty for one of no service, such as an extra object."""
-    labels = metadata_of(item).get("labels")
-    return str(labels.get(_SERVICE_LABEL) or "") if isinstance(labels, dict) else ""
 
 
 def metadata_of(item: Object) -> Object:
@@ -160,7 +117,7 @@ def without(item: Object, paths: Iterable[Path]) -> Object:
         except LookupError:
             continue
         if isinstance(parent, list):
-            parent[:] = [one for one in parent if one is not gone]
+            parent[:] = [item for item in parent if item is not gone]
         else:
             del parent[path[-1]]
     return copy
