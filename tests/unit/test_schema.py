@@ -226,7 +226,7 @@ def test_one_mistake_behind_an_anchor_is_one_problem() -> None:
     )
     (problem,) = check(text)
     assert problem.location == Location("values.yaml", 4, 34)
-    assert "(also services.b.livenessProbe.httpGet.prt, services.c.livenessProbe.httpGet.prt)" in problem.message
+    assert "(also services.b.livenessProbe.httpGet.prt and services.c.livenessProbe.httpGet.prt)" in problem.message
 
 
 def test_a_value_of_the_defaults_is_shown_there() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag.chart.settings import merge
+from sametag.values.paths import get, has
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,10 +90,7 @@ class Service(NamedTuple):
 
     def get(self, *path: str) -> Any:
         """Return the merged value at a path; None where there is none."""
-        value: Any = self.merged
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
+        return get(self.merged, path)
 
     def map(self, *path: str) -> Tree:
         """Return the merged map at a path; an empty one where there is none."""
@@ -104,7 +102,7 @@ class Service(NamedTuple):
         return self._rank(path) > self._rank(than)
 
     def _rank(self, path: Path) -> int:
-        if contains(self.own, path):
+        if has(self.own, path):
             return 2
         return 1 if self.user.locate(("defaults", *path)) else 0
 
@@ -139,18 +137,6 @@ def kind_of(service: Tree) -> str:
     """Return the kind of the workload of a merged service."""
     kind = service.get("kind")
     return kind if isinstance(kind, str) else "Deployment" if service.get("hook") is None else "Job"
-
-
-def contains(tree: Any, path: Path) -> bool:
-    """Whether there is something at this path."""
-    for part in path:
-        if isinstance(tree, dict):
-            if part not in tree:
-                return False
-        elif not (isinstance(tree, list) and isinstance(part, int) and 0 <= part < len(tree)):
-            return False
-        tree = tree[part]
-    return True
 
 
 def mapping(value: Any) -> Tree:

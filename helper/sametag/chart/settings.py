@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sametag.values.paths import get
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -100,7 +102,7 @@ def field_path(obj: Object, field: str) -> Path:
             step = int(selector)
         elif "=" in selector:
             step = _index(value, dict(re.findall(r'(\w+)="?([^",]*)"?', selector)))
-        value = _child(value, step)
+        value = get(value, (step,))
         path = (*path, step)
     return path
 
@@ -120,7 +122,7 @@ def setting_of(obj: Object, path: Path, service: Service | None = None) -> Path:
     kind = str(obj["kind"])
     for prefix in ((), *_TEMPLATES):
         if kind == "Pod" or (prefix and path[: len(prefix)] == prefix):
-            return _of_pod(_at(obj, prefix) or {}, path[len(prefix) :], service)
+            return _of_pod(get(obj, prefix) or {}, path[len(prefix) :], service)
     match path:
         case ("metadata", "labels", label):
             in_monitor = label in ((service.get("monitor") or {}).get("labels") or {})
@@ -163,13 +165,13 @@ def _of_pod(pod: Object, path: Path, service: Service) -> Path:
         case ("metadata", "annotations", *rest):
             return ("podAnnotations", *rest)
         case ("spec", "containers", 0, *rest):
-            return _of_container(_at(spec, ("containers", 0)) or {}, tuple(rest), service)
+            return _of_container(get(spec, ("containers", 0)) or {}, tuple(rest), service)
         case ("spec", "containers", int(number), *rest):
-            return ("sidecars", number - 1, *_of_helper(_at(spec, path[1:3]), tuple(rest), service, number - 1))
+            return ("sidecars", number - 1, *_of_helper(get(spec, path[1:3]), tuple(rest), service, number - 1))
         case ("spec", "initContainers", int(number), *rest):
-            return (*path[1:3], *_of_helper(_at(spec, path[1:3]), tuple(rest), service, number))
+            return (*path[1:3], *_of_helper(get(spec, path[1:3]), tuple(rest), service, number))
         case ("spec", "volumes", int(), *rest):
-            return _of_volume(str((_at(spec, path[1:3]) or {}).get("name")), tuple(rest), service)
+            return _of_volume(str((get(spec, path[1:3]) or {}).get("name")), tuple(rest), service)
         case ("spec", str(field), *rest):
             return (*_POD_FIELDS.get(field, (field,)), *rest)
     return ()
@@ -182,14 +184,14 @@ def _of_container(container: Object, path: Path, service: Service) -> Path:
         case ("imagePullPolicy",):
             return ("image", "pullPolicy")
         case ("env", int(number), *rest):
-            return ("env", *_of_variable(_at(container, path[:2]) or {}, number, tuple(rest), service.get("env")))
+            return ("env", *_of_variable(get(container, path[:2]) or {}, number, tuple(rest), service.get("env")))
         case ("envFrom", int(number), *rest):
             return _of_env_from(number, tuple(rest), service)
         case ("ports", int(), *rest):
-            name = str((_at(container, path[:2]) or {}).get("name"))
+            name = str((get(container, path[:2]) or {}).get("name"))
             return ("ports", name, *(step for step in rest if step != "name"))
         case ("volumeMounts", int(), *rest):
-            mount = _at(container, path[:2]) or {}
+            mount = get(container, path[:2]) or {}
             return _of_mount(mount, tuple(rest), service)
         case (str(field), *rest) if field in _PROBES:
             return ("probes", *_of_probe(_PROBES[field], tuple(rest), service.get("probes") or {}))
@@ -205,9 +207,9 @@ def _of_helper(container: Any, path: Path, service: Service, number: int) -> Pat
     written = [
         entry.get("env")
         for setting in ("sidecars", "initContainers")
-        if isinstance(entry := _at(service, (setting, number)), dict) and entry.get("name") == container.get("name")
+        if isinstance(entry := get(service, (setting, number)), dict) and entry.get("name") == container.get("name")
     ]
-    variable = _at(container, path[:2]) or {}
+    variable = get(container, path[:2]) or {}
     return ("env", *_of_variable(variable, int(path[1]), path[2:], written[0] if written else None))
 
 
@@ -264,7 +266,7 @@ def _of_volume(name: str, path: Path, service: Service) -> Path:
             return (*volume, *rest)
         case ("config" | "secrets", "configMap" | "secret", "name" | "secretName"):
             return (*volume, "existing")
-        case ("volumes", "persistentVolumeClaim", *_) if "claim" in (_at(service, volume) or {}):
+        case ("volumes", "persistentVolumeClaim", *_) if "claim" in (get(service, volume) or {}):
             return (*volume, "claim")
         case (_, "name"):
             return volume
@@ -305,7 +307,7 @@ def _of_spec(obj: Object, kind: str, path: Path, service: Service) -> Path:
         case ("CronJob", "jobTemplate", "spec", *rest):
             return ("job", *rest)
         case ("Service", "ports", int(), *rest):
-            return _of_port(_at(obj, ("spec", *path[:2])) or {}, tuple(rest), service)
+            return _of_port(get(obj, ("spec", *path[:2])) or {}, tuple(rest), service)
         case ("Service", "clusterIP") if (service.get("service") or {}).get("headless"):
             return ("service", "headless")
         case ("Ingress", "rules", int(number), "host"):
@@ -321,7 +323,7 @@ def _of_spec(obj: Object, kind: str, path: Path, service: Service) -> Path:
         case ("ServiceMonitor" | "PodMonitor", "endpoints" | "podMetricsEndpoints", int(), *rest):
             return ("monitor", *rest)
         case ("StatefulSet", "volumeClaimTemplates", int(), *rest):
-            name = _at(obj, ("spec", *path[:2], "metadata", "name"))
+            name = get(obj, ("spec", *path[:2], "metadata", "name"))
             return ("volumes", str(name), "claim", *rest[1:])
         case ("StatefulSet" | "DaemonSet", "updateStrategy", *rest):
             return ("strategy", *rest)
@@ -381,15 +383,3 @@ def _index(entries: Any, wanted: Mapping[str, str]) -> int:
         if all(str(entry.get(key)) == value for key, value in wanted.items() if key in entry)
     )
     return next(alike, 0)
-
-
-def _child(value: Any, step: str | int) -> Any:
-    if isinstance(value, dict):
-        return value.get(step)
-    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        value = _child(value, step)
-    return value

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import contains, mapping
+from sametag.chart.service import mapping
 from sametag.chart.settings import merge
+from sametag.values import has
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +55,7 @@ def not_cured(known: Iterable[Failure], together: Values, after: Iterable[Failur
 
 
 def _has_two_parts(values: Values, failure: Failure) -> bool:
-    return failure.keyword in ("anyOf", "oneOf") and contains(values.tree.get("defaults"), failure.path[2:])
+    return failure.keyword in ("anyOf", "oneOf") and has(values.tree.get("defaults"), failure.path[2:])
 
 
 def failures(after: Iterable[Failure], known: Iterable[Failure]) -> list[Failure]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sametag.validation import wording
+from sametag.values import get
 
 if TYPE_CHECKING:
     from sametag.validation.engine import Compiled, Engine
@@ -50,15 +51,8 @@ class Context(NamedTuple):
 
     def value(self, path: Path) -> Any:
         """Return the value at a path."""
-        return value_at(self.values.tree, path)
+        return get(self.values.tree, path)
 
     def name(self, path: Path) -> str:
         """Name the place of a path."""
         return wording.named(path, self.shape.title(path))
-
-
-def value_at(tree: Any, path: Path) -> Any:
-    """Return the value at a path that exists."""
-    for part in path:
-        tree = tree[part]
-    return tree

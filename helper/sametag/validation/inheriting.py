@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.validation.wording import some
+from sametag.text import listing
 
 if TYPE_CHECKING:
     from sametag.values import Path, Values
+
+_NAMED = 3
 
 
 def broken_by(values: Values, path: Path, known: list[str]) -> str:
@@ -20,7 +22,7 @@ def broken_by(values: Values, path: Path, known: list[str]) -> str:
     """
     services = values.tree.get("services")
     heirs = known or [name for name, one in _entries(services) if _is_on(one) and not _has(one, path[1:])]
-    return f" (breaks the service{'s' * (len(heirs) > 1)} {some(sorted(heirs))})" if heirs else ""
+    return f" (breaks the service{'s' * (len(heirs) > 1)} {listing(sorted(heirs), _NAMED)})" if heirs else ""
 
 
 def _entries(services: Any) -> list[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sametag.text import listing
 from sametag.values import Problem, path_text
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ def _problem(values: Values, group: list[Finding]) -> Problem:
     others = sorted({path_text(finding.path) for finding in group} - {path_text(first.path)})
     message = first.message
     if others:
-        more = f" and {len(others) - _PLACES} more" if len(others) > _PLACES else ""
-        message += f" (also {', '.join(others[:_PLACES])}{more})"
+        message += f" (also {listing(others, _PLACES)})"
     if first.path[:1] == ("defaults",):
         from sametag.validation.inheriting import broken_by
 

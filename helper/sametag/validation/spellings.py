@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sametag.validation.finding import value_at
 from sametag.validation.schema_tree import Shape, accepts_type, keys
-from sametag.values import path_text
+from sametag.values import get, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +60,7 @@ class Place(NamedTuple):
     @property
     def value(self) -> Any:
         """What stands under the key."""
-        return value_at(self.values.tree, self.path)
+        return get(self.values.tree, self.path)
 
     def takes_value(self, schemas: Iterable[Schema]) -> bool:
         """Whether one of these schemas takes a value of this type."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.validation.finding import value_at
+from sametag.text import either
 from sametag.validation.schema_tree import Shape, accepts_type, keys
 from sametag.validation.spellings import (
     Place,
@@ -16,8 +16,8 @@ from sametag.validation.spellings import (
     same_content,
     same_letters,
 )
-from sametag.validation.wording import either, named
-from sametag.values import path_text
+from sametag.validation.wording import named
+from sametag.values import get, path_text
 
 if TYPE_CHECKING:
     from sametag.validation.schema_tree import Schema
@@ -97,7 +97,7 @@ def _beside(place: Place) -> Suggestion | None:
 
 def _under(place: Place, inner: list[str]) -> Suggestion | None:
     """Suggest these maps, or those of them that the values have."""
-    there = [key for key in inner if key in value_at(place.values.tree, place.parent)]
+    there = [key for key in inner if key in get(place.values.tree, place.parent)]
     if not (there or inner):
         return None
     paths = tuple((*place.parent, key, place.key) for key in there or inner)

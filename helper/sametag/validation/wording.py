@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from sametag.text import either
 from sametag.values import Path, path_text
 from sametag.values.scalars import go_text, resolve
 
@@ -35,7 +36,6 @@ _FORMATS = {
 _UNQUOTED = "[A-Za-z0-9/_][A-Za-z0-9/._-]*"
 _SHOWN_TEXT = 60
 _SHOWN_OPTIONS = 8
-_SHOWN_NAMES = 3
 
 
 def named(path: Path, title: str | None) -> str:
@@ -103,22 +103,9 @@ def known(keys: Iterable[str]) -> str | None:
     return f"known here: {either(names)}" if 0 < len(names) <= _SHOWN_OPTIONS else None
 
 
-def some(names: Sequence[str]) -> str:
-    """List the first few names, and say how many more there are."""
-    shown, more = names[:_SHOWN_NAMES], len(names) - _SHOWN_NAMES
-    if more > 0:
-        return f"{', '.join(shown)} and {more} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
-
-
 def format_name(name: str) -> str:
     """Name a format of JSON Schema."""
     return _FORMATS.get(name, f"of the format {name}")
-
-
-def either(words: Sequence[str]) -> str:
-    """Join words as alternatives."""
-    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def counted(number: int, what: str) -> str:

@@ -2,7 +2,8 @@
 
 from sametag.values.helm import to_helm
 from sametag.values.layers import Values, coalesce, on_defaults
-from sametag.values.problem import Location, Path, Problem, has_errors, known_part, path_text
+from sametag.values.paths import Path, get, has, known_part, path_text
+from sametag.values.problem import Location, Problem, has_errors
 from sametag.values.sources import Sources, from_text, from_tree, load, load_each
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "coalesce",
     "from_text",
     "from_tree",
+    "get",
+    "has",
     "has_errors",
     "known_part",
     "load",

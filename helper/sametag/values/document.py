@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from sametag.values.problem import Location, Path, Problem
+from sametag.values.problem import Location, Problem
 from sametag.values.yaml_reader import Broken, Builder, Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sametag.values.paths import Path
 
 
 class Document(NamedTuple):

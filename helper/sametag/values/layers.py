@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sametag.values import merge
-from sametag.values.problem import Location, Path, Problem, known_part
+from sametag.values.paths import Path, has
+from sametag.values.problem import Location, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +91,7 @@ class Stored(NamedTuple):
 
     def locate(self, path: Path) -> Location | None:
         """Return the source, if it has this path."""
-        return Location(self.source) if known_part(self.tree, path) == path else None
+        return Location(self.source) if has(self.tree, path) else None
 
     def locate_key(self, path: Path) -> Location | None:
         """Return the source, if it has this path."""

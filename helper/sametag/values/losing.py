@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.values.problem import Location, Path, Problem, path_text
+from sametag.values.paths import Path, path_text
+from sametag.values.problem import Location, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,13 +5,10 @@ These records are named tuples, not dataclasses: importing `dataclasses` costs a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-#: Where a value is in the values: a key of a map, or an index of a list, for each level.
-Path = tuple[str | int, ...]
 
 
 class Location(NamedTuple):
@@ -56,25 +53,3 @@ class Problem(NamedTuple):
 def has_errors(problems: Iterable[Problem]) -> bool:
     """Whether one of these makes the values invalid."""
     return any(problem.severity == "error" for problem in problems)
-
-
-def path_text(path: Path) -> str:
-    r"""Write a path as `--set` takes it: a dot inside a key is written `\.`, an index `[0]`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else "." + _escaped(part) for part in path)
-    return text.removeprefix(".")
-
-
-def known_part(tree: Any, path: Path) -> Path:
-    """Return the part of a path, from its beginning, that is in a tree."""
-    for depth, part in enumerate(path):
-        there = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
-        if part not in there:
-            return path[:depth]
-        tree = tree[part]
-    return path
-
-
-def _escaped(key: str) -> str:
-    for special in "\\.[,=":
-        key = key.replace(special, "\\" + special)
-    return key

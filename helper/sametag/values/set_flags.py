@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag.values.literals import ExpressionError, from_json, typed
 from sametag.values.merge import DEPTH_LIMIT, merge
-from sametag.values.problem import Location, Path, Problem, path_text
+from sametag.values.paths import Path, path_text
+from sametag.values.problem import Location, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sametag.chart import service as services
 from sametag.validation.finding import Finding
 from sametag.validation.rules.registry import RELEASE_RULES, SERVICE_RULES
-from sametag.values import path_text
+from sametag.values import has, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +75,7 @@ def _written_defaults(values: Values, defaults: dict[str, Any]) -> list[str]:
 
 def _of_service(rule: Rule, flaw: Flaw, service: Service, defaults: dict[str, Any]) -> Finding:
     """Put what was found where it was written: under the service, or else in `defaults`."""
-    if not services.contains(service.own, flaw.path) and services.contains(defaults, flaw.path):
+    if not has(service.own, flaw.path) and has(defaults, flaw.path):
         return _finding(rule, flaw, ("defaults", *flaw.path), ("defaults",), service.name)
     return _finding(rule, flaw, ("services", service.name, *flaw.path), ("services", service.name))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, contains, mapping, maps
+from sametag.chart.service import Flaw, mapping, maps
+from sametag.values import has
 from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _changed(release: Release, at: Path, settings: Tree, under: Tree) -> Iterato
         for path, scalars in _at(settings, where, ()):
             for key, value in scalars:
                 if value.__class__ is not str and not isinstance(value, dict | list):
-                    removes = value is None and contains(under, (*path, key))
+                    removes = value is None and has(under, (*path, key))
                     flaw = None if removes else _flaw(release, (*at, *path, key), value)
                     if flaw:
                         yield flaw

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sametag.chart.service import Flaw, mapping
-from sametag.values import path_text
+from sametag.values import get, path_text
 from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def incomplete_object(release: Release) -> Iterator[Flaw]:
             yield Flaw(path, f"is not YAML: {obj}")
             continue
         for key in (("apiVersion",), ("kind",), ("metadata", "name")):
-            value: Any = obj
-            for part in key:
-                value = mapping(value).get(part)
+            value = get(obj, key)
             if not isinstance(value, str) or not value:
                 text = path_text((*path, *key) if written else key)
                 where = "" if written else f" in {path_text(path)}"

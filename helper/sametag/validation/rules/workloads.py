@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sametag.chart.service import Flaw, listed, mapping, maps, text, whole
-from sametag.validation.wording import either
+from sametag.text import either
 from sametag.values import path_text
 
 if TYPE_CHECKING:
