@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from sametag.deploy.immutable import changed_in, setting_text, told, way_out
@@ -25,7 +26,6 @@ _DENIED = (
 _NO_RIGHT = re.compile(r'User "[^"]*" cannot (\w+) resource')
 _ABSENT = re.compile(r'"([^"]+)" not found')
 
-_FORBIDDEN, _INVALID = 403, 422
 
 _ASK = "ask for this right; docs/reference/rights.md lists all that sametag needs"
 _WAIT = "wait until it is gone, or name another with -n"
@@ -85,7 +85,7 @@ def doubts(rehearsal: Rehearsal) -> Iterator[str]:
 def _is_certain(refusal: Refusal) -> bool:
     """Whether a pod would be refused whoever makes it: policies may look at that, and a quota is freed by old pods."""
     asked_in_vain = any(pattern.search(refusal.message) for pattern in (_NO_RIGHT, _NO_DRY_RUN, _NO_ANSWER))
-    return refusal.code == _FORBIDDEN and not asked_in_vain and not _denied(refusal.message)
+    return refusal.code == HTTPStatus.FORBIDDEN and not asked_in_vain and not _denied(refusal.message)
 
 
 def _of_pods(message: str) -> _Objection:
@@ -109,7 +109,7 @@ def _objection(rehearsal: Rehearsal, key: Key, refusal: Refusal, before: Mapping
     if policy := _denied(refusal.message):
         who, detail = policy
         return _Objection(f"{who} {'refuses' if who.startswith('quota') else 'denies'}", detail)
-    if refusal.code == _INVALID and key in rehearsal.live and key in rehearsal.targets:
+    if refusal.code == HTTPStatus.UNPROCESSABLE_ENTITY and key in rehearsal.live and key in rehearsal.targets:
         changed = changed_in(refusal, before.get(key), rehearsal.targets[key], rehearsal.live[key])
         if changed:
             settings = list(dict.fromkeys(told(key, field, rehearsal.services) for field in changed))

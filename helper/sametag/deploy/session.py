@@ -6,6 +6,7 @@ import contextlib
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from sametag.deploy.events import Request
     from sametag.helm import Records
-
-_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 
 
 @asynccontextmanager
@@ -120,15 +119,15 @@ async def _acquired(lock: Lock, client: AsyncClient, request: Request, *, from_t
     try:
         await lock.acquire(wait, lambda text: request.report(Step(text)), from_the_dead=from_the_dead)
     except ApiError as error:
-        if error.status.code == _NOT_FOUND and request.options.create_namespace:
+        if error.status.code == HTTPStatus.NOT_FOUND and request.options.create_namespace:
             await _create_namespace(client, request.target.resolved_namespace)
             return await _acquired(lock, client, request, from_the_dead=from_the_dead)
-        if error.status.code == _NOT_FOUND:
+        if error.status.code == HTTPStatus.NOT_FOUND:
             raise ClusterError(
                 f"the cluster refused: {error.status.message}",
                 "create the namespace, or install with --create-namespace",
             ) from error
-        if error.status.code != _FORBIDDEN:
+        if error.status.code != HTTPStatus.FORBIDDEN:
             raise
         if "because it is being terminated" in (error.status.message or ""):
             return False  # nothing can come into the namespace any more, and what goes is not in the way
@@ -142,7 +141,7 @@ async def _refuse_ending(client: AsyncClient, name: str) -> None:
     try:
         namespace = await client.get(Namespace, name)
     except ApiError as error:
-        if error.status.code in (_FORBIDDEN, _NOT_FOUND):
+        if error.status.code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
             return  # what is refused for it is said of the objects
         raise
     if namespace.status and namespace.status.phase == "Terminating":
@@ -156,7 +155,7 @@ async def _create_namespace(client: AsyncClient, name: str) -> None:
     try:
         await client.create(Namespace(metadata=ObjectMeta(name=name, labels={"name": name})))
     except ApiError as error:
-        if error.status.code != _CONFLICT:
+        if error.status.code != HTTPStatus.CONFLICT:
             raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from lightkube import ApiError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from sametag.kube.connection import Target
     from sametag.rollout import Members
 
-_FORBIDDEN = 403
 
 # A revision that adds a service and changes none is seen this late.
 _READ_AGAIN_SECONDS = 30
@@ -108,7 +108,7 @@ async def _status(client: AsyncClient, release: str, newest: Revision, states: S
         situation = await diff.look(client, release, newest, server_side=newest.server_side)
         return replace(found, drift=await diff.drift(situation))
     except ApiError as error:
-        if error.status.code != _FORBIDDEN:
+        if error.status.code != HTTPStatus.FORBIDDEN:
             raise
         return replace(found, refusal=error.status.message or "forbidden")
     except ClusterError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 # A pod that is only just starting gets this time in an upgrade; its controller would replace it next all the same.
 _STARTING_SECONDS = 30
-
-_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 
 
 class Unblocker:
@@ -68,7 +67,7 @@ class Unblocker:
             await patiently(lambda: self._delete_this(name, uid))
         except (ApiError, httpx2.TransportError) as error:
             status = error.status if isinstance(error, ApiError) else None
-            if status and status.code in (_NOT_FOUND, _CONFLICT):
+            if status and status.code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 return  # it is gone, or another has its name by now
             self._request.report(
                 Step(f"warning: {service} cannot go on before its pod is deleted: kubectl delete pod {name} ({error})")

@@ -14,6 +14,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -48,8 +49,6 @@ _AWAY = 120.0
 _PREFIX = "sametag-"
 
 _TAG, _REVISION = "sametag/tag", "sametag/revision"
-
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class Lock:
         try:
             return await self._client.get(Lease, self._name)
         except ApiError as error:
-            if error.status.code != _NOT_FOUND:
+            if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
         return None
 
@@ -188,7 +187,7 @@ class Lock:
         try:
             self._lease = await (self._client.replace if exists else self._client.create)(lease)
         except ApiError as error:
-            if error.status.code == _CONFLICT or (exists and error.status.code == _NOT_FOUND):
+            if error.status.code == HTTPStatus.CONFLICT or (exists and error.status.code == HTTPStatus.NOT_FOUND):
                 return False
             raise
         self.renewed = began
@@ -250,13 +249,17 @@ class Lock:
     def _refused(self, error: ApiError) -> None:
         """Decide what a refusal means: the API server answers, so that others can take the lease."""
         code, message = error.status.code, error.status.message or ""
-        if code == _NOT_FOUND or (code == _FORBIDDEN and "being terminated" in message):
+        if code == HTTPStatus.NOT_FOUND or (code == HTTPStatus.FORBIDDEN and "being terminated" in message):
             self.lost = ClusterError(f"the lock is gone, and cannot be taken again: {message}", self._what_now())
-        elif code in (_UNAUTHORIZED, _FORBIDDEN):
+        elif code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             now = time.monotonic()
             self._refused_since = self._refused_since or now
             if now - self._refused_since >= _REFUSED:
-                what = "the credentials are not accepted any more" if code == _UNAUTHORIZED else "the right is gone"
+                what = (
+                    "the credentials are not accepted any more"
+                    if code == HTTPStatus.UNAUTHORIZED
+                    else "the right is gone"
+                )
                 self.lost = ClusterError(
                     f"the lock could not be renewed, and Helm was ended: {what}: {message}", self._what_now()
                 )
@@ -344,7 +347,7 @@ async def holder_of(client: AsyncClient, release: str) -> Holder | None:
     try:
         return _holder(await client.get(Lease, f"{_PREFIX}{release}"))
     except ApiError as error:
-        if error.status.code in (_NOT_FOUND, _FORBIDDEN):
+        if error.status.code in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
             return None
         raise
 

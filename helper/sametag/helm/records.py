@@ -16,6 +16,7 @@ import re
 import time
 import zlib
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lightkube import ApiError
@@ -41,7 +42,6 @@ _GZIP = b"\x1f\x8b"
 # A Secret has at most 1 MiB; what unpacks to more than this was not made by Helm.
 _SIZE_LIMIT = 64 * 1024 * 1024
 
-_NOT_FOUND, _CONFLICT = 404, 409
 
 # Helm, or another sametag, writes the same record at the same moment.
 _ATTEMPTS = 3
@@ -156,7 +156,7 @@ async def set_aside(client: AsyncClient, damaged: Damaged) -> str:
     try:
         await client.create(aside)
     except ApiError as error:
-        if error.status.code != _CONFLICT:
+        if error.status.code != HTTPStatus.CONFLICT:
             raise
     await client.delete(_kind(), damaged.name)
     return f"{damaged.name}.damaged"
@@ -188,7 +188,7 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
         try:
             return Revision(record, await client.replace(item))
         except ApiError as error:
-            if error.status.code != _CONFLICT:
+            if error.status.code != HTTPStatus.CONFLICT:
                 raise
             stored = None
     raise ClusterError(f"revision {revision.number} of {revision.release} is being written by others all the time")
@@ -199,7 +199,7 @@ async def remove(client: AsyncClient, revision: Revision) -> None:
     try:
         await client.delete(_kind(), _name(revision))
     except ApiError as error:
-        if error.status.code != _NOT_FOUND:
+        if error.status.code != HTTPStatus.NOT_FOUND:
             raise
 
 

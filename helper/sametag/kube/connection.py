@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
     from datetime import datetime
 
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
 
-_TRANSIENT = (408, 410, 429, 500, 502, 503, 504)
+_TRANSIENT = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.GONE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
 
 #: Between two tries while the API server is away.
 RETRY_SECONDS = 1.0
@@ -182,8 +190,8 @@ def refusals(server: str) -> Iterator[None]:
 
 def refusal(code: int, message: str) -> ClusterError:
     """Return what the API server said as an error, with a remedy where its code tells one."""
-    remedies = {
-        _UNAUTHORIZED: "the credentials in the kubeconfig are not accepted: renew them",
-        _FORBIDDEN: "ask for this right; docs/reference/rights.md lists all that sametag needs",
+    remedies: dict[int, str] = {
+        HTTPStatus.UNAUTHORIZED: "the credentials in the kubeconfig are not accepted: renew them",
+        HTTPStatus.FORBIDDEN: "ask for this right; docs/reference/rights.md lists all that sametag needs",
     }
     return ClusterError(f"the cluster refused: {message}", remedies.get(code))

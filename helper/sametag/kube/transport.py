@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import ssl
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from sametag.kube.credentials import Login
     from sametag.kube.kubeconfig import Settings
 
-_UNAUTHORIZED = 401
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -60,7 +60,7 @@ class Transport(httpx2.AsyncBaseTransport):
         """Send a request; one that is refused for its login is sent again with a new one, where there is one."""
         login = await self._credentials.login()
         response = await self._send(request, login)
-        if response.status_code == _UNAUTHORIZED and (renewed := await self._credentials.renew(login)):
+        if response.status_code == HTTPStatus.UNAUTHORIZED and (renewed := await self._credentials.renew(login)):
             await response.aclose()
             return await self._send(request, renewed)
         return response

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -36,7 +37,6 @@ _AT_ONCE = 10
 # What the kubelet answers, with 200, when the runtime has removed the container meanwhile.
 _GONE = "unable to retrieve container logs for "
 
-_BAD_REQUEST, _NOT_FOUND = 400, 404
 
 # The container never ran.
 _WITHOUT_LOG = frozenset(
@@ -169,7 +169,7 @@ async def _log(client: AsyncClient, trouble: Trouble, limit: asyncio.Semaphore, 
             raw.raise_for_status(answer)
     except ApiError as error:
         # It has not run yet, or was never restarted, or the pod is gone.
-        if error.status.code in (_BAD_REQUEST, _NOT_FOUND):
+        if error.status.code in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
             return ()
         return (f"(the log cannot be read: {error})",)
     except httpx2.TransportError as error:

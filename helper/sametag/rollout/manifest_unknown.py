@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _SECONDS = 3.0
 
-_OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
 
 _UNKNOWN = ("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "NAME_INVALID", "TAG_INVALID", "MANIFEST_INVALID")
 
@@ -62,21 +62,21 @@ async def _ask(client: httpx2.AsyncClient, image: str) -> str:
     url = f"{'http' if local else 'https'}://{host}/v2/{path}/manifests/{digest or tag or 'latest'}"
     headers = {"Accept": _ACCEPT}
     answer = await client.get(url, headers=headers)
-    if answer.status_code == _UNAUTHORIZED:
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
         realm = re.search(r'realm="([^"]+)"', answer.headers.get("WWW-Authenticate", ""))
         if realm is None:
             return ""
         service = re.search(r'service="([^"]+)"', answer.headers.get("WWW-Authenticate", ""))
         asked = {"scope": f"repository:{path}:pull", **({"service": service[1]} if service else {})}
         token = await client.get(realm[1], params=asked)
-        if token.status_code == _NOT_FOUND:
+        if token.status_code == HTTPStatus.NOT_FOUND:
             return f"the registry's token server answered 404 Not Found for {image}"
-        if token.status_code != _OK:
+        if token.status_code != HTTPStatus.OK:
             return ""
         given = token.json()
         bearer = given.get("token") or given.get("access_token")
         answer = await client.get(url, headers={**headers, "Authorization": f"Bearer {bearer}"})
-    if answer.status_code == _NOT_FOUND and not _says_unknown(answer.text):
+    if answer.status_code == HTTPStatus.NOT_FOUND and not _says_unknown(answer.text):
         kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
         return f"what answered for {image} is not a registry: 404 Not Found with {kind}"
     return ""
