@@ -120,7 +120,7 @@ def test_an_object_that_nobody_can_make_is_a_problem_and_no_failure(asked: Any) 
         "extraObjects:\n- {apiVersion: v1, kind: ConfigMap, metadata: {labels: {a: b}}}\n"
     )
     assert code == 1
-    assert ["an object needs a name" in problem for problem in problems] == [True]
+    assert ["extraObjects[0].metadata.name is missing" in problem for problem in problems] == [True]
 
 
 @pytest.mark.usefixtures("custom_kinds")
@@ -223,7 +223,7 @@ def test_no_namespace_no_right_and_no_cluster_are_errors_with_a_remedy(
 
     ran = run(*ask, "--kubeconfig", str(tmp_path / "missing"))
     assert ran.code == 3
-    assert "no kubeconfig" in ran.stderr
+    assert "cannot read the kubeconfig" in ran.stderr
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 503 x\r\nContent-Length: 6\r\n\r\n<html>", b"nonsense\r\n\r\n"])

@@ -29,6 +29,8 @@ _WORDS: tuple[tuple[str, Path], ...] = (
     ("exceeded quota.*(cpu|memory|storage)=", ("resources",)),
 )
 
+# The component of the pod of `helm test`.
+_TEST = "helm.test"
 # So many questions at once; the server's own limit for one client is not far above.
 _AT_ONCE = 8
 
@@ -63,8 +65,17 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
 
     async with server_of(target) as server:
         answers = await asyncio.gather(*(ask(server, obj) for obj in rendered))
-    problems = (_problem(obj, objection, merged) for found in answers for obj, objection in found)
-    return sorted(dict.fromkeys(problems), key=lambda one: (one.severity, _place(one)))
+    objections = [pair for found in answers for pair in found]
+    problems = {_problem(obj, objection, merged) for obj, objection in objections if not _is_test(obj)}
+    told = {(problem.rule, problem.path) for problem in problems}
+    # What the pod of `helm test` shares with the services is said of them.
+    of_test = (_problem(obj, objection, merged) for obj, objection in objections if _is_test(obj))
+    problems.update(problem for problem in of_test if not problem.path or (problem.rule, problem.path) not in told)
+    return sorted(problems, key=lambda problem: (problem.severity, _place(problem), problem.message))
+
+
+def _is_test(obj: Object) -> bool:
+    return service_of(obj) == _TEST
 
 
 def _of_pod(answer: Answer, workload: Answer) -> list[Objection]:
@@ -101,8 +112,10 @@ def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Lo
     """Return the path and the place of the setting behind an objection, as far as they are in the values."""
     services = merged.tree.get("services") or {}
     service = service_of(obj)
+    if service == _TEST:
+        return _of_defaults(obj, objection, merged) or ((), merged.locate_nearest(("test",)))
     if service not in services:
-        return (), merged.locate_nearest(("test",) if service == "helm.test" else ("extraObjects",))
+        return (), merged.locate_nearest(("extraObjects",))
     setting = _setting(obj, objection, services_in(merged.tree).get(service) or {})
     own = known_part(services[service], setting)
     shared = known_part(merged.tree.get("defaults") or {}, setting)
@@ -110,6 +123,14 @@ def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Lo
     if len(shared) > len(own) and merged.locate_key(("defaults", *shared)):
         return ("defaults", *shared), merged.locate_key(("defaults", *shared))
     return ("services", service, *own), merged.locate_key(("services", service, *own))
+
+
+def _of_defaults(pod: Object, objection: Objection, merged: Values) -> tuple[Path, Location] | None:
+    """Return the setting of `defaults` behind an objection to the pod of `helm test`, which has what services share."""
+    defaults = merged.tree.get("defaults") or {}
+    path = ("defaults", *known_part(defaults, _setting(pod, objection, defaults)))
+    location = merged.locate_key(path) if len(path) > 1 else None
+    return (path, location) if location else None
 
 
 def _setting(obj: Object, objection: Objection, service: Object) -> Path:

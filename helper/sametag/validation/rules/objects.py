@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sametag.chart.service import Flaw, mapping
 from sametag.values import get, path_text
+from sametag.values.paths import has
 from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ _STRINGS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData"
 
 
 def incomplete_object(release: Release) -> Iterator[Flaw]:
-    """Helm refuses an object without apiVersion, kind and a name, and text that is not YAML."""
+    """Helm refuses an object without apiVersion, kind and a name or generateName, and text that is not YAML."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str):
             yield Flaw(path, f"is not YAML: {obj}")
             continue
-        for key in (("apiVersion",), ("kind",), ("metadata", "name")):
+        generated = has(obj, ("metadata", "generateName")) and not has(obj, ("metadata", "name"))
+        for key in (("apiVersion",), ("kind",), ("metadata", "generateName" if generated else "name")):
             value = get(obj, key)
             if not isinstance(value, str) or not value:
                 text = path_text((*path, *key) if written else key)
