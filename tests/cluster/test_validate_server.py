@@ -214,7 +214,7 @@ def test_no_namespace_no_right_and_no_cluster_are_errors_with_a_remedy(
 
     ran = run(*ask, "-n", "nowhere")
     assert ran.code == 3
-    assert "there is no namespace nowhere\n  create it" in ran.stderr
+    assert "namespace nowhere does not exist\n  create it" in ran.stderr
 
     ran = run(*ask, "-n", namespace, "--kubeconfig", str(_of_nobody(kubectl, namespace, tmp_path)))
     assert ran.code == 3

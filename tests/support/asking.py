@@ -14,13 +14,13 @@ from rendering import CHART, KUBERNETES
 from sametag import validation, values
 from sametag.chart.labels import service_of
 from sametag.chart.manifest import parse
-from sametag.deploy.server import server_of
-from sametag.kube.connection import Target
+from sametag.kube.api import Api
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sametag.deploy.server import Object, Server
+    from sametag.kube.objects import Object
     from sametag.values import Problem
 
     Services = dict[str, dict[str, Any]]
@@ -102,17 +102,18 @@ class Oracle:
 
     async def _ask(self, objects: list[Object]) -> list[tuple[str, str, str]]:
         limit = asyncio.Semaphore(_AT_ONCE)
-        async with server_of(Target(namespace=self.namespace)) as server:
-            answers = await asyncio.gather(*(self._ask_about(server, one, limit) for one in objects))
+        async with connect(Target(namespace=self.namespace)) as client:
+            api = Api(client)
+            answers = await asyncio.gather(*(self._ask_about(api, obj, limit) for obj in objects))
         return [found for answer in answers for found in answer]
 
-    async def _ask_about(self, server: Server, obj: Object, limit: asyncio.Semaphore) -> list[tuple[str, str, str]]:
+    async def _ask_about(self, api: Api, obj: Object, limit: asyncio.Semaphore) -> list[tuple[str, str, str]]:
         name = service_of(obj) or BASE
         content = re.sub(rf"\b{name}\b", "NAME", json.dumps(obj, sort_keys=True))
         if content not in self._known:
             self.asked[obj["kind"]] = self.asked.get(obj["kind"], 0) + 1
             async with limit:
-                answer = await server.ask(obj)
+                answer = await api.objections(obj)
             refused = (one for one in answer.objections if not one.warning)
             self._known[content] = [f"{one.field}: {one.message}" for one in refused]
         return [(name, obj["kind"], words) for words in self._known[content]]

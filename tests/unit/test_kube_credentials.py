@@ -18,7 +18,7 @@ from lightkube.resources.core_v1 import Pod
 from certificates import SERVER_NAME, Authority
 from fake_api import ApiServer
 from sametag.errors import ClusterError
-from sametag.kube.connection import Target, connect, connect_plainly
+from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +110,8 @@ def test_our_plain_client_logs_in_too(config: Kubeconfig, api: ApiServer, tmp_pa
     api.tokens = {"good"}
 
     async def main() -> int:
-        async with connect_plainly(config.target) as client:
-            return int((await client.get(PODS)).status_code)
+        async with connect(config.target) as client:
+            return int((await client.http.get(PODS)).status_code)
 
     assert asyncio.run(main()) == 200
 

@@ -23,7 +23,8 @@ from sametag.deploy.status import Status, follow, status
 from sametag.deploy.unlock import UNLOCK_WAIT, Unlocked, unlock
 from sametag.deploy.watched import StuckError, Way
 from sametag.errors import HelmError, RolloutError, SametagError, UsageError
-from sametag.kube.connection import patiently, to_its_end
+from sametag.kube.connection import to_its_end
+from sametag.kube.retry import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

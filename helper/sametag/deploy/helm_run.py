@@ -24,17 +24,17 @@ from sametag.errors import ClusterError, HelmError, RolloutError, SametagError, 
 from sametag.helm import Note, Revision, note
 from sametag.helm.duration import seconds
 from sametag.helm.errors import MissingKindError
-from sametag.kube.connection import patiently, to_its_end
+from sametag.kube.connection import to_its_end
+from sametag.kube.retry import patiently
 from sametag.rollout import Members, ServiceState, digests_of, members, snapshot, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from lightkube import AsyncClient
-
     from sametag.chart import Chart
     from sametag.helm.command import HelmCommand
     from sametag.helm.lock import Lock
+    from sametag.kube.connection import Client
 
 
 # As Helm begins the description of a revision that failed, by the status that it died in.
@@ -47,7 +47,7 @@ class Deployment:
 
     request: Request
     namespace: str
-    client: AsyncClient
+    client: Client
     helm: HelmCommand
     history: list[Revision]
     began: float

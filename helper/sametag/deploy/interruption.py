@@ -17,7 +17,8 @@ from sametag.deploy.events import Progress
 from sametag.deploy.helm_run import members_of
 from sametag.deploy.hints import command, rollback_to
 from sametag.errors import InterruptedByUserError
-from sametag.kube.connection import patiently, to_its_end
+from sametag.kube.connection import to_its_end
+from sametag.kube.retry import patiently
 from sametag.rollout import snapshot
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from sametag.chart.manifest import parse
 from sametag.deploy.events import Step, Troubled
 from sametag.deploy.hints import kubectl_delete
 from sametag.drift import traits
-from sametag.drift.api import Api
 from sametag.errors import ClusterError
 from sametag.helm.hook import RUNS
-from sametag.kube.connection import patiently
+from sametag.kube.api import Api
 from sametag.kube.objects import Key
+from sametag.kube.retry import patiently
 from sametag.rollout import Members, Trouble, evidence
 from sametag.rollout.job import jobs
 from sametag.rollout.kube_types import Job, Pod
@@ -35,10 +35,9 @@ from sametag.rollout.workload import Objects
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
-    from lightkube import AsyncClient
-
     from sametag.deploy.events import Request
     from sametag.helm import Hook, Revision
+    from sametag.kube.connection import Client
     from sametag.kube.objects import Object
     from sametag.rollout import Evidence
 
@@ -76,11 +75,11 @@ class Leftovers:
         history: Its revisions, oldest first, none of them pending.
     """
 
-    def __init__(self, client: AsyncClient, request: Request, history: Sequence[Revision]) -> None:
+    def __init__(self, client: Client, request: Request, history: Sequence[Revision]) -> None:
         self._client = client
         self._request = request
         self._history = history
-        self._api = Api(client, request.release, server_side=True)
+        self._api = Api(client)
         self._namespace = str(client.namespace)
 
     async def end_failed(self, known: Iterable[Evidence] = ()) -> None:
@@ -266,7 +265,7 @@ class Leftovers:
 
     async def _is_deleted(self, left: _Left) -> bool:
         try:
-            await patiently(lambda: self._api.delete(left.item))
+            await patiently(lambda: self._api.delete(left.item, owned_first=True))
         except (ApiError, httpx2.TransportError) as error:
             self._warn_of(left, error)
             return False

@@ -12,9 +12,8 @@ from sametag.rollout import DONE, HOPELESS, Patience, Trouble, evidence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from lightkube import AsyncClient
-
     from sametag.deploy.events import Request
+    from sametag.kube.connection import Client
     from sametag.rollout import Members, ServiceState
 
     _Key = tuple[str, str, str, str]
@@ -38,7 +37,7 @@ class View:
 
     def __init__(
         self,
-        client: AsyncClient,
+        client: Client,
         request: Request,
         clock: Callable[[], float] = time.monotonic,
         *,

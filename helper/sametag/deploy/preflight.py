@@ -15,7 +15,7 @@ from sametag.deploy.events import Plan, Step
 from sametag.deploy.foresight import foreseen, has_host_ports
 from sametag.errors import ClusterError
 from sametag.helm.duration import seconds
-from sametag.kube.connection import patiently
+from sametag.kube.retry import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

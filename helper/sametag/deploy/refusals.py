@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from sametag.chart.labels import service_of
 from sametag.chart.manifest import objects
 from sametag.chart.settings import field_path, object_setting, services_in, setting_of
-from sametag.deploy.server import Answer, Object, Objection, Server, server_of
 from sametag.drift.pods import pod_of
+from sametag.kube.api import Answer, Api, Objection
+from sametag.kube.connection import connect
 from sametag.kube.objects import metadata_of
 from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:
     from sametag.kube.connection import Target
+    from sametag.kube.objects import Object
     from sametag.values import Location, Path, Values
 
 # What the server's words are about where it names no field: admission never does.
@@ -53,18 +55,19 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
     rendered = list(objects(manifests))
     accounts = {str(metadata_of(obj).get("name")) for obj in rendered if obj["kind"] == "ServiceAccount"}
 
-    async def ask(server: Server, obj: Object) -> list[tuple[Object, Objection]]:
+    async def ask(api: Api, obj: Object) -> list[tuple[Object, Objection]]:
         async with limit:
-            answer = await server.ask(obj)
+            answer = await api.objections(obj)
             found = [(obj, objection) for objection in answer.objections]
             pod = pod_of(obj, accounts)
-            if pod and answer.taken and (of_pod := _of_pod(await server.ask(pod), workload=answer)):
+            if pod and answer.taken and (of_pod := _of_pod(await api.objections(pod), workload=answer)):
                 # The server warns of a workload whose pods it will refuse: once is enough.
                 return [(pod, objection) for objection in of_pod]
             return found
 
-    async with server_of(target) as server:
-        answers = await asyncio.gather(*(ask(server, obj) for obj in rendered))
+    async with connect(target) as client:
+        api = Api(client)
+        answers = await asyncio.gather(*(ask(api, obj) for obj in rendered))
     objections = [pair for found in answers for pair in found]
     problems = {_problem(obj, objection, merged) for obj, objection in objections if not _is_test(obj)}
     told = {(problem.rule, problem.path) for problem in problems}

@@ -30,10 +30,9 @@ from sametag.rollout import digests_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from lightkube import AsyncClient
-
     from sametag.deploy.events import Request
     from sametag.helm import Records
+    from sametag.kube.connection import Client
 
 
 @asynccontextmanager
@@ -77,7 +76,7 @@ async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Depl
 
 @asynccontextmanager
 async def locked(
-    client: AsyncClient, request: Request, helm: HelmCommand | None = None, *, from_the_dead: bool = False
+    client: Client, request: Request, helm: HelmCommand | None = None, *, from_the_dead: bool = False
 ) -> AsyncIterator[Lock | None]:
     """Hold the release's lock while the block runs; a dry run, and a user who may not use Leases, do without.
 
@@ -114,7 +113,7 @@ async def _give_back(lock: Lock) -> None:
         await lock.end()
 
 
-async def _acquired(lock: Lock, client: AsyncClient, request: Request, *, from_the_dead: bool) -> bool:
+async def _acquired(lock: Lock, client: Client, request: Request, *, from_the_dead: bool) -> bool:
     wait = seconds(request.options.lock_timeout)
     try:
         await lock.acquire(wait, lambda text: request.report(Step(text)), from_the_dead=from_the_dead)
@@ -136,7 +135,7 @@ async def _acquired(lock: Lock, client: AsyncClient, request: Request, *, from_t
     return True
 
 
-async def _refuse_ending(client: AsyncClient, name: str) -> None:
+async def _refuse_ending(client: Client, name: str) -> None:
     """Refuse a namespace that is being deleted: its revisions may be gone already, and nothing can come into it."""
     try:
         namespace = await client.get(Namespace, name)
@@ -150,7 +149,7 @@ async def _refuse_ending(client: AsyncClient, name: str) -> None:
         )
 
 
-async def _create_namespace(client: AsyncClient, name: str) -> None:
+async def _create_namespace(client: Client, name: str) -> None:
     """Create a namespace as `helm install --create-namespace` does: the lock has to be somewhere."""
     try:
         await client.create(Namespace(metadata=ObjectMeta(name=name, labels={"name": name})))
@@ -160,7 +159,7 @@ async def _create_namespace(client: AsyncClient, name: str) -> None:
 
 
 async def _past_the_damaged(
-    client: AsyncClient, request: Request, helm: HelmCommand, found: Records, *, makes: bool
+    client: Client, request: Request, helm: HelmCommand, found: Records, *, makes: bool
 ) -> None:
     """Say which records cannot be read; one whose name Helm needs for what it makes next is kept under another.
 
@@ -180,7 +179,7 @@ async def _past_the_damaged(
 
 
 async def _past_the_dead(
-    client: AsyncClient, request: Request, lock: Lock | None, history: list[Revision]
+    client: Client, request: Request, lock: Lock | None, history: list[Revision]
 ) -> list[Revision]:
     """Mark a pending revision as failed when its client is certainly dead.
 
@@ -210,7 +209,7 @@ def died(lock: Lock | None, pending: Revision) -> Holder | None:
     return dead if dead and dead.made(pending) else None
 
 
-async def mark_failed(client: AsyncClient, revision: Revision, who: str) -> Revision:
+async def mark_failed(client: Client, revision: Revision, who: str) -> Revision:
     """Mark a pending revision as failed, as Helm does when it is interrupted; no workload is touched.
 
     Raises:
@@ -221,7 +220,7 @@ async def mark_failed(client: AsyncClient, revision: Revision, who: str) -> Revi
     return await helm_release.describe(client, revision, note.text(told), status="failed")
 
 
-async def _verified_now(client: AsyncClient, history: Sequence[Revision], watch: Watch) -> list[Revision]:
+async def _verified_now(client: Client, history: Sequence[Revision], watch: Watch) -> list[Revision]:
     """Verify the newest revision with our own eyes where nobody has: plain Helm made it, or its client died too early.
 
     It is what a failed upgrade goes back to.

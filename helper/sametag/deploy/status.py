@@ -21,11 +21,9 @@ from sametag.rollout import DONE, FAILED, NOT_RUN, Run, ServiceState, digests_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lightkube import AsyncClient
-
     from sametag.helm import Hook, Revision
     from sametag.helm.lock import Holder
-    from sametag.kube.connection import Target
+    from sametag.kube.connection import Client, Target
     from sametag.rollout import Members
 
 
@@ -91,16 +89,16 @@ async def status(target: Target, release: str) -> Status:
         return await _status(client, release, newest, await snapshot(client, _members(client, release, newest)))
 
 
-async def _newest(client: AsyncClient, release: str) -> Revision:
+async def _newest(client: Client, release: str) -> Revision:
     history = await helm_release.revisions(client, release)
     return helm_release.current(history, release, str(client.namespace))
 
 
-def _members(client: AsyncClient, release: str, newest: Revision) -> Members:
+def _members(client: Client, release: str, newest: Revision) -> Members:
     return members_of(newest, release, str(client.namespace))
 
 
-async def _status(client: AsyncClient, release: str, newest: Revision, states: Sequence[ServiceState]) -> Status:
+async def _status(client: Client, release: str, newest: Revision, states: Sequence[ServiceState]) -> Status:
     holder = await holder_of(client, release)
     found = _holding(Status(newest, (), (), holder=holder), states, _members(client, release, newest))
     # Whoever may only read, or has lost a CustomResourceDefinition, still sees the pods.
@@ -145,7 +143,7 @@ async def follow(target: Target, release: str, look: Callable[[Status], None]) -
 class _Followed:
     """A release whose status is asked for again and again."""
 
-    def __init__(self, client: AsyncClient, release: str, members: Members) -> None:
+    def __init__(self, client: Client, release: str, members: Members) -> None:
         self.members = members
         self._client = client
         self._release = release

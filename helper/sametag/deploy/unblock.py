@@ -11,15 +11,14 @@ import httpx2
 from lightkube import ApiError
 
 from sametag.deploy.events import Step
-from sametag.kube.connection import patiently
-from sametag.rollout.kube_types import Pod
+from sametag.kube.api import Api
+from sametag.kube.retry import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lightkube import AsyncClient
-
     from sametag.deploy.events import Request
+    from sametag.kube.connection import Client
     from sametag.rollout import ServiceState
 
 # A pod that is only just starting gets this time in an upgrade; its controller would replace it next all the same.
@@ -37,9 +36,9 @@ class Unblocker:
     """
 
     def __init__(
-        self, client: AsyncClient, request: Request, *, back: bool, clock: Callable[[], float] = time.monotonic
+        self, client: Client, request: Request, *, back: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._client = client
+        self._api = Api(client)
         self._request = request
         self._back = back
         self._clock = clock
@@ -74,5 +73,4 @@ class Unblocker:
             )
 
     async def _delete_this(self, name: str, uid: str) -> None:
-        # lightkube cannot say which one of the name is meant; the API server reads this from the query too.
-        await self._client._client.request("delete", res=Pod, name=name, params={"uid": uid})  # noqa: SLF001
+        await self._api.delete({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "uid": uid}})

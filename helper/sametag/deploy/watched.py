@@ -12,15 +12,14 @@ from sametag.deploy.events import Step
 from sametag.deploy.monitor import View
 from sametag.deploy.unblock import Unblocker
 from sametag.errors import ClusterError
-from sametag.kube.connection import patiently
+from sametag.kube.retry import patiently
 from sametag.rollout import evidence, snapshot, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
-    from lightkube import AsyncClient
-
     from sametag.deploy.events import Request
+    from sametag.kube.connection import Client
     from sametag.rollout import Evidence, Members, ServiceState
 
 # A rollback begins when the API server is back, where it was its absence that stopped the upgrade.
@@ -57,7 +56,7 @@ class Watch:
         tell: Called with each state of the services.
     """
 
-    def __init__(self, client: AsyncClient, members: Members) -> None:
+    def __init__(self, client: Client, members: Members) -> None:
         self.members = members
         self.latest: Sequence[ServiceState] = ()
         self.tell: Callable[[Sequence[ServiceState]], None] = lambda _: None
@@ -104,7 +103,7 @@ class Watch:
 class Watched:
     """Helm at work beside a watch that has begun; made by `watched`."""
 
-    def __init__(self, client: AsyncClient, request: Request, sight: Watch, way: Way) -> None:
+    def __init__(self, client: Client, request: Request, sight: Watch, way: Way) -> None:
         self._client = client
         self._request = request
         self._watch = sight
@@ -214,7 +213,7 @@ def _services(states: Sequence[ServiceState]) -> tuple[ServiceState, ...]:
 
 
 @asynccontextmanager
-async def watched(client: AsyncClient, request: Request, sight: Watch, way: Way) -> AsyncIterator[Watched]:
+async def watched(client: Client, request: Request, sight: Watch, way: Way) -> AsyncIterator[Watched]:
     """Watch a release while the block runs; at its end, the watch and Helm have ended too.
 
     Raises:

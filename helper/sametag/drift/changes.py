@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from sametag.chart.labels import service_of
 from sametag.chart.manifest import parse
 from sametag.chart.settings import DERIVED, services_in, setting_of
-from sametag.drift.api import Api, persistently
 from sametag.drift.compare import Difference, differences, essence, hidden
+from sametag.drift.helm_apply import HelmApply
 from sametag.drift.managed_fields import by_hand, is_autoscalers, out_of_hands, owner_of, touched
 from sametag.kube.objects import concrete, find, without
 from sametag.values import path_text
@@ -21,11 +21,10 @@ from sametag.values.merge import coalesce
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Container, Mapping
 
-    from lightkube import AsyncClient
-
     from sametag.drift.managed_fields import Owner
     from sametag.drift.rehearsal import Rehearsal
     from sametag.helm import Revision
+    from sametag.kube.connection import Client
     from sametag.kube.objects import Key, Object, Path
 
 _NO_SERVICES: Mapping[str, Object] = MappingProxyType({})
@@ -85,7 +84,7 @@ class Situation:
         services: The settings of each service in that revision.
     """
 
-    api: Api
+    api: HelmApply
     namespace: str
     deployed: bool
     manifest: Mapping[Key, Object]
@@ -98,12 +97,12 @@ class Situation:
         return {key: item for key, item in self.live.items() if touched(item)}
 
 
-async def look(client: AsyncClient, release: str, now: Revision | None, *, server_side: bool) -> Situation:
+async def look(client: Client, release: str, now: Revision | None, *, server_side: bool) -> Situation:
     """Read the objects of the newest revision: one list call a kind."""
-    api, namespace = Api(client, release, server_side=server_side), str(client.namespace)
+    api, namespace = HelmApply(client, release, server_side=server_side), str(client.namespace)
     manifest = parse(now.manifest, namespace) if now else {}
     deployed, services = bool(now and now.was_deployed), services_of(now) if now else {}
-    return Situation(api, namespace, deployed, manifest, await api.read(manifest), services)
+    return Situation(api, namespace, deployed, manifest, await api.live(manifest), services)
 
 
 def services_of(revision: Revision) -> dict[str, Object]:
@@ -201,20 +200,20 @@ def _setting(items: tuple[Object, Object], path: Path, service: Object | None) -
     return path_text((setting_of(item, steps, service) if service_of(item) else ()) or (item["kind"], *steps))
 
 
-async def cleared(api: Api, items: Mapping[Key, Object], targets: Mapping[Key, Object]) -> dict[Key, Object]:
+async def cleared(api: HelmApply, items: Mapping[Key, Object], targets: Mapping[Key, Object]) -> dict[Key, Object]:
     """Return the objects without what was put into them by hand, with the server's defaults in its place."""
     left = {key: found for key, item in items.items() if (found := _leftovers(item, targets[key]))}
     return {**items, **{key: await _defaulted(api, without(items[key], paths)) for key, paths in left.items()}}
 
 
-async def _defaulted(api: Api, item: Object) -> Object:
+async def _defaulted(api: HelmApply, item: Object) -> Object:
     """Return what the API server would make of an object."""
 
     def rehearse(now: Object) -> Awaitable[Object]:
         version = now["metadata"]["resourceVersion"]
         return api.replace({**item, "metadata": {**item["metadata"], "resourceVersion": version}}, dry_run=True)
 
-    return await persistently(api, item, rehearse)
+    return await api.retry(item, rehearse)
 
 
 def _leftovers(item: Object, target: Object) -> list[Path]:
@@ -244,12 +243,12 @@ async def take_over(situation: Situation, then: Revision) -> None:
     for key, item in situation.touched.items():
         if key in targets:
             take_over_one = partial(_take_over, situation.api, target=targets[key])
-            await persistently(situation.api, item, take_over_one)
+            await situation.api.retry(item, take_over_one)
 
 
-async def _take_over(api: Api, item: Object, target: Object) -> None:
+async def _take_over(api: HelmApply, item: Object, target: Object) -> None:
     if api.server_side and (fields := out_of_hands(item, to_helm=True)) is not None:
-        await api.hand_over(item, fields)
+        await api.set_owners(item, fields)
     elif (fields := out_of_hands(item, to_helm=False)) is not None:
         cleared = without(item, _leftovers(item, target))
         await api.replace({**cleared, "metadata": {**cleared["metadata"], "managedFields": fields}}, dry_run=False)

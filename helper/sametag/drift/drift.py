@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sametag.chart.labels import service_of
-from sametag.drift.api import persistently
 from sametag.drift.changes import ObjectDiff, Situation, change_of, cleared
 from sametag.drift.compare import ABSENT, Difference, differences, essence, hidden, lacking, overlaid
 from sametag.drift.managed_fields import by_hand, is_controller, owner_of
@@ -21,7 +20,7 @@ from sametag.kube.objects import find, key_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sametag.drift.api import Api
+    from sametag.drift.helm_apply import HelmApply
     from sametag.kube.objects import Key, Object, Path
 
 _REPLICAS = ("spec", "replicas")
@@ -60,16 +59,16 @@ async def restore(situation: Situation) -> list[Key]:
     suspects = {key: item for key, item in situation.manifest.items() if _lacks(situation, key, item)}
     found = []
     for key, item in suspects.items():
-        if await persistently(situation.api, situation.live[key], partial(_restored, situation.api, target=item)):
+        if await situation.api.retry(situation.live[key], partial(_restored, situation.api, target=item)):
             found.append(key)
     return found
 
 
-async def _restored(api: Api, live: Object, target: Object) -> bool:
+async def _restored(api: HelmApply, live: Object, target: Object) -> bool:
     (item,) = (await api.applied({key_of(live, ""): target})).values()
     if item is None or not any(one.old is ABSENT for one in _differences(live, item)):
         return False
-    await api.set_right(live, item)
+    await api.set_content(live, item)
     return True
 
 
@@ -119,7 +118,7 @@ async def _compared(situation: Situation, suspects: Mapping[Key, Object]) -> dic
     refused = (key for key in suspects if key not in taken)
     found |= {key: list(_differences(live[key], overlaid(_as_stored(suspects[key]), live[key]))) for key in refused}
     unowned = {key: suspects[key] for key, those in found.items() if any(not _owner(live[key], one) for one in those)}
-    made = await api.made(unowned)
+    made = await api.created(unowned)
     for key, item in made.items():
         found[key] = [
             one for one in found[key] if _owner(live[key], one) or _at(item, one.path) != _at(live[key], one.path)

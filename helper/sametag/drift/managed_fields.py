@@ -12,15 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag.drift.compare import BOOKKEEPING
+from sametag.kube.api import HELM
 from sametag.kube.objects import keyed, merge_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sametag.kube.objects import Object, Path
-
-#: The name under which Helm changes fields.
-HELM = "helm"
 
 # kubectl, kubectl-set, kubectl-edit, …: changed by a person's hand, not by a controller that will do it again.
 _BY_HAND = "kubectl"

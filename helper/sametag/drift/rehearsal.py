@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sametag.chart.manifest import parse
-from sametag.drift.api import Refusal
 from sametag.drift.changes import services_of
 from sametag.drift.hooks import objects_of_hooks
 from sametag.drift.pods import pod_of, template_of
 from sametag.drift.scaling import has_replicas, scaled_after
+from sametag.kube.api import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -62,15 +62,15 @@ async def rehearse(situation: Situation, then: Revision, events: Iterable[str]) 
     missing = await api.missing_kinds({**targets, **hooks})
     known = {key: item for key, item in targets.items() if key not in missing}
     live = {key: item for key, item in situation.live.items() if key in known}
-    live |= await api.read({key: item for key, item in known.items() if key not in situation.manifest})
-    answers = await api.rehearse_all(known, live, situation.manifest)
-    answers |= await api.rehearse_new({key: item for key, item in hooks.items() if key not in missing})
+    live |= await api.live({key: item for key, item in known.items() if key not in situation.manifest})
+    answers = await api.dry_run(known, live, situation.manifest)
+    answers |= await api.dry_run_new({key: item for key, item in hooks.items() if key not in missing})
     after = {key: answer for key, answer in answers.items() if not isinstance(answer, Refusal)}
     refused = {key: answer for key, answer in answers.items() if isinstance(answer, Refusal)}
     scaled = await scaled_after(api, live, targets, situation.manifest)
     if api.server_side:
         after = {key: _with_replicas_kept(key, item, live, targets, scaled) for key, item in after.items()}
-    pods = await api.rehearse_new(_new_pods(after, live, hooks))
+    pods = await api.dry_run_new(_new_pods(after, live, hooks))
     return Rehearsal(
         targets,
         hooks,

@@ -11,13 +11,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sametag.drift.api import persistently
-from sametag.drift.managed_fields import HELM, is_autoscalers, without_replicas
+from sametag.drift.managed_fields import is_autoscalers, without_replicas
+from sametag.kube.api import HELM
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from sametag.drift.api import Api
+    from sametag.drift.helm_apply import HelmApply
     from sametag.kube.objects import Key, Object
 
 # Kind -> API group of what sets the replicas of the workload that it names.
@@ -27,7 +27,7 @@ _SCALED = ("Deployment", "StatefulSet")
 
 
 async def scaled_after(
-    api: Api, live: Mapping[Key, Object], targets: Mapping[Key, Object], before: Mapping[Key, Object]
+    api: HelmApply, live: Mapping[Key, Object], targets: Mapping[Key, Object], before: Mapping[Key, Object]
 ) -> set[tuple[str, str]]:
     """Return kind and name of each workload that an autoscaler will scale.
 
@@ -54,7 +54,7 @@ async def scaled_after(
 
 
 async def keep_replicas(
-    api: Api, live: Mapping[Key, Object], targets: Mapping[Key, Object], scaled: Container[tuple[str, str]]
+    api: HelmApply, live: Mapping[Key, Object], targets: Mapping[Key, Object], scaled: Container[tuple[str, str]]
 ) -> None:
     """See to it that Helm leaves the replicas of every workload that is scaled automatically as they are.
 
@@ -72,13 +72,13 @@ async def keep_replicas(
     for key, item in live.items():
         if key.kind in _SCALED and key in targets:
             automatic, rendered = (key.kind, key.name) in scaled, has_replicas(targets[key])
-            await persistently(api, item, partial(_give_up, api, automatic=automatic, rendered=rendered))
+            await api.retry(item, partial(_give_up, api, automatic=automatic, rendered=rendered))
 
 
-async def _give_up(api: Api, item: Object, *, automatic: bool, rendered: bool) -> None:
+async def _give_up(api: HelmApply, item: Object, *, automatic: bool, rendered: bool) -> None:
     fields = given_up(item, automatic=automatic, rendered=rendered)
     if fields is not None:
-        await api.hand_over(item, fields)
+        await api.set_owners(item, fields)
 
 
 def has_replicas(item: Object) -> bool:

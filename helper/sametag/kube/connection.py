@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 from lightkube import ApiError, AsyncClient, SingleConfig
@@ -21,27 +20,11 @@ from sametag.kube.credentials import PluginError
 from sametag.kube.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
     from datetime import datetime
 
 
-_TRANSIENT = (
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.GONE,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-)
-
-#: Between two tries while the API server is away.
-RETRY_SECONDS = 1.0
-
-_Answer = TypeVar("_Answer")
-
-# Seconds for the answer, and for the connection.
-_PATIENCE = {"timeout": 30, "connect": 10}
+_TIMEOUT = httpx2.Timeout(timeout=30, connect=10)
 
 
 @dataclass(frozen=True)
@@ -73,56 +56,42 @@ class Target:
         return namespace_alone(self.kubeconfig, self.context, self.namespace)
 
 
+class Client(AsyncClient):
+    """A lightkube client of one namespace, with plain HTTP requests for what lightkube cannot ask.
+
+    Attributes:
+        http: The same connection; paths are relative to the API server's URL.
+    """
+
+    def __init__(self, access: Access, transport: Transport) -> None:
+        # None of lightkube's own ways to connect is used: the transport has the login, TLS and the proxy.
+        cluster = Cluster(server=access.server, insecure=True)
+        config = SingleConfig(access.context, Context(access.context, namespace=access.namespace), cluster, User())
+        super().__init__(
+            config=config, namespace=access.namespace, transport=transport, trust_env=False, timeout=_TIMEOUT
+        )
+        self.http = httpx2.AsyncClient(base_url=access.server, transport=transport, trust_env=False, timeout=_TIMEOUT)
+
+
 @asynccontextmanager
-async def connect(target: Target) -> AsyncIterator[AsyncClient]:
+async def connect(target: Target) -> AsyncIterator[Client]:
     """Open a client of the target's cluster, with the target's namespace as its default.
 
-    Inside the block, what the API server or the network refuses comes out as a `ClusterError` in plain words.
+    Inside the block, what the API server or the network refuses is raised as a `ClusterError` in plain words.
 
     Raises:
-        ClusterError: No kubeconfig, no such context, no connection, bad credentials, no rights.
+        ClusterError: No kubeconfig, no such context, no connection, bad credentials, missing permissions.
     """
     access = target.access
-    # Of lightkube's own ways to connect none is used: the transport has the login, TLS and the proxy.
-    cluster = Cluster(server=access.server, insecure=True)
-    config = SingleConfig(access.context, Context(access.context, namespace=access.namespace), cluster, User())
     with refusals(access.server):
-        transport = await _logged_in(access)
-        client = AsyncClient(
-            config=config,
-            namespace=access.namespace,
-            transport=transport,
-            trust_env=False,
-            timeout=httpx2.Timeout(**_PATIENCE),
-        )
+        transport = Transport(access)
+        # A login that fails is an error before anything is asked.
+        await access.credentials.login()
+        client = Client(access, transport)
         try:
             yield client
         finally:
             await client.close()
-
-
-async def _logged_in(access: Access) -> Transport:
-    """Return the transport of an access that can log in, before anything is asked."""
-    transport = Transport(access)
-    await access.credentials.login()
-    return transport
-
-
-async def patiently(ask: Callable[[], Awaitable[_Answer]], seconds: float = 120) -> _Answer:
-    """Ask the API server again and again while it is away: in the middle of a rollout there is no giving up.
-
-    Args:
-        ask: Makes one try.
-        seconds: After which its error is the answer.
-    """
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            return await ask()
-        except (ApiError, httpx2.TransportError) as error:
-            if not is_transient(error) or time.monotonic() > until:
-                raise
-        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
@@ -135,36 +104,14 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def is_transient(error: ApiError | httpx2.TransportError) -> bool:
-    """Whether the API server only restarts, is overloaded, or has forgotten the version that we ask from."""
-    return not isinstance(error, ApiError) or error.status.code in _TRANSIENT
-
-
-@asynccontextmanager
-async def connect_plainly(target: Target) -> AsyncIterator[httpx2.AsyncClient]:
-    """Open an HTTP client of the target's API server, for what lightkube cannot ask: whether fields are known.
-
-    Raises:
-        ClusterError: As `connect`.
-    """
-    access = target.access
-    with refusals(access.server):
-        transport = await _logged_in(access)
-        timeout = httpx2.Timeout(**_PATIENCE)
-        async with httpx2.AsyncClient(
-            base_url=access.server, transport=transport, trust_env=False, timeout=timeout
-        ) as client:
-            yield client
-
-
 async def now(target: Target) -> datetime:
     """Return what time it is by the API server's clock, to the second: ours may be wrong.
 
     Raises:
         ClusterError: As `connect`; or it does not say.
     """
-    async with connect_plainly(target) as client:
-        said = (await client.get("/version")).headers.get("Date", "")
+    async with connect(target) as client:
+        said = (await client.http.get("/version")).headers.get("Date", "")
     try:
         return parsedate_to_datetime(said)
     except ValueError:

@@ -7,12 +7,12 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 from lightkube import ApiError, operators
-from lightkube.resources.core_v1 import PodLog
 
+from sametag.kube.api import Api
 from sametag.masking import masked
 from sametag.rollout.kube_types import USUAL, Event
 from sametag.rollout.manifest_unknown import judged
@@ -21,8 +21,7 @@ from sametag.rollout.starting import said_by_exec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lightkube import AsyncClient
-
+    from sametag.kube.connection import Client
     from sametag.rollout.trouble import Trouble
 
 _LINES = 50
@@ -96,7 +95,7 @@ class Evidence:
         return (self.service, *self.others)
 
 
-async def evidence(client: AsyncClient, failed: Iterable[tuple[str, Trouble]]) -> list[Evidence]:
+async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> list[Evidence]:
     """Collect, for each cause, the events and the last 50 log lines, current and previous, of one container.
 
     What cannot be read is said in its place: evidence that is missing must not stop what follows.
@@ -142,7 +141,7 @@ def _merged(found: Iterable[Evidence]) -> list[Evidence]:
     return list(causes.values())
 
 
-async def _events(client: AsyncClient) -> defaultdict[str, list[str]]:
+async def _events(client: Client) -> defaultdict[str, list[str]]:
     """Return what was told about each pod that is not usual, in one call, each said once."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     try:
@@ -156,17 +155,18 @@ async def _events(client: AsyncClient) -> defaultdict[str, list[str]]:
     return found
 
 
-async def _log(client: AsyncClient, trouble: Trouble, limit: asyncio.Semaphore, *, previous: bool) -> tuple[str, ...]:
+async def _log(client: Client, trouble: Trouble, limit: asyncio.Semaphore, *, previous: bool) -> tuple[str, ...]:
     if not trouble.container or trouble.reason in _WITHOUT_LOG:
         return ()
-    # lightkube's log() cannot ask for the one before.
-    words = {"container": trouble.container, "tailLines": _LINES, "limitBytes": _FETCHED, "previous": previous}
-    raw: Any = client._client  # noqa: SLF001
-    request = raw.prepare_request("get", PodLog, name=trouble.pod, params=words)
+    params: dict[str, str | int | bool] = {
+        "container": trouble.container,
+        "tailLines": _LINES,
+        "limitBytes": _FETCHED,
+        "previous": previous,
+    }
     try:
         async with limit:
-            answer = await raw.send(raw.build_adapter_request(request))
-            raw.raise_for_status(answer)
+            log = await Api(client).log(trouble.pod, params)
     except ApiError as error:
         # It has not run yet, or was never restarted, or the pod is gone.
         if error.status.code in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
@@ -174,7 +174,7 @@ async def _log(client: AsyncClient, trouble: Trouble, limit: asyncio.Semaphore, 
         return (f"(the log cannot be read: {error})",)
     except httpx2.TransportError as error:
         return (f"(the log cannot be read: {error})",)
-    lines = answer.text.splitlines()
+    lines = log.splitlines()
     return () if lines and lines[0].startswith(_GONE) else _bounded(lines)
 
 

@@ -12,7 +12,7 @@ import httpx2
 from lightkube import ApiError, operators
 
 from sametag.chart.labels import INSTANCE_LABEL
-from sametag.kube.connection import RETRY_SECONDS, is_transient
+from sametag.kube.retry import RETRY_SECONDS, is_transient
 from sametag.rollout.cron import cronjobs
 from sametag.rollout.job import Jobs, jobs
 from sametag.rollout.kube_types import USUAL, CronJob, DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
