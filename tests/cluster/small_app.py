@@ -112,7 +112,7 @@ class App:
         """Start a command that changes the release."""
         self.began = datetime.now(UTC)
         return subprocess.Popen(
-            self.command(verb, *words, "--format", "json"),
+            self.command(verb, *words, "-o", "json"),
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

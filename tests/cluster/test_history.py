@@ -60,7 +60,7 @@ def test_failures_are_noted_and_push_no_tag_out_that_was_verified(
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     assert run("sametag", "upgrade", NAME, *where, "--tag", NEW).code == 0
     fail = ("sametag", "upgrade", NAME, *where, "--tag", MISSING, "--history-max", "3", "--description", "try")
-    assert run(*fail, "--no-rollback").code == 4
+    assert run(*fail, "--keep-failed").code == 4
     failed = history(run, namespace)[-1]
     assert (failed["status"], failed["verified"], failed["why"]) == ("failed", False, "try")
     assert re.fullmatch(

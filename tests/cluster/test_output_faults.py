@@ -70,7 +70,7 @@ def app(make_app: Callable[[str], App]) -> App:
 
 
 @pytest.mark.parametrize(
-    "redirected", [">/dev/full 2>/dev/full", "<&- >&- 2>&-", "--format json >/dev/full", "> >(exit) 2> >(exit)"]
+    "redirected", [">/dev/full 2>/dev/full", "<&- >&- 2>&-", "-o json >/dev/full", "> >(exit) 2> >(exit)"]
 )
 def test_streams_that_cannot_be_written_change_nothing(app: App, redirected: str) -> None:
     script = f'exec "$@" {redirected}'
@@ -81,7 +81,7 @@ def test_streams_that_cannot_be_written_change_nothing(app: App, redirected: str
 @pytest.mark.parametrize("format_", ["text", "json"])
 def test_pipes_that_are_full_and_nobody_reads_hold_up_nothing(app: App, format_: str) -> None:
     with nobody_reads(terminal=False) as out, nobody_reads(terminal=False) as err:
-        words = failing(app, "--format", format_)
+        words = failing(app, "-o", format_)
         ran = subprocess.run(words, env=app.environment, stdout=out, stderr=err, check=False, timeout=_SECONDS)
     went_back(app, ran.returncode)
 
@@ -108,7 +108,7 @@ def test_a_reader_that_comes_back_gets_every_event(app: App) -> None:
     reads, writes = os.pipe()
     fill(writes)
     process = subprocess.Popen(
-        failing(app, "--format", "json"), env=app.environment, stdout=writes, stderr=subprocess.DEVNULL
+        failing(app, "-o", "json"), env=app.environment, stdout=writes, stderr=subprocess.DEVNULL
     )
     os.close(writes)
     time.sleep(5)

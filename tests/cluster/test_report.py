@@ -67,12 +67,12 @@ def test_an_install_and_a_failed_upgrade_are_told_as_events_and_written_down(
     run: Run, namespace: str, repository: str, browser: Browser, tmp_path: Path
 ) -> None:
     place = (single.NAME, "-n", namespace)
-    installed = run("sametag", "install", *place, *single.values(repository, OLD), "--format", "json")
+    installed = run("sametag", "install", *place, *single.values(repository, OLD), "-o", "json")
     _are_as_the_schema_says([json.loads(line) for line in installed.stdout.splitlines()])
     assert json.loads(installed.stdout.splitlines()[-1])["result"] == "succeeded"
     folder = tmp_path / "report"
 
-    ran = run("sametag", "upgrade", *place, "--tag", MISSING, "--format", "json", "--report", str(folder))
+    ran = run("sametag", "upgrade", *place, "--tag", MISSING, "-o", "json", "--report", str(folder))
 
     assert ran.code == 4
     events = [json.loads(line) for line in ran.stdout.splitlines()]

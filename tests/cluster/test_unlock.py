@@ -181,7 +181,7 @@ def test_a_killed_client_takes_helm_with_it_and_the_next_goes_on_by_itself(
         assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     elif verb == "rollback":
         to_what_never_gets_ready(run, namespace, repository)
-    client = start("sametag", verb, NAME, *where, *words, "--fail-fast=off")
+    client = start("sametag", verb, NAME, *where, *words, "--no-fail-fast")
     wait_until(lambda: helm_status(kubectl, namespace) == f"pending-{verb}")
     if verb == "upgrade":
         # Helm 3 would keep the probe that never succeeds, were the failed revision not cleared away first.

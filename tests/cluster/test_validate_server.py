@@ -37,7 +37,7 @@ def asked(run: Run, namespace: str, tmp_path: Path) -> Callable[..., tuple[int, 
 
     def ask(text: str, *options: str) -> tuple[int, list[str]]:
         file.write_text(IMAGE + text)
-        words = ("-f", str(file), "--server", "-n", namespace, "--release", "app", "--format", "json", *options)
+        words = ("-f", str(file), "--server", "-n", namespace, "--release", "app", "-o", "json", *options)
         ran = run("sametag", "validate", *words)
         problems = json.loads(ran.stdout)["problems"] if ran.stdout else []
         places = ((one["location"] or {}).get("line") for one in problems)

@@ -272,14 +272,14 @@ def test_several_files_are_checked_each_on_its_own_over_those_of_values(environm
 
 
 def test_files_of_the_command_line_are_named_and_checked_in_its_order(environments: Path) -> None:
-    words = ("envs/eu/c.yaml", "envs/b.yaml", "envs/*.yaml", "--format=json")
+    words = ("envs/eu/c.yaml", "envs/b.yaml", "envs/*.yaml", "--output=json")
     ran = sametag("validate", *words, folder=environments)
 
     assert json.loads(ran.stdout)["files"] == ["envs/eu/c.yaml", "envs/b.yaml", "envs/a.yaml"]
 
 
 def test_what_lies_under_all_files_is_not_checked_by_itself(environments: Path) -> None:
-    ran = sametag("validate", "-f", "base.yaml", "./*.yaml", "envs/a.yaml", "--format=json", folder=environments)
+    ran = sametag("validate", "-f", "base.yaml", "./*.yaml", "envs/a.yaml", "--output=json", folder=environments)
 
     assert json.loads(ran.stdout)["files"] == ["base.yaml", "envs/a.yaml"]
 

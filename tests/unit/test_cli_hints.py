@@ -1,4 +1,4 @@
-"""A flag or a command that is not there: the one that was meant is named, with its usage."""
+"""An unknown flag or command: the one that was meant is suggested, with its usage."""
 
 from __future__ import annotations
 
@@ -11,30 +11,35 @@ from sametag.cli.commands import COMMANDS
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("upgrade shop 1.5.0", "1.5.0 is not expected: --tag 1.5.0 chooses the tag of every service"),
-        ("install shop 1.0", "1.0 is not expected: --tag 1.0 chooses the tag of every service"),
-        ("upgrade shop oci://x/y", "oci://x/y is not expected: --chart oci://x/y chooses a chart"),
-        ("upgrade shop values.yaml", "values.yaml is not expected: -f values.yaml gives a values file"),
-        ("upgrade shop image.tag=1", "image.tag=1 is not expected: --set image.tag=1 sets a value"),
-        ("rollback shop 3", "3 is not expected: --to-revision 3 goes back to this revision"),
-        ("rollback shop 1.0.0", "1.0.0 is not expected: --to-tag 1.0.0 goes back to this tag"),
-        ("rollback shop --tag 1.0.0", "there is no --tag: --to-tag 1.0.0 goes back to the newest good revision"),
-        ("rollback --tag=1.0.0 shop", "there is no --tag: --to-tag 1.0.0 goes back to the newest good revision"),
-        ("rollback shop --revision 3", "there is no --revision: --to-revision 3 goes back"),
-        ("rollback shop --version 3", "there is no --version: --to-tag 3 goes back to a tag"),
-        ("rollback shop --force", "there is no --force: leave it out: going back overwrites"),
-        ("upgrade --to-tag 1.0.0 shop", "there is no --to-tag: --tag 1.0.0 chooses the tag"),
-        ("upgrade shop --to-revision 3", "there is no --to-revision: --to-revision is a flag of sametag rollback"),
-        ("upgrade shop --reuse-values", "there is no --reuse-values: leave it out: without -f the values"),
-        ("upgrade shop --atomic", "there is no --atomic: leave it out: a failed upgrade goes back by itself"),
-        ("upgrade shop --wait", "there is no --wait: leave it out: sametag always waits"),
-        ("upgrade shop --force", "there is no --force: --take-over overwrites"),
-        ("upgrade shop --kube-token x", "there is no --kube-token: set HELM_KUBETOKEN"),
-        ("history shop --context x", "there is no --context: --kube-context x chooses the context"),
-        ("upgrade shop --set-strin a=b", "there is no --set-strin: did you mean --set-string?"),
-        ("upgrade shop --dry-run=server", "argument --dry-run: it takes no value, and was given server"),
-        ("history shop other", "other is not expected: one release at a time"),
+        ("upgrade shop 1.5.0", "unexpected argument 1.5.0; did you mean --tag 1.5.0?"),
+        ("install shop 1.0", "unexpected argument 1.0; did you mean --tag 1.0?"),
+        ("upgrade shop oci://x/y", "unexpected argument oci://x/y; did you mean --chart oci://x/y?"),
+        ("upgrade shop values.yaml", "unexpected argument values.yaml; did you mean -f values.yaml?"),
+        ("upgrade shop image.tag=1", "unexpected argument image.tag=1; did you mean --set image.tag=1?"),
+        ("rollback shop 3", "unexpected argument 3; did you mean --to-revision 3?"),
+        ("rollback shop 1.0.0", "unexpected argument 1.0.0; did you mean --to-tag 1.0.0?"),
+        ("rollback shop --tag 1.0.0", "unknown flag --tag; use --to-tag 1.0.0 to go back to the newest good revision"),
+        ("rollback --tag=1.0.0 shop", "unknown flag --tag; use --to-tag 1.0.0 to go back to the newest good revision"),
+        ("rollback shop --revision 3", "unknown flag --revision; use --to-revision 3"),
+        ("rollback shop --version 3", "unknown flag --version; use --to-tag 3 or --to-revision"),
+        ("rollback shop --force", "unknown flag --force; not needed: a rollback overwrites"),
+        ("upgrade --to-tag 1.0.0 shop", "unknown flag --to-tag; use --tag 1.0.0"),
+        ("upgrade shop --to-revision 3", "unknown flag --to-revision; it is a flag of sametag rollback"),
+        ("upgrade shop --reuse-values", "unknown flag --reuse-values; not needed: the release keeps its values"),
+        ("upgrade shop --atomic", "unknown flag --atomic; not needed: a failed upgrade is rolled back"),
+        ("upgrade shop --wait", "unknown flag --wait; not needed: sametag always waits"),
+        ("upgrade shop --force", "unknown flag --force; --take-over overwrites"),
+        ("upgrade shop --kube-token x", "unknown flag --kube-token; set HELM_KUBETOKEN"),
+        ("upgrade shop --format json", "unknown flag --format; use -o json"),
+        ("uninstall shop --format json", "unknown flag --format"),
+        ("install shop --no-rollback", "unknown flag --no-rollback; use --keep-failed"),
+        ("upgrade shop --fail-fast=off", "unknown flag --fail-fast; use --no-fail-fast"),
+        ("history shop --context x", "unknown flag --context; use --kube-context x"),
+        ("upgrade shop --set-strin a=b", "unknown flag --set-strin; did you mean --set-string?"),
+        ("upgrade shop --dry-run=server", "argument --dry-run: takes no value, got server"),
+        ("history shop other", "unexpected argument other; give one release at a time"),
         ("history", "the following arguments are required: RELEASE"),
+        ("diff shop --to-tag a --to-revision 1", "argument --to-revision: not allowed with argument --to-tag"),
     ],
 )
 def test_what_was_meant_is_said_with_the_usage_of_the_command(
@@ -51,18 +56,24 @@ def test_what_was_meant_is_said_with_the_usage_of_the_command(
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "message", "usage"),
     [
-        ("upgrad shop", "there is no command upgrad: did you mean sametag upgrade?"),
-        ("template shop", "there is no command template: did you mean sametag render?"),
-        ("xyz", "there is no command xyz: sametag --help lists them"),
-        ("--xyz", "there is no --xyz"),
+        ("upgrad shop", "unknown command upgrad; did you mean sametag upgrade?", "sametag upgrade RELEASE"),
+        ("template shop", "unknown command template; did you mean sametag render?", "sametag render [RELEASE]"),
+        ("xyz", "unknown command xyz; sametag --help lists the commands", "sametag COMMAND"),
+        ("--xyz", "unknown flag --xyz", "sametag COMMAND"),
+        ("-n x upgrade shop", "-n must follow the command: sametag upgrade … -n …", "sametag upgrade RELEASE"),
     ],
 )
-def test_a_command_that_is_not_there(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_gets_the_usage_of_the_one_that_was_meant(
+    line: str, message: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         run(line.split())
-    assert (ended.value.code, capsys.readouterr().err.splitlines()[-1]) == (2, f"sametag: error: {message}")
+
+    printed = capsys.readouterr().err
+    assert (ended.value.code, printed.splitlines()[-1]) == (2, f"sametag: error: {message}")
+    assert printed.startswith(f"usage: {usage}")
 
 
 def test_a_version_that_was_meant_as_the_tag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -255,7 +255,7 @@ def test_only_what_no_waiting_mends_ends_a_rescue_and_it_has_no_grace() -> None:
 
 def graces(*words: str) -> dict[str, float]:
     arguments = argparse.Namespace(
-        kubeconfig=None, kube_context=None, namespace=None, release="app", fail_fast="on", grace=list(words)
+        kubeconfig=None, kube_context=None, namespace=None, release="app", fail_fast=True, grace=list(words)
     )
     return dict(request_of(arguments, print).options.grace)
 

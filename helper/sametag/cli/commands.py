@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Arguments = argparse.Namespace
     T = TypeVar("T")
 
-_DONE, _INVALID, _DIFFERENT, _DRIFT = 0, 1, 2, 6
+_DONE, _INVALID, _DIFFERENT = 0, 1, 6
 
 
 def version() -> int:
@@ -42,7 +42,7 @@ def validate(arguments: Arguments) -> int:
     """Check the values, or each of several files; print every problem."""
     with given_chart(arguments) as chart:
         report = check(chart, arguments, _on_the_server(chart, arguments) if arguments.server else None)
-    style = arguments.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+    style = arguments.output or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     print_report(report, style, sys.stdout)
     return _INVALID if values.has_errors(report.problems) else _DONE
 
@@ -81,8 +81,7 @@ def install(arguments: Arguments) -> int:
     with telling(arguments) as told, given_chart(arguments) as chart:
         user = user_values(arguments)
         refuse_problems(chart, user, arguments.release)
-        options = {"recover": not arguments.keep_failed, "create_namespace": arguments.create_namespace}
-        told.outcome = run_to_its_end(deploy.install(request_of(arguments, told, **options), chart, user.tree))
+        told.outcome = run_to_its_end(deploy.install(request_of(arguments, told), chart, user.tree))
     return _DONE
 
 
@@ -92,8 +91,7 @@ def upgrade(arguments: Arguments) -> int:
     from sametag.cli.planning import planning
 
     with telling(arguments) as told, given_chart(arguments) as chart:
-        options = {"recover": not arguments.no_rollback, "create_namespace": arguments.create_namespace}
-        request = request_of(arguments, told, **options)
+        request = request_of(arguments, told)
         plan = planning(arguments, chart)
         told.outcome = run_to_its_end(deploy.upgrade(request, chart, plan, install=arguments.install))
     return _DONE
@@ -180,7 +178,7 @@ def status(arguments: Arguments) -> int:
                 run_to_its_end(deploy.follow(target_of(arguments), arguments.release, show))
         else:
             show(run_to_its_end(deploy.status(target_of(arguments), arguments.release)))
-    return _DONE if show.as_released else _DRIFT
+    return _DONE if show.as_released else _DIFFERENT
 
 
 def unlock(arguments: Arguments) -> int:

@@ -29,19 +29,18 @@ def target_of(arguments: Arguments) -> Target:
 
 
 def request_of(arguments: Arguments, report: Callable[[Event], None], **options: bool) -> Request:
-    """Return what is asked of a deployment: the flags that the command has, and `options`.
+    """Return the request that the flags describe; `options` win over flags.
 
     Raises:
-        UsageError: `--grace` names no reason, or no duration.
+        UsageError: `--grace` has an unknown reason or a bad duration.
     """
+    from dataclasses import fields
+
     from sametag.deploy import UNLOCK_WAIT, Options, Request
 
-    flags = ("timeout", "history_max", "description", "lock_timeout", "dry_run", "take_over")
-    given = {name: value for name in flags if (value := getattr(arguments, name, None)) is not None}
-    fail_fast = getattr(arguments, "fail_fast", "on") == "on"
-    chosen = Options(
-        **{"lock_timeout": UNLOCK_WAIT, "fail_fast": fail_fast, "grace": _graces(arguments), **given, **options}
-    )
+    flags = {field.name for field in fields(Options)} - {"grace"}
+    given = {name: value for name, value in vars(arguments).items() if name in flags}
+    chosen = Options(**{"lock_timeout": UNLOCK_WAIT, "grace": _graces(arguments), **given, **options})
     return Request(target_of(arguments), arguments.release, report, chosen)
 
 
@@ -54,9 +53,9 @@ def _graces(arguments: Arguments) -> dict[str, float]:
     for word in getattr(arguments, "grace", ()):
         reason, equals, duration = word.partition("=")
         if reason not in GRACE:
-            raise UsageError(f"--grace: there is no reason {reason}", f"the reasons: {', '.join(sorted(GRACE))}")
+            raise UsageError(f"--grace: unknown reason {reason}", f"valid reasons: {', '.join(sorted(GRACE))}")
         if not equals:
-            raise UsageError(f"--grace: {reason} needs a duration", f"write it as {reason}=90s")
+            raise UsageError(f"--grace: {reason} needs a duration", f"for example {reason}=90s")
         found[reason] = seconds(duration)
     return found
 

@@ -1,4 +1,4 @@
-"""Which flag or command was meant, where one was given that is not there: most come from Helm's habits."""
+"""Which flag or command was meant by an unknown one. Most unknown ones are Helm's or kubectl's."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ if TYPE_CHECKING:
 # Helm's and kubectl's words for our commands.
 _COMMANDS = {"delete": "uninstall", "lint": "validate", "template": "render", "undo": "rollback", "get": "status"}
 
-_WAITS = "leave it out: sametag always waits until every service is ready"
-_GOES_BACK = "leave it out: a failed upgrade goes back by itself; --no-rollback turns that off"
-_KEEPS = "leave it out: without -f the values of the release are kept, with -f they are replaced"
-_FORCES = "--take-over overwrites what others have changed"
+_WAITS = "not needed: sametag always waits until every service is ready"
+_ROLLS_BACK = "not needed: a failed upgrade is rolled back; --keep-failed turns that off"
+_KEEPS = "not needed: the release keeps its values unless -f replaces them"
+_OVERWRITES = "--take-over overwrites changes that were made outside of Helm"
 
 # Flags of Helm -> what does the same here; {value} is what was given with it.
 _FLAGS = {
-    "--atomic": _GOES_BACK,
-    "--rollback-on-failure": _GOES_BACK,
-    "--cleanup-on-fail": "leave it out: nothing of a failed upgrade is left",
+    "--atomic": _ROLLS_BACK,
+    "--rollback-on-failure": _ROLLS_BACK,
+    "--cleanup-on-fail": "not needed: nothing of a failed upgrade is left",
     "--wait": _WAITS,
     "--wait-for-jobs": _WAITS,
     "--reuse-values": _KEEPS,
     "--reset-values": _KEEPS,
     "--reset-then-reuse-values": _KEEPS,
-    "--force": _FORCES,
-    "--force-conflicts": _FORCES,
-    "--force-replace": _FORCES,
-    "--take-ownership": _FORCES,
-    "--context": "--kube-context {value} chooses the context of the kubeconfig",
+    "--force": _OVERWRITES,
+    "--force-conflicts": _OVERWRITES,
+    "--force-replace": _OVERWRITES,
+    "--take-ownership": _OVERWRITES,
+    "--format": "use -o {value}",
+    "--no-rollback": "use --keep-failed",
+    "--fail-fast": "use --no-fail-fast to wait for --timeout",
+    "--context": "use --kube-context {value}",
     "--kube-apiserver": "set HELM_KUBEAPISERVER",
     "--kube-as-group": "set HELM_KUBEASGROUPS",
     "--kube-as-user": "set HELM_KUBEASUSER",
@@ -41,19 +44,19 @@ _FLAGS = {
     "--kube-token": "set HELM_KUBETOKEN",
 }
 
-# The same flag means another thing, or another flag, in another command.
+# The same flag has another meaning, or another name, in some commands.
 _BACK = {
-    "--tag": "--to-tag {value} goes back to the newest good revision with this tag",
-    "--version": "--to-tag {value} goes back to a tag, --to-revision to a revision",
-    "--revision": "--to-revision {value} goes back to this revision",
-    **dict.fromkeys(("--force", "--force-conflicts"), "leave it out: going back overwrites what others have changed"),
+    "--tag": "use --to-tag {value} to go back to the newest good revision with this tag",
+    "--version": "use --to-tag {value} or --to-revision",
+    "--revision": "use --to-revision {value}",
+    **dict.fromkeys(("--force", "--force-conflicts"), "not needed: a rollback overwrites changes made outside of Helm"),
 }
 _FORTH = {
-    "--to-tag": "--tag {value} chooses the tag; --to-tag is a flag of sametag rollback",
-    "--to-revision": "--to-revision is a flag of sametag rollback",
+    "--to-tag": "use --tag {value}; --to-tag is a flag of sametag rollback",
+    "--to-revision": "it is a flag of sametag rollback",
     "--revision": "--to-revision is a flag of sametag rollback",
-    "--image": "--tag chooses the tag, --set-string image.repository=… the image",
-    "--image-tag": "--tag {value} chooses the tag",
+    "--image": "use --tag for the tag, or --set-string image.repository=… for the image",
+    "--image-tag": "use --tag {value}",
 }
 _OF_COMMAND = {"rollback": _BACK, "upgrade": _FORTH, "install": _FORTH}
 
@@ -63,47 +66,50 @@ def for_unknown(command: str, words: Sequence[str], flags: Collection[str]) -> s
 
     Args:
         command: The command's name.
-        words: As they stand in the command line; what a flag was given with may be among them.
-        flags: All that the command has.
+        words: The rest of the command line, from the first unknown word on.
+        flags: The command's flags.
     """
     first = words[0]
     if not first.startswith("-"):
-        return f"{first} is not expected: {_for_word(command, first)}"
+        return f"unexpected argument {first}; {_for_word(command, first)}"
     flag, _, value = first.partition("=")
     value = value or next(iter(words[1:2]), "")
     value = "" if value.startswith("-") else value
     hint = _for_flag(command, flag, value, flags)
-    return f"there is no {flag}{': ' if hint else ''}{hint}"
+    return f"unknown flag {flag}{'; ' if hint else ''}{hint}"
 
 
 def _for_flag(command: str, flag: str, value: str, flags: Collection[str]) -> str:
     hint = _OF_COMMAND.get(command, {}).get(flag) or _FLAGS.get(flag)
-    # A flag that the hint names has to be one of this command, or said to be another's.
-    if hint and (not hint.startswith("--") or hint.split()[0] in flags or "is a flag of" in hint):
+    if hint and _applies(hint, flags):
         return " ".join(hint.format(value=value).split())
     near = difflib.get_close_matches(flag, [known for known in flags if known.startswith("--")], 1)
     return f"did you mean {near[0]}?" if near else ""
 
 
+def _applies(hint: str, flags: Collection[str]) -> bool:
+    """Whether the first flag that a hint names is one of the command, or is said to be another's."""
+    named = next((word.strip(";") for word in hint.split() if word.startswith("-")), None)
+    return named is None or named in flags or "is a flag of" in hint
+
+
 def _for_word(command: str, word: str) -> str:
     if command == "rollback":
-        flag, what = ("--to-revision", "revision") if word.isdecimal() else ("--to-tag", "tag")
-        return f"{flag} {word} goes back to this {what}"
+        return f"did you mean {'--to-revision' if word.isdecimal() else '--to-tag'} {word}?"
     if command not in ("install", "upgrade", "diff", "render"):
-        return "one release at a time"
+        return "give one release at a time"
     if word.endswith((".yaml", ".yml", ".json")):
-        return f"-f {word} gives a values file"
+        return f"did you mean -f {word}?"
     if "=" in word:
-        return f"--set {word} sets a value"
+        return f"did you mean --set {word}?"
     # pathlib takes 8 ms to import.
-    there = os.path.exists(word)  # noqa: PTH110
-    if there or word.startswith(("oci:", "http:", "https:", "./", "../")) or word.endswith(".tgz"):
-        return f"--chart {word} chooses a chart; without it that is the one of sametag"
-    return f"--tag {word} chooses the tag of every service"
+    exists = os.path.exists(word)  # noqa: PTH110
+    if exists or word.startswith(("oci:", "http:", "https:", "./", "../")) or word.endswith(".tgz"):
+        return f"did you mean --chart {word}? (default: sametag's own chart)"
+    return f"did you mean --tag {word}?"
 
 
-def for_command(word: str, names: Collection[str]) -> str:
-    """Return which command was meant; empty where none is near."""
+def meant_command(word: str, names: Collection[str]) -> str | None:
+    """Return which command was meant by an unknown one; None if nothing is close."""
     near = difflib.get_close_matches(word, names, 1)
-    meant = _COMMANDS.get(word) or (near[0] if near else None)
-    return f"did you mean sametag {meant}?" if meant else ""
+    return _COMMANDS.get(word) or (near[0] if near else None)

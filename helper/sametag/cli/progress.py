@@ -58,7 +58,7 @@ def telling(arguments: argparse.Namespace) -> Iterator[Told]:
     """Give what a deployment reports to, and tell every listener how it ended, whatever the end is.
 
     Args:
-        arguments: The command's; `format` and `report` choose the outputs.
+        arguments: The command's; `output` and `report` choose the outputs.
     """
     from sametag.output.progress.listener import End
 
@@ -90,14 +90,14 @@ def interrupted(arguments: argparse.Namespace) -> InterruptedByUserError:
 
 def _listeners(arguments: argparse.Namespace) -> list[Listener]:
     if arguments.report is None:
-        return [listener(arguments.format)]
+        return [listener(arguments.output)]
     from sametag.output.report import Report
 
-    return [listener(arguments.format), Report(arguments.report)]
+    return [listener(arguments.output), Report(arguments.report)]
 
 
 def listener(style: str) -> Listener:
-    """Return who tells the reader, in the `--format` chosen and as the terminal can."""
+    """Return who tells the reader, in the `--output` chosen and as the terminal can."""
     if style == "json":
         from sametag.output.progress.json_lines import JsonStream
 

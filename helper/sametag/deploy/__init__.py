@@ -61,7 +61,7 @@ async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Out
     """Install a release for the first time.
 
     Afterwards every pod of every service is ready on the release's image. When that cannot be, the release is removed
-    again (with `options.recover`), so that the next install starts clean.
+    again (unless `options.keep_failed`), so that the next install starts clean.
 
     Returns:
         What is true now; None after a dry run.
@@ -122,7 +122,7 @@ async def _clear_failed(deployment: Deployment) -> None:
 
 async def _remove_failed(deployment: Deployment, stuck: StuckError, _: Revision | None) -> RolloutError:
     message = f"install of {deployment.name} failed: {stuck.reason}"
-    if not deployment.request.options.recover:
+    if deployment.request.options.keep_failed:
         await deployment.leftovers.say_failed()
         return RolloutError(message, f"it was left for you to look at; sametag uninstall {deployment.name} removes it")
     deployment.request.report(Step(f"removing {deployment.name} again"))
@@ -142,7 +142,7 @@ async def upgrade(
     """Upgrade a release.
 
     Afterwards every pod of every service is ready on the release's image. When that cannot be, every service is back on
-    the revision that was deployed before (with `options.recover`), and the error says why.
+    the revision that was deployed before (unless `options.keep_failed`), and the error says why.
 
     Args:
         request: What to change, where and how.
@@ -176,7 +176,7 @@ async def _go_back(deployment: Deployment, stuck: StuckError, to: Revision | Non
     if to is None:
         await deployment.leftovers.end_failed(stuck.evidence)
         return RolloutError(message, "no revision of it was ever deployed, so there is nothing to go back to")
-    if not deployment.request.options.recover:
+    if deployment.request.options.keep_failed:
         await deployment.leftovers.say_failed()
         return RolloutError(message, f"it was left for you to look at; sametag rollback {name} goes back to {to.tag}")
     await deployment.leftovers.end_failed(stuck.evidence)

@@ -24,7 +24,7 @@ class Options:
         description: Why, in a line, for the history; at most `release.note.REASON_LIMIT` characters.
         lock_timeout: How long to wait for another deployer, a Go duration too.
         create_namespace: Whether Helm creates the namespace of a first install.
-        recover: Whether a failed upgrade is rolled back, and a failed first install removed.
+        keep_failed: Whether a failed upgrade or first install is kept for debugging, not rolled back or removed.
         fail_fast: Whether what cannot heal ends the rollout; else only Helm's timeout does.
         grace: For how many seconds a trouble may last, by its reason, where that is not `rollout.GRACE`'s number.
         take_over: Whether an upgrade overwrites what others have changed; a rollback always does.
@@ -36,7 +36,7 @@ class Options:
     description: str = ""
     lock_timeout: str = "5m0s"
     create_namespace: bool = False
-    recover: bool = True
+    keep_failed: bool = False
     fail_fast: bool = True
     grace: Mapping[str, float] = field(default_factory=dict)
     take_over: bool = False
