@@ -430,7 +430,7 @@ def test_a_reference_is_to_what_comes_before_it_in_a_list() -> None:
     config = "config: {app: {env: true, data: {HOST: a}}}"
     text = f"services:\n  a:\n    command: [a]\n    {config}\n    env: {{URL: $(HOST) $(PORT)}}\n"
     assert said(text) == [
-        "6: services.a.env.URL has $(PORT), which is not a variable before it: the container gets it as it is"
+        "6: services.a.env.URL refers to $(PORT), which is not defined before it: the container gets the text as it is"
     ]
     assert said(text + "    envFrom: [{secretRef: {name: x}}]\n") == []
     assert said(text.replace("data: {HOST: a}", "existing: x")) == []

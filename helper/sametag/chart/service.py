@@ -18,24 +18,6 @@ if TYPE_CHECKING:
 Tree = dict[str, Any]
 
 
-class Flaw(NamedTuple):
-    """What a rule finds.
-
-    Attributes:
-        path: What it is about; in a rule about services, from the service on.
-        says: What is wrong, read after the path.
-        remedy: As in `Problem`.
-        at_key: Whether the key shows the place, and not the value.
-        whole: Words in the place of the path and `says`, where those would not do.
-    """
-
-    path: Path
-    says: str
-    remedy: str | None = None
-    at_key: bool = False
-    whole: str | None = None
-
-
 class Release(NamedTuple):
     """Every service of the values.
 

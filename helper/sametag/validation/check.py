@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
-from sametag.validation import combined, halves, rules
+from sametag import masking
+from sametag.validation import defaults as halves
 from sametag.validation import engine as engines
+from sametag.validation import rules
 from sametag.validation.ignore import silence
 from sametag.validation.locate import place
-from sametag.values import Problem, has_errors, on_defaults
+from sametag.values import Problem, has_errors, on_defaults, path_text
+from sametag.values.scalars import go_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from sametag.validation.engine import Compiled, Engine, Failure, Schema, Validator
+    from sametag.validation.engine import Compiled, Engine, Schema, SchemaError, Validator
     from sametag.validation.finding import Finding
     from sametag.values import Path, Values
 
 # The rules are about values such as these; another chart's may mean another thing.
 _OURS = {"image", "defaults", "services"}
+# How `words.got` names a value, and what it adds where Helm reads another one.
+_GOT = re.compile(
+    r"\b(the (?:text|string|number|boolean)) (?:\"(?:[^\"\\]|\\.)*\"|[^\s,]+)(, which Helm makes of \S+)?"
+)
+
+# Parts of a value that are too short to tell it from another word.
+_TELLING = 4
 
 
 def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Problem]:
@@ -61,11 +72,7 @@ def checker(
 
 def _quietly(values: Values, problems: Iterable[Problem]) -> list[Problem]:
     found = _sorted(values, problems)
-    if not found:
-        return found
-    from sametag.validation.discreet import discreet
-
-    return list(discreet(values, found))
+    return list(_without_secrets(values, found)) if found else []
 
 
 def check(
@@ -96,14 +103,14 @@ def check(
     if not schema.get("properties", {}).keys() >= _OURS:
         found = _explained(values, judged, engine, compiled, failures) if failures else []
         return _sorted(values, place(values, found))
-    together = combined.merged(values)
+    together = halves.merged(values)
     after = list(validator(together.tree)) if together else []
     if together:
-        failures = combined.not_cured(failures, together, after)
+        failures = halves.not_cured(failures, together, after)
     if any(halves.is_default(failure.path) for failure in failures):
         failures = halves.without_halves(values, failures, _compiled(schema, engine, compiled))
     found = _explained(values, judged, engine, compiled, failures) if failures else []
-    if together and (new := combined.failures(after, failures)):
+    if together and (new := halves.failures(after, failures)):
         found += [_together(one) for one in _explained(together, judged, engine, compiled, new)]
     found += _beyond_the_schema(values, found, release_name)
     # Of a service that nobody meant nothing else is said.
@@ -144,11 +151,10 @@ def _setting(path: Path) -> Path:
 
 
 def _explained(
-    values: Values, schema: Schema, engine: Engine, compiled: Compiled, failures: list[Failure]
+    values: Values, schema: Schema, engine: Engine, compiled: Compiled, failures: list[SchemaError]
 ) -> list[Finding]:
     # Valid values, which are most, do without these imports.
-    from sametag.validation.entries import misplaced
-    from sametag.validation.explain import explain
+    from sametag.validation.explain import explain, misplaced
     from sametag.validation.finding import Context
     from sametag.validation.schema_tree import Shape
 
@@ -191,3 +197,44 @@ def _sorted(values: Values, problems: Iterable[Problem]) -> list[Problem]:
         return (problem.severity != "error", *where, problem.path, problem.rule, problem.message)
 
     return sorted(problems, key=place)
+
+
+def _without_secrets(values: Values, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the problems; those about a secret, or about what it is in, without its value."""
+    secrets = [(path_text(path), path, value) for path, value in masking.secrets(values.tree)]
+    for problem in problems:
+        message, remedy = problem.message, problem.remedy
+        for name, path, value in secrets:
+            if _is_about(problem.path, name):
+                texts = list(_texts(values, path, value))
+                message = _without(message, problem.path, texts, whole=problem.path == name)
+                # A key that nothing reads is quoted only where it names a Secret: `tlsSecret: web-tls`.
+                if not (problem.rule == "unknown-key" and problem.path == name):
+                    remedy = remedy and _without(remedy, "", texts, whole=problem.path == name)
+        yield problem._replace(message=masking.masked(message), remedy=remedy and masking.masked(remedy))
+
+
+def _is_about(path: str, secret: str) -> bool:
+    """Whether a problem's path is that of a secret, or of what it is in."""
+    return not path or secret == path or secret.startswith((f"{path}.", f"{path}["))
+
+
+def _texts(values: Values, path: Path, value: Any) -> Iterator[str]:
+    """Yield the value as a message may have it: whole, cut, as it was written, and in words."""
+    text = go_text(value) if isinstance(value, int | float) else str(value)
+    for whole in (text, str(value), values.written(path) or "", text.strip()):
+        yield whole
+        yield whole[:59]
+    yield from text.split()
+
+
+def _without(text: str, path: str, secrets: Iterable[str], *, whole: bool) -> str:
+    before, name, after = text.partition(path) if path else ("", "", text)
+    if whole:
+        after = _GOT.sub(rf"\1 {masking.HIDDEN}", after)
+    for secret in sorted(filter(None, set(secrets)), key=len, reverse=True):
+        if len(secret) >= _TELLING:
+            after = after.replace(secret, masking.HIDDEN)
+        elif whole:
+            after = re.sub(rf"(?<![\w(]){re.escape(secret)}(?![\w)])", masking.HIDDEN, after)
+    return before + name + after

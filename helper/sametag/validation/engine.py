@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sametag.values import Path
 
     #: Finds every failure of an instance; what happens inside of an `anyOf` or `oneOf` is one failure of that keyword.
-    Validator = Callable[[Any], Iterator["Failure"]]
+    Validator = Callable[[Any], Iterator["SchemaError"]]
     #: Compiles a schema. It raises `UnusableSchemaError`, or the validator does, at its first failure.
     Engine = Callable[[dict[str, Any]], Validator]
     #: The validators of one schema and of alternatives in it, by the ids of their schema objects.
@@ -28,7 +28,7 @@ class UnusableSchemaError(Exception):
     """The schema is none, or refers to another document."""
 
 
-class Failure(NamedTuple):
+class SchemaError(NamedTuple):
     """One keyword of a schema that rejects one value.
 
     Attributes:
@@ -67,7 +67,7 @@ def fast(schema: Schema) -> Validator:
     return lambda instance: (_fast_failure(schema, instance, error) for error in validator.iter_errors(instance))
 
 
-def _fast_failure(schema: Schema, instance: Any, error: Any) -> Failure:
+def _fast_failure(schema: Schema, instance: Any, error: Any) -> SchemaError:
     """Take over an error of jsonschema-rs; its schema path has references resolved."""
     import jsonschema_rs
 
@@ -75,7 +75,7 @@ def _fast_failure(schema: Schema, instance: Any, error: Any) -> Failure:
     if is_name := isinstance(error.kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
         path = (*path, str(error.kind.error.instance))
     *parents, keyword = error.schema_path or [""]
-    return Failure(path, str(keyword), _holder(schema, parents), is_name, error.message)
+    return SchemaError(path, str(keyword), _holder(schema, parents), is_name, error.message)
 
 
 def _path(instance: Any, parts: list[str | int]) -> Path:
@@ -112,7 +112,7 @@ def reference(schema: Schema) -> Validator:
     return lambda instance: _reference_failures(validator, instance)
 
 
-def _reference_failures(validator: Any, instance: Any) -> Iterator[Failure]:
+def _reference_failures(validator: Any, instance: Any) -> Iterator[SchemaError]:
     import re
 
     from jsonschema.exceptions import UnknownType
@@ -124,7 +124,7 @@ def _reference_failures(validator: Any, instance: Any) -> Iterator[Failure]:
             if is_name := "propertyNames" in schema_path[-2:-1]:
                 path = (*path, error.instance)
             holder = error.schema if isinstance(error.schema, dict) else {}
-            yield Failure(path, str(error.validator), holder, is_name, error.message)
+            yield SchemaError(path, str(error.validator), holder, is_name, error.message)
     except (UnknownType, Unresolvable, re.error) as error:
         raise UnusableSchemaError(str(error).partition("\n")[0]) from error
 

@@ -1,4 +1,4 @@
-"""What is wrong with values, before it is located and written out, and what it is found with."""
+"""The records between the stages: RuleHit and Finding, and the context of an explanation."""
 
 from __future__ import annotations
 
@@ -39,6 +39,24 @@ class Finding(NamedTuple):
     meant: tuple[Path, ...] = ()
     severity: Literal["error", "warning"] = "error"
     breaks: str | None = None
+
+
+class RuleHit(NamedTuple):
+    """What a rule finds.
+
+    Attributes:
+        path: What it is about; in a rule about one service, below the service.
+        text: What is wrong, read after the path.
+        remedy: As in `Problem`.
+        at_key: Whether the key shows the place, not the value.
+        message: A whole sentence in the place of path and text; `{service}` stands for the service's path.
+    """
+
+    path: Path
+    text: str = ""
+    remedy: str | None = None
+    at_key: bool = False
+    message: str | None = None
 
 
 class Context(NamedTuple):

@@ -15,6 +15,8 @@ An answer is a text, and its first word says how to read it:
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 _CLAIM = "{accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"
 _VOLUME = f"volumes: {{data: {{mountPath: /data, claim: {_CLAIM}}}}}"
 _METRIC = "metrics: [{type: Resource, resource: {name: %s, target: {type: Utilization, averageUtilization: <80>}}}]"
@@ -708,3 +710,34 @@ FOREIGN: dict[str, dict[str, str]] = {
     "a hook": _HOOK,
     "the disruption budget": _BUDGET,
 }
+
+
+class Answer(NamedTuple):
+    """An answer of the table, taken apart.
+
+    Attributes:
+        how: Its sign: `=`, `^`, `/`, `!`; empty for YAML in the place of the key.
+        what: The YAML, the key or the words.
+        beside: The YAML that goes beside it.
+        why: The words after it.
+    """
+
+    how: str
+    what: str
+    beside: str
+    why: str
+
+
+def answer_to(title: str, key: str) -> Answer | None:
+    """Return what does the same here as this key does elsewhere, in a map of this title; None if it is not known."""
+    text = FOREIGN.get(title, {}).get(key)
+    return None if text is None else _parsed(text)
+
+
+def _parsed(text: str) -> Answer:
+    sign = text[0] if text[0] in "=^/!" and text[1] == " " else ""
+    if sign == "!":
+        return Answer(sign, text[2:], "", "")
+    what, _, why = text.removeprefix(f"{sign} " if sign else "").partition(" # ")
+    what, _, beside = what.partition(" & ")
+    return Answer(sign, what, beside, why)

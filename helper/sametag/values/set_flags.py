@@ -8,13 +8,14 @@ silence and nobody means, an empty name or a missing value, is refused here.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sametag.values.literals import ExpressionError, from_json, typed
-from sametag.values.merge import DEPTH_LIMIT, merge
+from sametag.values.merge import DEPTH_LIMIT, height, merge
 from sametag.values.paths import Path, path_text
 from sametag.values.problem import Location, Problem
+from sametag.values.scalars import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 _NAME_LEVELS = 30
 _MAX_INDEX = 65536
 _SHOWN = 80
+_INT64 = range(-(2**63), 2**63)
+_JSON_REMEDY = "text in JSON has double quotes; in a shell, put single quotes around the whole expression"
+
+
+class ExpressionError(ValueError):
+    """An expression cannot be read or applied."""
+
+    def __init__(self, message: str, remedy: str | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.column = column
 
 
 class _Number(NamedTuple):
@@ -121,7 +133,7 @@ def _check_text(expression: str) -> None:
 
 def _whole_object(expression: str, tree: dict[str, Any], source: str) -> tuple[dict[str, Any], Expression]:
     """Helm 4: a JSON object without a name is merged like a file."""
-    value, end = from_json(expression, len(expression) - len(expression.lstrip()))
+    value, end = _from_json(expression, len(expression) - len(expression.lstrip()))
     if expression[end:].strip():
         raise ExpressionError("something follows the JSON object", column=end + 1)
     return merge(tree, value), Expression(source, tuple(((key,), 1, "") for key in value), json=expression)
@@ -136,7 +148,7 @@ class _Parser:
         self._text = expression
         self._is_literal = option == "--set-literal"
         self._is_json = option == "--set-json"
-        self._convert: Callable[[str], Any] = {"--set": typed, "--set-file": read_file}.get(option, str)
+        self._convert: Callable[[str], Any] = {"--set": _typed, "--set-file": read_file}.get(option, str)
         self._name_ends = "=[." if self._is_literal else "=[.,"
 
     def run(self, tree: dict[str, Any]) -> dict[str, Any]:
@@ -232,7 +244,7 @@ class _Parser:
         if self._at == len(self._text) or self._text[self._at] == ",":
             self._at += 1
             return None
-        value, self._at = from_json(self._text, self._at)
+        value, self._at = _from_json(self._text, self._at)
         self._skip_spaces()
         self._at += self._text.startswith(",", self._at)
         return value
@@ -271,3 +283,55 @@ def _map(value: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ExpressionError(f"{path_text(path)} is not a map, nothing can be set in it")
     return dict(value)
+
+
+def _typed(text: str) -> Any:
+    """Return the value that `--set` makes of a text."""
+    words = {"true": True, "false": False, "null": None, "0": 0}
+    if text.casefold() in words:
+        return words[text.casefold()]
+    found = re.fullmatch("([+-]?)0*([0-9]{1,19})", text)
+    if found is None or text[0] == "0":
+        return text
+    whole = int(found[1] + found[2])
+    return whole if whole in _INT64 else text
+
+
+def _from_json(text: str, at: int) -> tuple[Any, int]:
+    """Decode one JSON value as Go does: numbers are float64, one that does not fit is an error."""
+    decoder = json.JSONDecoder(
+        parse_float=_float64, parse_int=_float64, parse_constant=_no_constant, object_pairs_hook=_unique
+    )
+    try:
+        value, end = decoder.raw_decode(text, at)
+        json.dumps(value, ensure_ascii=False).encode()
+        deep = height(value, {}) > DEPTH_LIMIT
+    except json.JSONDecodeError as error:
+        raise ExpressionError(f"this is no JSON: {error.msg}", _JSON_REMEDY, error.pos + 1) from error
+    except UnicodeEncodeError as error:
+        raise ExpressionError("a \\u escape is one half of a character", column=at + 1) from error
+    except RecursionError:
+        deep = True
+    if deep:
+        raise ExpressionError(f"this is nested more than {DEPTH_LIMIT} levels deep", column=at + 1)
+    return value, end
+
+
+def _float64(text: str) -> int | float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ExpressionError(f"{text} is too large for a number")
+    return number(value)
+
+
+def _no_constant(text: str) -> None:
+    raise ExpressionError(f"{text} is not a number that JSON has")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ExpressionError(f"the key {twice} is in a JSON object twice")
+    return found

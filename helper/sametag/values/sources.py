@@ -108,7 +108,7 @@ def _read_document(file: str) -> Document:
 
 
 def _read_text(file: str) -> str:
-    from sametag.values.literals import ExpressionError
+    from sametag.values.set_flags import ExpressionError
 
     try:
         return _read(file).decode()

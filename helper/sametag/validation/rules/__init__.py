@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sametag.chart import service as services
-from sametag.validation.finding import Finding
+from sametag.validation.finding import Finding, RuleHit
 from sametag.validation.rules.registry import RELEASE_RULES, SERVICE_RULES
 from sametag.values import has, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sametag.chart.service import Flaw, Service
+    from sametag.chart.service import Service
     from sametag.validation.rules.registry import ReleaseRule, Rule
     from sametag.values import Path, Values
 
@@ -33,16 +33,16 @@ def check(
     """
     release = services.read(values, release_name)
     for rule in RELEASE_RULES:
-        for flaw in rule.check(release):
-            yield _finding(rule, flaw, flaw.path)
+        for hit in rule.check(release):
+            yield _finding(rule, hit, hit.path)
     defaults = services.mapping(values.tree.get("defaults"))
     chosen = _Chosen(defaults, _written_defaults(values, defaults))
     for service in release.services.values():
         for one in chosen.of(service):
             if misplaced and any(("services", service.name, setting) in misplaced for setting in one.looks_at):
                 continue
-            for flaw in one.check(service):
-                yield _of_service(one, flaw, service, defaults)
+            for hit in one.check(service):
+                yield _of_service(one, hit, service, defaults)
 
 
 class _Chosen:
@@ -73,17 +73,19 @@ def _written_defaults(values: Values, defaults: dict[str, Any]) -> list[str]:
     return [setting for setting in defaults if user.locate_key(("defaults", setting))]
 
 
-def _of_service(rule: Rule, flaw: Flaw, service: Service, defaults: dict[str, Any]) -> Finding:
+def _of_service(rule: Rule, hit: RuleHit, service: Service, defaults: dict[str, Any]) -> Finding:
     """Put what was found where it was written: under the service, or else in `defaults`."""
-    if not has(service.own, flaw.path) and has(defaults, flaw.path):
-        return _finding(rule, flaw, ("defaults", *flaw.path), ("defaults",), service.name)
-    return _finding(rule, flaw, ("services", service.name, *flaw.path), ("services", service.name))
+    if not has(service.own, hit.path) and has(defaults, hit.path):
+        return _finding(rule, hit, ("defaults", *hit.path), ("defaults",), service.name)
+    return _finding(rule, hit, ("services", service.name, *hit.path), ("services", service.name))
 
 
-def _finding(rule: Rule | ReleaseRule, flaw: Flaw, path: Path, owner: Path = (), breaks: str | None = None) -> Finding:
-    if flaw.whole is None:
-        message = f"{path_text(path)} {flaw.says}"
+def _finding(
+    rule: Rule | ReleaseRule, hit: RuleHit, path: Path, owner: Path = (), breaks: str | None = None
+) -> Finding:
+    if hit.message is None:
+        message = f"{path_text(path)} {hit.text}"
     else:
-        message = flaw.whole.replace("{service}", path_text(owner))
-    key_at = path if flaw.at_key else None
-    return Finding(rule.name, path, message, flaw.remedy, key_at, severity=rule.severity, breaks=breaks)
+        message = hit.message.replace("{service}", path_text(owner))
+    key_at = path if hit.at_key else None
+    return Finding(rule.name, path, message, hit.remedy, key_at, severity=rule.severity, breaks=breaks)

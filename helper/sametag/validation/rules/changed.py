@@ -1,10 +1,12 @@
-"""Rules about scalars that become text: what YAML, or `--set`, makes of them on the way."""
+"""Rules about values that silently become something else: through YAML, `--set`, or the merge."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, mapping, maps
+from sametag.chart.service import mapping, maps
+from sametag.validation.finding import RuleHit
 from sametag.values import has
 from sametag.values.scalars import json_text
 
@@ -32,10 +34,15 @@ TEXTS: tuple[Path, ...] = (
     ("route", "annotations"),
     ("monitor", "labels"),
 )
+# What only Helm's template language has; other programs have braces too.
+_HELM = r"\{\{-?[^}]*(\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\.Files\b|\b(include|tpl|toYaml) )"
+# What other programs read: files, annotations, rules, the metadata of KEDA's triggers.
+_OF_OTHERS = {"config", "secrets", "annotations", "podAnnotations", "extraObjects", "keda"}
+_TEMPLATES = "write the value itself; only strings under extraObjects are templates"
 _IN_CONTAINERS = {"env", "config", "secrets", "initContainers", "sidecars"}
 
 
-def changed_value(release: Release) -> Iterator[Flaw]:
+def changed_value(release: Release) -> Iterator[RuleHit]:
     """YAML reads 022 as 18, 1.10 as 1.1 and on as true, before they become text."""
     tree = release.values.tree
     defaults = mapping(tree.get("defaults"))
@@ -44,7 +51,7 @@ def changed_value(release: Release) -> Iterator[Flaw]:
         yield from _changed(release, ("services", name), service.own, defaults)
 
 
-def _changed(release: Release, at: Path, settings: Tree, under: Tree) -> Iterator[Flaw]:
+def _changed(release: Release, at: Path, settings: Tree, under: Tree) -> Iterator[RuleHit]:
     for where in TEXTS:
         if where[0] not in settings:
             continue
@@ -52,9 +59,9 @@ def _changed(release: Release, at: Path, settings: Tree, under: Tree) -> Iterato
             for key, value in scalars:
                 if value.__class__ is not str and not isinstance(value, dict | list):
                     removes = value is None and has(under, (*path, key))
-                    flaw = None if removes else _flaw(release, (*at, *path, key), value)
-                    if flaw:
-                        yield flaw
+                    hit = None if removes else _flaw(release, (*at, *path, key), value)
+                    if hit:
+                        yield hit
 
 
 def _at(tree: Any, where: Path, path: Path) -> Iterator[tuple[Path, Iterable[tuple[str, Any]]]]:
@@ -78,7 +85,7 @@ def _at(tree: Any, where: Path, path: Path) -> Iterator[tuple[Path, Iterable[tup
             yield from _at(inner, where[1:], (*path, index))
 
 
-def _flaw(release: Release, path: Path, value: Any) -> Flaw | None:
+def _flaw(release: Release, path: Path, value: Any) -> RuleHit | None:
     written = release.values.written(path)
     if written is None:
         return None
@@ -90,17 +97,17 @@ def _flaw(release: Release, path: Path, value: Any) -> Flaw | None:
     setting = path[1] if path[0] == "defaults" else path[2]
     whose = "the container" if setting in _IN_CONTAINERS else "Kubernetes"
     says = f'is written {written}, and {whose} gets "{becomes}"'
-    return Flaw(path, says, _quotes(release, path, written))
+    return RuleHit(path, says, _quotes(release, path, written))
 
 
-def _nothing(release: Release, path: Path, written: str) -> Flaw | None:
+def _nothing(release: Release, path: Path, written: str) -> RuleHit | None:
     """What is null where there is nothing to remove; the word null itself cannot be meant as text."""
     user = release.values
     if written not in ("", "~") or sum(1 for layer in user.layers if layer.locate_key(path)) > 1:
         return None
     how = f"is written {written}, which is null" if written else "has no value, which is null"
     remedy = 'put quotes around it: "~"' if written else 'write "" for an empty string, or remove the line'
-    return Flaw(path, f"{how}: it is left out", remedy, at_key=True)
+    return RuleHit(path, f"{how}: it is left out", remedy, at_key=True)
 
 
 def _quotes(release: Release, path: Path, written: str) -> str:
@@ -109,3 +116,56 @@ def _quotes(release: Release, path: Path, written: str) -> str:
     if option == "--set":
         return "use --set-string"
     return f'put quotes around it: "{written}"'
+
+
+def no_template(release: Release) -> Iterator[RuleHit]:
+    """Helm runs templates in the strings of extraObjects, and nowhere else in values."""
+    if not any(b"{{" in layer.text or "{{" in layer.source for layer in release.values.layers):
+        return
+    tree = release.values.tree
+    for key in ("image", "defaults", "services", "extraObjects", "namePrefix"):
+        for path, value in _strings(tree.get(key), (key,)):
+            if key == "extraObjects" and len(path) == 2:  # noqa: PLR2004 - a string among the objects is a template
+                continue
+            of_others = not _OF_OTHERS.isdisjoint(path)
+            if re.search(_HELM, value) if of_others else "{{" in value:
+                yield RuleHit(path, "has {{, and is not a template here: it stays as it is", _TEMPLATES)
+
+
+def _strings(tree: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(tree, str):
+        if "{{" in tree:
+            yield path, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _strings(value, (*path, key))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _strings(value, (*path, index))
+
+
+def emptied_map(release: Release) -> Iterator[RuleHit]:
+    """Maps merge: an empty one over another changes nothing, and null removes it."""
+    defaults = mapping(release.values.tree.get("defaults"))
+    for name, service in release.services.items():
+        for path in _empty(service.own, defaults, ()):
+            yield _emptied(("services", name, *path), "defaults have something there, and it stays")
+    for layer in release.values.layers:
+        written = mapping(mapping(getattr(layer, "tree", None)).get("defaults"))
+        for setting, value in written.items():
+            alone = sum(1 for one in release.values.layers if one.locate_key(("defaults", setting))) == 1
+            if value == {} and mapping(defaults.get(setting)) and alone:
+                yield _emptied(("defaults", setting), "the chart has something there, and it stays")
+
+
+def _empty(own: Tree, under: Tree, path: Path) -> Iterator[Path]:
+    for key, value in own.items():
+        if isinstance(value, dict) and isinstance(there := under.get(key), dict) and there:
+            if value:
+                yield from _empty(value, there, (*path, key))
+            else:
+                yield (*path, key)
+
+
+def _emptied(path: Path, why: str) -> RuleHit:
+    return RuleHit(path, f"is {{}}: {why}", f"write null to remove it: {path[-1]}: null", at_key=True)

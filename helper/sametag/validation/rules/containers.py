@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, listed, mapping, maps, text, texts, whole
+from sametag.chart.service import listed, mapping, maps, text, texts, whole
+from sametag.validation.finding import RuleHit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +28,13 @@ _SPAWNED = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 _OTHERWISE = {"protocol": "TCP"}
 
 
-def repeated_name(service: Service) -> Iterator[Flaw]:
+def repeated_name(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses two containers, ports or other entries of one name."""
     containers = {service.name}
     for path, container in service.helpers():
         name = container.get("name")
         if isinstance(name, str) and name in containers:
-            yield Flaw((*path, "name"), f"is {name}, and so is another container of the pod")
+            yield RuleHit((*path, "name"), f"is {name}, and so is another container of the pod")
         containers.add(text(name))
         yield from repeats((*path, "ports"), container.get("ports"), ("name",))
         yield from repeats((*path, "ports"), container.get("ports"), ("containerPort", "protocol"))
@@ -44,7 +45,7 @@ def repeated_name(service: Service) -> Iterator[Flaw]:
         yield from repeats(at, service.get(*at), fields)
 
 
-def repeats(path: Path, entries: Any, fields: tuple[str, ...]) -> Iterator[Flaw]:
+def repeats(path: Path, entries: Any, fields: tuple[str, ...]) -> Iterator[RuleHit]:
     """Yield the entries of a list that have the same fields as one before."""
     seen: set[tuple[Any, ...]] = set()
     for index, entry in maps(entries):
@@ -54,7 +55,7 @@ def repeats(path: Path, entries: Any, fields: tuple[str, ...]) -> Iterator[Flaw]
         if value in seen:
             words = " ".join(str(part) for part in value if part is not None)
             says = f"is {words}, and so is another entry of {path[-1]}"
-            yield Flaw((*path, index, fields[0]), says, "remove one, or change it")
+            yield RuleHit((*path, index, fields[0]), says, "remove one, or change it")
         seen.add(value)
 
 
@@ -62,17 +63,17 @@ def _scalar(value: Any) -> Any:
     return None if isinstance(value, dict | list) else value
 
 
-def repeated_volume(service: Service) -> Iterator[Flaw]:
+def repeated_volume(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses two volumes of one name."""
     volumes = service.map("volumes")
     for setting, prefix in (("config", "config-"), ("secrets", "secret-")):
         for entry, files in service.map(setting).items():
             if prefix + entry in volumes and mapping(files).get("mountPath"):
                 says = f"has the name of the volume of {setting}.{entry}"
-                yield Flaw(("volumes", prefix + entry), says, "give it another name", at_key=True)
+                yield RuleHit(("volumes", prefix + entry), says, "give it another name", at_key=True)
 
 
-def unknown_volume(service: Service) -> Iterator[Flaw]:
+def unknown_volume(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a mount of a volume that the pod has not."""
     mounts = [
         ((*path, setting, index, "name"), mount.get("name"))
@@ -83,7 +84,7 @@ def unknown_volume(service: Service) -> Iterator[Flaw]:
     volumes = _volumes(service) if mounts else []
     for at, volume in mounts:
         if isinstance(volume, str) and volume not in volumes:
-            yield Flaw(at, f"is {volume}, which is not one of its volumes {listed(volumes)}")
+            yield RuleHit(at, f"is {volume}, which is not one of its volumes {listed(volumes)}")
 
 
 def _volumes(service: Service) -> list[str]:
@@ -100,13 +101,13 @@ def _writable(path: str) -> str:
     return "writable-" + sha256(path.encode(errors="replace")).hexdigest()[:8]
 
 
-def repeated_mount(service: Service) -> Iterator[Flaw]:
+def repeated_mount(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses two mounts at one path of a container."""
     seen: dict[str, str] = {}
     for at, path, volume in _mounts(service):
         if path in seen:
             whole_text = f"{{service}} mounts two volumes at {path}: {seen[path]} and {volume}"
-            yield Flaw(at, "is mounted already", "mount one of them elsewhere", whole=whole_text)
+            yield RuleHit(at, "is mounted already", "mount one of them elsewhere", message=whole_text)
         seen.setdefault(path, volume)
     for where, container in service.helpers():
         yield from repeats((*where, "volumeMounts"), container.get("volumeMounts"), ("mountPath",))
@@ -123,7 +124,7 @@ def _mounts(service: Service) -> Iterator[tuple[Path, str, str]]:
                 yield (setting, name, "mountPath"), path, prefix + name
 
 
-def init_container(service: Service) -> Iterator[Flaw]:
+def init_container(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses probes and hooks of a container that ends before the service starts."""
     for index, container in maps(service.merged.get("initContainers")):
         if container.get("restartPolicy") != "Always":
@@ -131,23 +132,23 @@ def init_container(service: Service) -> Iterator[Flaw]:
                 if container.get(key) is not None:
                     says = "is for a container that goes on running"
                     remedy = "remove it, or set restartPolicy: Always"
-                    yield Flaw(("initContainers", index, key), says, remedy, at_key=True)
+                    yield RuleHit(("initContainers", index, key), says, remedy, at_key=True)
 
 
-def privileged(service: Service) -> Iterator[Flaw]:
+def privileged(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a privileged container that must not gain privileges."""
     for path, security in _security(service):
         if security.get("allowPrivilegeEscalation") is not False:
             continue
         says, remedy = "contradicts allowPrivilegeEscalation: false", "set allowPrivilegeEscalation: true beside it"
         if security.get("privileged") is True:
-            yield Flaw((*path, "privileged"), says, remedy, at_key=True)
+            yield RuleHit((*path, "privileged"), says, remedy, at_key=True)
         for index, capability in texts(mapping(security.get("capabilities")).get("add")):
             if capability == "CAP_SYS_ADMIN":
-                yield Flaw((*path, "capabilities", "add", index), f"is {capability}, which {says}", remedy)
+                yield RuleHit((*path, "capabilities", "add", index), f"is {capability}, which {says}", remedy)
 
 
-def root_refused(service: Service) -> Iterator[Flaw]:
+def root_refused(service: Service) -> Iterator[RuleHit]:
     """The kubelet starts no container as root where runAsNonRoot is true."""
     pod = service.map("podSecurityContext")
     contexts: list[tuple[Path, Tree]] = [(("podSecurityContext",), pod), *_security(service)]
@@ -156,7 +157,7 @@ def root_refused(service: Service) -> Iterator[Flaw]:
         never = pod.get("runAsNonRoot") if never is None else never
         if whole(security.get("runAsUser")) == 0 and never is True:
             says = "is 0, and runAsNonRoot is true: no pod would start"
-            yield Flaw((*path, "runAsUser"), says, "set runAsNonRoot: false beside it, or another user")
+            yield RuleHit((*path, "runAsUser"), says, "set runAsNonRoot: false beside it, or another user")
 
 
 def _security(service: Service) -> Iterator[tuple[Path, Tree]]:
@@ -172,43 +173,43 @@ def _security(service: Service) -> Iterator[tuple[Path, Tree]]:
 _HOOK_ANNOTATIONS = ("helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy")
 
 
-def reserved_label(service: Service) -> Iterator[Flaw]:
+def reserved_label(service: Service) -> Iterator[RuleHit]:
     """The chart finds its pods by these labels, or Helm overwrites them."""
     for setting in (("labels",), ("podLabels",), ("monitor", "labels")):
         labels = service.map(*setting)
         for label in ("app.kubernetes.io/instance", "app.kubernetes.io/component"):
             if labels.get(label) is not None:
-                yield Flaw((*setting, label), "is the chart's own: it selects the pods", "remove it", at_key=True)
+                yield RuleHit((*setting, label), "is the chart's own: it selects the pods", "remove it", at_key=True)
         if setting != ("podLabels",) and labels.get("app.kubernetes.io/managed-by") is not None:
             says = "is Helm's own: it sets it on every object"
-            yield Flaw((*setting, "app.kubernetes.io/managed-by"), says, "remove it", at_key=True)
+            yield RuleHit((*setting, "app.kubernetes.io/managed-by"), says, "remove it", at_key=True)
 
 
-def reserved_annotation(service: Service) -> Iterator[Flaw]:
+def reserved_annotation(service: Service) -> Iterator[RuleHit]:
     """The chart writes these annotations itself, from other settings."""
     for setting in ((), ("service",), ("ingress",), ("route",), ("serviceAccount",)):
         annotations = service.map(*setting, "annotations")
         for annotation in _HOOK_ANNOTATIONS:
             if annotations.get(annotation) is not None:
                 path = (*setting, "annotations", annotation)
-                yield Flaw(path, "is the chart's own: set hook instead", "remove it", at_key=True)
+                yield RuleHit(path, "is the chart's own: set hook instead", "remove it", at_key=True)
     files = service.get("config") or service.get("secrets")
     if files and service.map("podAnnotations").get("checksum/config") is not None:
         says = "is the chart's own: it restarts pods when config or secrets change"
-        yield Flaw(("podAnnotations", "checksum/config"), says, "remove it", at_key=True)
+        yield RuleHit(("podAnnotations", "checksum/config"), says, "remove it", at_key=True)
 
 
-def names_without_server(service: Service) -> Iterator[Flaw]:
+def names_without_server(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses dnsPolicy None without the servers to ask instead."""
     if service.get("dnsPolicy") == "None" and not service.map("dnsConfig").get("nameservers"):
-        yield Flaw(("dnsPolicy",), "is None, and dnsConfig has no nameservers", "name at least one there")
+        yield RuleHit(("dnsPolicy",), "is None, and dnsConfig has no nameservers", "name at least one there")
 
 
-def spaced_command(service: Service) -> Iterator[Flaw]:
+def spaced_command(service: Service) -> Iterator[RuleHit]:
     """There is no shell: the first word is the name of a file, spaces and all."""
     words: list[tuple[Path, Any]] = [(("command",), service.get("command"))]
     words += [((*path, "command"), container.get("command")) for path, container in service.helpers()]
     for path, command in words:
         if isinstance(command, list) and command and isinstance(command[0], str) and " " in command[0].strip():
             says = "has a space in it, and no shell splits it"
-            yield Flaw((*path, 0), says, "write each word as an entry of the list")
+            yield RuleHit((*path, 0), says, "write each word as an entry of the list")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, listed, mapping, maps, text
+from sametag.chart.service import listed, mapping, maps, text
+from sametag.validation.finding import RuleHit
 from sametag.validation.rules.variables import environments
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _SENSITIVE = (
 _LOGIN = r"[a-z][a-z0-9+.-]*://[^/\s:@]+:([^/\s@]+)@"
 
 
-def unknown_key(service: Service) -> Iterator[Flaw]:
+def unknown_key(service: Service) -> Iterator[RuleHit]:
     """A container that reads a missing key of a ConfigMap or Secret does not start."""
     places: list[tuple[Path, Any]] = [(("env",), service.get("env"))]
     places += [((*path, "env"), container.get("env")) for path, container in service.helpers()]
@@ -44,35 +45,35 @@ def unknown_key(service: Service) -> Iterator[Flaw]:
             yield from _missing((setting, entry, "subPath"), service, setting, entry, mapping(files).get("subPath"))
 
 
-def _missing(path: Path, service: Service, setting: str, entry: Any, key: Any) -> Iterator[Flaw]:
+def _missing(path: Path, service: Service, setting: str, entry: Any, key: Any) -> Iterator[RuleHit]:
     files = service.map(setting).get(entry) if isinstance(entry, str) else None
     if not isinstance(files, dict) or files.get("existing") or not isinstance(key, str):
         return
     keys = [*mapping(files.get("data")), *mapping(files.get("binaryData"))]
     if key not in keys:
-        yield Flaw(path, f"is {key}, which is not a key of {setting}.{entry} {listed(keys)}")
+        yield RuleHit(path, f"is {key}, which is not a key of {setting}.{entry} {listed(keys)}")
 
 
-def repeated_key(service: Service) -> Iterator[Flaw]:
+def repeated_key(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a key in both data and binaryData."""
     for entry, files in service.map("config").items():
         data = mapping(mapping(files).get("data"))
         for key in mapping(mapping(files).get("binaryData")):
             if key in data:
-                yield Flaw(("config", entry, "binaryData", key), "is in data as well", "keep one", at_key=True)
+                yield RuleHit(("config", entry, "binaryData", key), "is in data as well", "keep one", at_key=True)
 
 
-def secret_type(service: Service) -> Iterator[Flaw]:
+def secret_type(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a Secret without the keys that its type demands."""
     for entry in service.map("secrets"):
         files = service.map("secrets", entry)
         kind = "" if files.get("existing") else text(files.get("type"))
         for key in _KEYS_OF_TYPES.get(kind, ()):
             if key not in mapping(files.get("data")):
-                yield Flaw(("secrets", entry, "type"), f"is {kind}, and data has no {key}")
+                yield RuleHit(("secrets", entry, "type"), f"is {kind}, and data has no {key}")
 
 
-def too_large(service: Service) -> Iterator[Flaw]:
+def too_large(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a ConfigMap or Secret of more than 1 MiB."""
     for setting in ("config", "secrets"):
         for entry, files in service.map(setting).items():
@@ -80,21 +81,21 @@ def too_large(service: Service) -> Iterator[Flaw]:
             size = sum(len(value.encode(errors="replace")) for value in data.values() if isinstance(value, str))
             if size > _LARGEST:
                 says = f"has {size:,} bytes of data; Kubernetes takes {_LARGEST:,}"
-                yield Flaw((setting, entry), says, "put it into the image, or into a volume", at_key=True)
+                yield RuleHit((setting, entry), says, "put it into the image, or into a volume", at_key=True)
 
 
-def plain_secret(service: Service) -> Iterator[Flaw]:
+def plain_secret(service: Service) -> Iterator[RuleHit]:
     """Who may read the values, or the release, reads the secret."""
     says = "looks like a secret in plain text"
     for path, env, _ in environments(service):
         for variable, value in mapping(env).items():
             if isinstance(value, str) and _is_secret(variable, value):
-                yield Flaw((*path, variable), says, "take it from a Secret: {secret: NAME, key: KEY}", at_key=True)
+                yield RuleHit((*path, variable), says, "take it from a Secret: {secret: NAME, key: KEY}", at_key=True)
         for index, entry in maps(env):
             name, value = entry.get("name"), entry.get("value")
             if isinstance(name, str) and isinstance(value, str) and _is_secret(name, value):
                 remedy = "take it from a Secret: valueFrom: {secretKeyRef: {name: NAME, key: KEY}}"
-                yield Flaw((*path, index, "value"), says, remedy, at_key=True)
+                yield RuleHit((*path, index, "value"), says, remedy, at_key=True)
 
 
 def _is_secret(variable: str, value: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sametag.chart.service import Flaw, mapping, maps, texts, whole
+from sametag.chart.service import mapping, maps, texts, whole
+from sametag.validation.finding import RuleHit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,24 +15,24 @@ if TYPE_CHECKING:
     from sametag.values import Path
 
 
-def backward_range(service: Service) -> Iterator[Flaw]:
+def backward_range(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a range of ports that ends before it begins."""
     for index, rule in maps(service.get("networkPolicy", "allowTo")):
         for number, ports in maps(rule.get("ports")):
             first, last = whole(ports.get("port")), whole(ports.get("endPort"))
             if first is not None and last is not None and last < first:
                 at = ("networkPolicy", "allowTo", index, "ports", number, "endPort")
-                yield Flaw(at, f"is {last}, below port, {first}")
+                yield RuleHit(at, f"is {last}, below port, {first}")
 
 
-def wrong_block(service: Service) -> Iterator[Flaw]:
+def wrong_block(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a block of addresses with bits beyond its prefix, and an exception that is not inside."""
     for path, written, around in _blocks(service):
         block = _block(written)
         if isinstance(block, str):
-            yield Flaw(path, f"is {written}, which {block}")
+            yield RuleHit(path, f"is {written}, which {block}")
         elif around is not None and not _is_inside(block, _block(around)):
-            yield Flaw(path, f"is {written}, and not a part of {around}")
+            yield RuleHit(path, f"is {written}, and not a part of {around}")
 
 
 def _blocks(service: Service) -> Iterator[tuple[Path, str, str | None]]:

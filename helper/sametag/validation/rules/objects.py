@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sametag.chart.service import Flaw, mapping
+from sametag.chart.service import mapping
+from sametag.validation.finding import RuleHit
 from sametag.values import get, path_text
 from sametag.values.paths import has
 from sametag.values.scalars import json_text
@@ -21,11 +22,11 @@ _BASE64 = r"\s*(?:[A-Za-z0-9+/]{4}\s*)*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?
 _STRINGS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 
 
-def incomplete_object(release: Release) -> Iterator[Flaw]:
+def incomplete_object(release: Release) -> Iterator[RuleHit]:
     """Helm refuses an object without apiVersion, kind and a name or generateName, and text that is not YAML."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str):
-            yield Flaw(path, f"is not YAML: {obj}")
+            yield RuleHit(path, f"is not YAML: {obj}")
             continue
         generated = has(obj, ("metadata", "generateName")) and not has(obj, ("metadata", "name"))
         for key in (("apiVersion",), ("kind",), ("metadata", "generateName" if generated else "name")):
@@ -33,11 +34,13 @@ def incomplete_object(release: Release) -> Iterator[Flaw]:
             if not isinstance(value, str) or not value:
                 text = path_text((*path, *key) if written else key)
                 where = "" if written else f" in {path_text(path)}"
-                yield Flaw(path, "", whole=f"{text} is missing{where}" if value is None else f"{text} must be a string")
+                yield RuleHit(
+                    path, message=f"{text} is missing{where}" if value is None else f"{text} must be a string"
+                )
                 break
 
 
-def wrong_object(release: Release) -> Iterator[Flaw]:
+def wrong_object(release: Release) -> Iterator[RuleHit]:
     """The API server takes only strings in a ConfigMap and a Secret, and base64 under data of a Secret."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str) or not written:
@@ -48,9 +51,9 @@ def wrong_object(release: Release) -> Iterator[Flaw]:
                 at = (*path, field, key)
                 if isinstance(value, bool | int | float):
                     source = release.values.written(at) or json_text(value)
-                    yield Flaw(at, "must be a string", f'put quotes around it: "{source}"')
+                    yield RuleHit(at, "must be a string", f'put quotes around it: "{source}"')
                 elif (kind, field) == ("Secret", "data") and isinstance(value, str) and not _is_base64(value):
-                    yield Flaw(at, "must be base64", "write it under stringData as it is")
+                    yield RuleHit(at, "must be base64", "write it under stringData as it is")
 
 
 def _is_base64(text: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, listed, mapping, maps, text, whole
+from sametag.chart.service import listed, mapping, maps, text, whole
+from sametag.validation.finding import RuleHit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,19 +21,19 @@ _HANDLERS = ("httpGet", "tcpSocket", "grpc")
 _FOR_LOAD_BALANCERS = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerSourceRanges")
 
 
-def probed_port(service: Service) -> Iterator[Flaw]:
+def probed_port(service: Service) -> Iterator[RuleHit]:
     """A probe or hook that asks a port which is not there fails, and its pod never becomes ready."""
     for path, port, ports in _asked(service):
         if isinstance(port, str) and port not in ports:
-            yield Flaw(path, f"is {port}, which is not one of its ports {listed(_names(ports))}")
+            yield RuleHit(path, f"is {port}, which is not one of its ports {listed(_names(ports))}")
 
 
-def undeclared_port(service: Service) -> Iterator[Flaw]:
+def undeclared_port(service: Service) -> Iterator[RuleHit]:
     """The number of a port that moves is forgotten in a probe; a name is not."""
     for path, port, ports in _asked(service):
         if whole(port) is not None and not any(mapping(one).get("containerPort") == port for one in ports.values()):
             says = f"is {port}, and no port of the container has this containerPort"
-            yield Flaw(path, says, "declare it under ports, and name it here")
+            yield RuleHit(path, says, "declare it under ports, and name it here")
 
 
 def _names(ports: Tree) -> list[str]:
@@ -66,7 +67,7 @@ def _handlers(path: Path, holder: Tree, keys: tuple[str, ...]) -> Iterator[tuple
                 yield (*path, key, handler, "port"), asked["port"]
 
 
-def led_to_port(service: Service) -> Iterator[Flaw]:
+def led_to_port(service: Service) -> Iterator[RuleHit]:
     """What is led to a port that is not there ends in an error."""
     ports = service.map("ports")
     numbers = [_service_port(port) for port in ports.values()]
@@ -76,10 +77,10 @@ def led_to_port(service: Service) -> Iterator[Flaw]:
             continue
         known = str(port) in ports or (port in numbers and not isinstance(port, str))
         if ports and not known:
-            yield Flaw((setting, "port"), f"is {port}, which is not one of its ports {listed(ports)}")
+            yield RuleHit((setting, "port"), f"is {port}, which is not one of its ports {listed(ports)}")
 
 
-def leads_nowhere(service: Service) -> Iterator[Flaw]:
+def leads_nowhere(service: Service) -> Iterator[RuleHit]:
     """An ingress, route or monitor needs a Service, or ports, to lead to."""
     for setting in ("ingress", "route", "monitor"):
         if service.get(setting) is None:
@@ -90,17 +91,17 @@ def leads_nowhere(service: Service) -> Iterator[Flaw]:
             yield _nowhere(setting, "and no Service that it could lead to")
 
 
-def _nowhere(setting: str, why: str) -> Flaw:
-    return Flaw((setting,), why, at_key=True, whole=f"{{service}} has {setting}, {why}")
+def _nowhere(setting: str, why: str) -> RuleHit:
+    return RuleHit((setting,), why, at_key=True, message=f"{{service}} has {setting}, {why}")
 
 
-def route_timeouts(service: Service) -> Iterator[Flaw]:
+def route_timeouts(service: Service) -> Iterator[RuleHit]:
     """The Gateway API refuses a try that may take longer than the whole request."""
     timeouts = service.map("route", "timeouts")
     request, each = _milliseconds(timeouts.get("request")), _milliseconds(timeouts.get("backendRequest"))
     if request and each and each > request:
         says = f"is {timeouts['backendRequest']}, above the {timeouts['request']} of the whole request"
-        yield Flaw(("route", "timeouts", "backendRequest"), says)
+        yield RuleHit(("route", "timeouts", "backendRequest"), says)
 
 
 def _milliseconds(duration: Any) -> int:
@@ -109,7 +110,7 @@ def _milliseconds(duration: Any) -> int:
     return sum(int(number) * units[unit] for number, unit in parts)
 
 
-def route_parents(service: Service) -> Iterator[Flaw]:
+def route_parents(service: Service) -> Iterator[RuleHit]:
     """The Gateway API refuses two references to one Gateway that do not name different listeners."""
     seen: dict[tuple[str, str], set[str]] = {}
     for index, parent in maps(service.get("route", "parentRefs")):
@@ -117,11 +118,11 @@ def route_parents(service: Service) -> Iterator[Flaw]:
         there = seen.setdefault(gateway, set())
         if there and (section in there or "" in (section, *there)):
             says = f"names the Gateway {gateway[1]} again"
-            yield Flaw(("route", "parentRefs", index), says, "give each of them a sectionName of its own")
+            yield RuleHit(("route", "parentRefs", index), says, "give each of them a sectionName of its own")
         there.add(section)
 
 
-def repeated_port(service: Service) -> Iterator[Flaw]:
+def repeated_port(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses two ports of one number and protocol."""
     serves = service.serves and service.get("service", "enabled") is not False
     seen: dict[tuple[str, str], str] = {}
@@ -136,7 +137,7 @@ def repeated_port(service: Service) -> Iterator[Flaw]:
             if first != name:
                 says = f"{first} and {name} both are port {number} {of}"
                 whole_text = f"{{service}}.ports: {says}"
-                yield Flaw(("ports", name, field), says, "give one another port", at_key=True, whole=whole_text)
+                yield RuleHit(("ports", name, field), says, "give one another port", at_key=True, message=whole_text)
         if serves:
             seen.setdefault(("of its Service", _number({"port": _service_port(port), **mapping(port)}, "port")), name)
     yield from _repeated_host_port(service)
@@ -149,7 +150,7 @@ def _number(port: Any, field: str) -> str:
     return f"{number}/{text(port.get('protocol'), 'TCP')}" if number else ""
 
 
-def _repeated_host_port(service: Service) -> Iterator[Flaw]:
+def _repeated_host_port(service: Service) -> Iterator[RuleHit]:
     seen: set[str] = set()
     ports: list[tuple[Path, Tree]] = [(("ports", n), mapping(p)) for n, p in sorted(service.map("ports").items())]
     for path, container in service.helpers():
@@ -158,7 +159,7 @@ def _repeated_host_port(service: Service) -> Iterator[Flaw]:
         if whole(port.get("hostPort")):
             number = f"{port['hostPort']}/{text(port.get('protocol'), 'TCP')}{text(port.get('hostIP'))}"
             if number in seen:
-                yield Flaw((*at, "hostPort"), f"is {port['hostPort']}, which another port of the pod takes already")
+                yield RuleHit((*at, "hostPort"), f"is {port['hostPort']}, which another port of the pod takes already")
             seen.add(number)
 
 
@@ -167,7 +168,7 @@ def _service_port(port: Any) -> Any:
     return port.get("port") or port.get("containerPort")
 
 
-def service_type(service: Service) -> Iterator[Flaw]:
+def service_type(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses settings of a Service that its type does not know."""
     ports = service.map("ports")
     if not (ports and service.serves) or service.get("service", "enabled") is False:
@@ -175,16 +176,16 @@ def service_type(service: Service) -> Iterator[Flaw]:
     settings = service.map("service")
     kind = text(settings.get("type"), "ClusterIP")
     if settings.get("headless") is True and kind != "ClusterIP":
-        yield Flaw(("service", "headless"), f"is for a ClusterIP, and this Service is a {kind}", at_key=True)
+        yield RuleHit(("service", "headless"), f"is for a ClusterIP, and this Service is a {kind}", at_key=True)
     if kind == "ClusterIP":
         use = "set service.type"
         if settings.get("externalTrafficPolicy") is not None:
             says = "is for a NodePort or LoadBalancer, and this Service is a ClusterIP"
-            yield Flaw(("service", "externalTrafficPolicy"), says, use, at_key=True)
+            yield RuleHit(("service", "externalTrafficPolicy"), says, use, at_key=True)
         for name, port in ports.items():
             if mapping(port).get("nodePort") is not None:
                 says = "is for a NodePort or LoadBalancer, and this Service is a ClusterIP"
-                yield Flaw(("ports", name, "nodePort"), says, use, at_key=True)
+                yield RuleHit(("ports", name, "nodePort"), says, use, at_key=True)
     for key in _FOR_LOAD_BALANCERS:
         if kind != "LoadBalancer" and settings.get(key) is not None:
-            yield Flaw(("service", key), f"is for a LoadBalancer, and this Service is a {kind}", at_key=True)
+            yield RuleHit(("service", key), f"is for a LoadBalancer, and this Service is a {kind}", at_key=True)

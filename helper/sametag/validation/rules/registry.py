@@ -11,7 +11,6 @@ from sametag.validation.rules import (
     network,
     objects,
     ports,
-    references,
     release,
     resources,
     sharing,
@@ -22,7 +21,8 @@ from sametag.validation.rules import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sametag.chart.service import Flaw, Release, Service
+    from sametag.chart.service import Release, Service
+    from sametag.validation.finding import RuleHit
 
     Severity = Literal["error", "warning"]
 
@@ -40,7 +40,7 @@ class Rule(NamedTuple):
 
     name: str
     severity: Severity
-    check: Callable[[Service], Iterator[Flaw]]
+    check: Callable[[Service], Iterator[RuleHit]]
     settings: tuple[str, ...]
     beside: tuple[str, ...] = ()
 
@@ -55,7 +55,7 @@ class ReleaseRule(NamedTuple):
 
     name: str
     severity: Severity
-    check: Callable[[Release], Iterator[Flaw]]
+    check: Callable[[Release], Iterator[RuleHit]]
 
 
 _HELPERS = ("initContainers", "sidecars")
@@ -146,8 +146,8 @@ SERVICE_RULES = (
     ),
     Rule("plain-secret", "warning", content.plain_secret, ("env", *_HELPERS)),
     Rule("slow-start", "warning", workloads.slow_start, ("probes", *_HELPERS), ("progressDeadlineSeconds",)),
-    Rule("unknown-variable", "warning", references.unknown_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
-    Rule("doubled-dollar", "warning", references.doubled_dollar, ("env", "command", "args", *_HELPERS)),
+    Rule("unknown-variable", "warning", variables.unknown_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
+    Rule("doubled-dollar", "warning", variables.doubled_dollar, ("env", "command", "args", *_HELPERS)),
     Rule("late-deadline", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
     Rule("held-claim", "warning", workloads.held_claim, ("volumes",)),
     Rule("spaced-command", "warning", containers.spaced_command, ("command", *_HELPERS)),
@@ -168,8 +168,8 @@ RELEASE_RULES = (
     ReleaseRule("no-services", "warning", sharing.no_services),
     ReleaseRule("early-hook", "warning", sharing.early_hook),
     ReleaseRule("claim-of-each", "warning", sharing.claim_of_each),
-    ReleaseRule("not-a-template", "warning", references.no_template),
-    ReleaseRule("emptied-map", "warning", references.emptied_map),
+    ReleaseRule("not-a-template", "warning", changed.no_template),
+    ReleaseRule("emptied-map", "warning", changed.emptied_map),
     ReleaseRule("latest-tag", "warning", release.latest_tag),
     ReleaseRule("contested-host", "warning", release.contested_host),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, mapping, maps, text, whole
+from sametag.chart.service import mapping, maps, text, whole
+from sametag.validation.finding import RuleHit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def quantity(value: Any) -> int | None:
     return int(digits * 10**power if power >= 0 else -(-digits // 10**-power))
 
 
-def request_above_limit(service: Service) -> Iterator[Flaw]:
+def request_above_limit(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a request above its limit."""
     for path, resources in _resources(service):
         limits = mapping(resources.get("limits"))
@@ -56,12 +57,12 @@ def request_above_limit(service: Service) -> Iterator[Flaw]:
             limit = (*path, "limits", name)
             if service.newer(limit, than=(*path, "requests", name)):
                 says = f"is {limits[name]}, below the request of {request}"
-                yield Flaw(limit, says, f"lower requests.{name} as well")
+                yield RuleHit(limit, says, f"lower requests.{name} as well")
             else:
-                yield Flaw((*path, "requests", name), f"is {request}, above the limit of {limits[name]}")
+                yield RuleHit((*path, "requests", name), f"is {request}, above the limit of {limits[name]}")
 
 
-def whole_devices(service: Service) -> Iterator[Flaw]:
+def whole_devices(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a request of a device, such as a GPU, or of huge pages, that is not its limit."""
     for path, resources in _resources(service):
         requests, limits = mapping(resources.get("requests")), mapping(resources.get("limits"))
@@ -69,10 +70,10 @@ def whole_devices(service: Service) -> Iterator[Flaw]:
             device = name.startswith(_PAGES) or ("/" in name and not name.startswith("kubernetes.io/"))
             if device and quantity(request) != quantity(limits.get(name)):
                 says = f"is {request}, and its limit {limits.get(name, 'is missing')}: they must be equal"
-                yield Flaw((*path, "requests", name), says, "set the limit alone, which is the request as well")
+                yield RuleHit((*path, "requests", name), says, "set the limit alone, which is the request as well")
 
 
-def huge_pages(service: Service) -> Iterator[Flaw]:
+def huge_pages(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a part of a huge page, and huge pages without cpu or memory beside them."""
     for path, resources in _resources(service):
         kinds = {kind: mapping(resources.get(kind)) for kind in ("requests", "limits")}
@@ -83,19 +84,19 @@ def huge_pages(service: Service) -> Iterator[Flaw]:
                 if not (name.startswith(_PAGES) and size and wanted is not None):
                     continue
                 if wanted % size:
-                    yield Flaw((*path, kind, name), f"is {amount}, and not a multiple of its pages")
+                    yield RuleHit((*path, kind, name), f"is {amount}, and not a multiple of its pages")
                 elif not others:
-                    yield Flaw((*path, kind, name), "needs cpu or memory beside it", at_key=True)
+                    yield RuleHit((*path, kind, name), "needs cpu or memory beside it", at_key=True)
 
 
-def thousandths_of_bytes(service: Service) -> Iterator[Flaw]:
+def thousandths_of_bytes(service: Service) -> Iterator[RuleHit]:
     """In a quantity m is a thousandth, and M a million; nothing starts in less than a byte."""
     for path, resources in _resources(service):
         for kind in ("requests", "limits"):
             for name, amount in mapping(resources.get(kind)).items():
                 if name in _BYTES and isinstance(amount, str) and amount.endswith("m") and quantity(amount) is not None:
                     says = f"is {amount}, thousandths of a byte"
-                    yield Flaw((*path, kind, name), says, f"did you mean {amount[:-1]}Mi?")
+                    yield RuleHit((*path, kind, name), says, f"did you mean {amount[:-1]}Mi?")
 
 
 def _resources(service: Service) -> Iterator[tuple[Path, Tree]]:
@@ -104,32 +105,32 @@ def _resources(service: Service) -> Iterator[tuple[Path, Tree]]:
         yield (*path, "resources"), mapping(container.get("resources"))
 
 
-def minimum_above_maximum(service: Service) -> Iterator[Flaw]:
+def minimum_above_maximum(service: Service) -> Iterator[RuleHit]:
     """An autoscaler with its minimum above its maximum is refused."""
     scaling, keda = service.map("autoscaling"), service.map("keda")
     least, most = whole(scaling.get("minReplicas"), 1), whole(scaling.get("maxReplicas"))
     if most is not None and least is not None and least > most:
-        yield Flaw(("autoscaling", "minReplicas"), f"is {least}, above maxReplicas, {most}")
+        yield RuleHit(("autoscaling", "minReplicas"), f"is {least}, above maxReplicas, {most}")
     least, most = whole(keda.get("minReplicaCount"), 0), whole(keda.get("maxReplicaCount"), 100)
     if keda and most is not None and least is not None and least > most:
-        yield Flaw(("keda", "minReplicaCount"), f"is {least}, above maxReplicaCount, {most}")
+        yield RuleHit(("keda", "minReplicaCount"), f"is {least}, above maxReplicaCount, {most}")
     idle = whole(keda.get("idleReplicaCount"))
     if idle is not None and least is not None and idle >= least:
-        yield Flaw(("keda", "idleReplicaCount"), f"is {idle}, and must be below minReplicaCount, {least}")
+        yield RuleHit(("keda", "idleReplicaCount"), f"is {idle}, and must be below minReplicaCount, {least}")
 
 
-def two_scalers(service: Service) -> Iterator[Flaw]:
+def two_scalers(service: Service) -> Iterator[RuleHit]:
     """Only one of replicas, autoscaling and keda can say how many pods there are."""
     if service.get("autoscaling") is not None and service.get("keda") is not None:
         whole_text = "{service} has autoscaling and keda: only one can set the replicas"
-        yield Flaw(("keda",), "beside autoscaling", at_key=True, whole=whole_text)
+        yield RuleHit(("keda",), "beside autoscaling", at_key=True, message=whole_text)
     scaler = next((key for key in ("autoscaling", "keda") if service.get(key) is not None), None)
     if scaler and service.own.get("replicas") is not None:
         says = f"has no effect: {scaler} sets the replicas"
-        yield Flaw(("replicas",), says, f"remove it, or {scaler}", at_key=True)
+        yield RuleHit(("replicas",), says, f"remove it, or {scaler}", at_key=True)
 
 
-def scaled_without_request(service: Service) -> Iterator[Flaw]:
+def scaled_without_request(service: Service) -> Iterator[RuleHit]:
     """An autoscaler cannot tell the share of a request that a container has not, and does nothing."""
     if service.get("autoscaling") is None:
         return
@@ -144,7 +145,7 @@ def scaled_without_request(service: Service) -> Iterator[Flaw]:
         for where, resources in _running(service):
             if all(mapping(resources.get(kind)).get(name) is None for kind in ("requests", "limits")):
                 says = f"aims at a share of the requested {name}, and {where} requests none"
-                yield Flaw(path, says, f"set {where}.requests.{name}", at_key=len(path) == 1)
+                yield RuleHit(path, says, f"set {where}.requests.{name}", at_key=len(path) == 1)
 
 
 def _running(service: Service) -> Iterator[tuple[str, Tree]]:
@@ -155,7 +156,7 @@ def _running(service: Service) -> Iterator[tuple[str, Tree]]:
             yield f"sidecars[{path[1]}].resources", mapping(container.get("resources"))
 
 
-def two_budgets(service: Service) -> Iterator[Flaw]:
+def two_budgets(service: Service) -> Iterator[RuleHit]:
     """A PodDisruptionBudget has minAvailable or maxUnavailable."""
     budget = service.map("podDisruptionBudget")
     if budget.get("minAvailable") is not None and budget.get("maxUnavailable") is not None:
@@ -163,10 +164,10 @@ def two_budgets(service: Service) -> Iterator[Flaw]:
         if service.newer(other, than=at):
             at, other = other, at
         whole_text = "{service}.podDisruptionBudget has minAvailable and maxUnavailable: only one can hold"
-        yield Flaw(at, "", f"set {other[1]}: null", at_key=True, whole=whole_text)
+        yield RuleHit(at, f"set {other[1]}: null", at_key=True, message=whole_text)
 
 
-def blocked_drain(service: Service) -> Iterator[Flaw]:
+def blocked_drain(service: Service) -> Iterator[RuleHit]:
     """A budget that lets no pod go stops every drain of a node, and so the cluster's next upgrade."""
     budget = service.map("podDisruptionBudget")
     if not service.serves or service.kind == "DaemonSet" or budget.get("enabled") is False:
@@ -175,10 +176,10 @@ def blocked_drain(service: Service) -> Iterator[Flaw]:
     most, least = budget.get("maxUnavailable"), budget.get("minAvailable")
     never = "no pod may go: a node with one of them cannot be drained"
     if most in (0, "0%") and most is not False and pods:
-        yield Flaw(("podDisruptionBudget", "maxUnavailable"), f"is {most}, and {never}")
+        yield RuleHit(("podDisruptionBudget", "maxUnavailable"), f"is {most}, and {never}")
     elif least == "100%" or (pods and (whole(least) or 0) >= pods):
         of = "" if least == "100%" else f" of {pods}"
-        yield Flaw(("podDisruptionBudget", "minAvailable"), f"is {least}{of}, and {never}")
+        yield RuleHit(("podDisruptionBudget", "minAvailable"), f"is {least}{of}, and {never}")
 
 
 def _fewest_pods(service: Service) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, listed, mapping, maps
+from sametag.chart.service import listed, mapping, maps
+from sametag.validation.finding import RuleHit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _OF_A_NEW_SERVICE = {"command", "args", "hook", "cronJob", "kind"}
 
 
-def mistyped_service(release: Release) -> Iterator[Flaw]:
+def mistyped_service(release: Release) -> Iterator[RuleHit]:
     """An expression that sets something of a service that is nowhere else would make another service."""
     layers = release.values.layers
     files = [layer for layer in layers if not _is_expression(layer)]
@@ -33,23 +34,23 @@ def mistyped_service(release: Release) -> Iterator[Flaw]:
         near = get_close_matches(name, others, n=1)
         meant = f"did you mean {near[0]}?" if near else f"the services are {listed(others)}"
         whole = f"there is no service {name}; {meant}"
-        yield Flaw(path, "", "a new service has a command or args", at_key=True, whole=whole)
+        yield RuleHit(path, remedy="a new service has a command or args", at_key=True, message=whole)
 
 
 def _is_expression(layer: Any) -> bool:
     return str(layer.source).startswith("--")
 
 
-def no_services(release: Release) -> Iterator[Flaw]:
+def no_services(release: Release) -> Iterator[RuleHit]:
     """A release without services runs nothing; an upgrade to it would remove all that runs."""
     tree = release.values.tree
     if not release.services and not tree.get("extraObjects") and tree.get("enabled") is not False:
         whole = "no service is enabled" if tree.get("services") else "there are no services"
         path: Path = ("services",) if any(layer.locate_key(("services",)) for layer in release.values.layers) else ()
-        yield Flaw(path, "", "write services: {web: {command: [/bin/web]}}", at_key=True, whole=whole)
+        yield RuleHit(path, remedy="write services: {web: {command: [/bin/web]}}", at_key=True, message=whole)
 
 
-def early_hook(release: Release) -> Iterator[Flaw]:
+def early_hook(release: Release) -> Iterator[RuleHit]:
     """A hook before the install runs before the objects of other services are there, and its pod waits for them."""
     made: dict[tuple[str, str], str] = {}
     for service in release.services.values():
@@ -68,7 +69,7 @@ def early_hook(release: Release) -> Iterator[Flaw]:
             if owner:
                 says = f"is the {kind} {wanted} of {owner}, which is not there before the install"
                 remedy = 'give the hook its own, or run it post-install: hook: {"on": [post-install, pre-upgrade]}'
-                yield Flaw(("services", name, *path), says, remedy)
+                yield RuleHit(("services", name, *path), says, remedy)
 
 
 def _made(service: Service) -> Iterator[tuple[str, str]]:
@@ -127,7 +128,7 @@ def _wanted_files(service: Service) -> Iterator[tuple[Path, str, str]]:
                 yield ("volumes", entry, field, key), kind, str(source[key])
 
 
-def claim_of_each(release: Release) -> Iterator[Flaw]:
+def claim_of_each(release: Release) -> Iterator[RuleHit]:
     """A claim in defaults is made once for each service: they do not share the volume."""
     for entry, volume in mapping(mapping(release.values.tree.get("defaults")).get("volumes")).items():
         if not mapping(volume).get("claim"):
@@ -142,4 +143,4 @@ def claim_of_each(release: Release) -> Iterator[Flaw]:
         if len(heirs) > 1:
             says = f"is one claim for each service {listed(heirs)}: they do not share it"
             remedy = "to share one, mount an existing claim: {persistentVolumeClaim: {claimName: NAME}}"
-            yield Flaw(("defaults", "volumes", entry, "claim"), says, remedy, at_key=True)
+            yield RuleHit(("defaults", "volumes", entry, "claim"), says, remedy, at_key=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import Flaw, listed, mapping, maps, text, whole
+from sametag.chart.service import listed, mapping, maps, text, whole
 from sametag.text import either
+from sametag.validation.finding import RuleHit
 from sametag.values import path_text
 
 if TYPE_CHECKING:
@@ -55,17 +56,17 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
 )
 
 
-def other_kind(service: Service) -> Iterator[Flaw]:
+def other_kind(service: Service) -> Iterator[RuleHit]:
     """A setting that the kind of the workload does not know would have no effect."""
     for setting, kinds in KINDS.items():
         # What else stands in `defaults` is for those services that know it.
         source = service.merged if setting in ("hook", "autoscaling", "keda") else service.own
         if source.get(setting) is not None and service.kind not in kinds:
             says = f"is for a {either(kinds)}, and this is a {service.kind}"
-            yield Flaw((setting,), says, "remove it, or set another kind", at_key=True)
+            yield RuleHit((setting,), says, "remove it, or set another kind", at_key=True)
 
 
-def wrong_strategy(service: Service) -> Iterator[Flaw]:
+def wrong_strategy(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a strategy that the kind does not know, or that replaces no pod."""
     strategy, kind = service.map("strategy"), service.kind
     known = _STRATEGIES.get(kind)
@@ -74,44 +75,44 @@ def wrong_strategy(service: Service) -> Iterator[Flaw]:
     chosen, rolling = text(strategy.get("type"), "RollingUpdate"), service.map("strategy", "rollingUpdate")
     if chosen not in known:
         says = f"is {chosen}, and a {kind} knows {' and '.join(known)}"
-        yield Flaw(("strategy", "type"), says)
+        yield RuleHit(("strategy", "type"), says)
     elif chosen != "RollingUpdate" and strategy.get("rollingUpdate") is not None and kind != "DaemonSet":
         says = f"is for type RollingUpdate, and this is {chosen}"
-        yield Flaw(("strategy", "rollingUpdate"), says, "remove it", at_key=True)
+        yield RuleHit(("strategy", "rollingUpdate"), says, "remove it", at_key=True)
     else:
         yield from _unknown(kind, rolling)
         yield from _rolling(service, rolling) if chosen == "RollingUpdate" else ()
 
 
-def _unknown(kind: str, rolling: dict[str, Any]) -> Iterator[Flaw]:
+def _unknown(kind: str, rolling: dict[str, Any]) -> Iterator[RuleHit]:
     for key, value in rolling.items():
         if key not in _ROLLING[kind] and value is not None:
             says = f"is not for a {kind}, which knows {' and '.join(_ROLLING[kind])}"
-            yield Flaw(("strategy", "rollingUpdate", key), says, "remove it", at_key=True)
+            yield RuleHit(("strategy", "rollingUpdate", key), says, "remove it", at_key=True)
 
 
-def _rolling(service: Service, rolling: dict[str, Any]) -> Iterator[Flaw]:
+def _rolling(service: Service, rolling: dict[str, Any]) -> Iterator[RuleHit]:
     at, kind = ("strategy", "rollingUpdate"), service.kind
     surge, fewer = rolling.get("maxSurge"), rolling.get("maxUnavailable")
     surge = (0 if kind == "DaemonSet" else "25%") if surge is None else surge
     fewer = (1 if kind == "DaemonSet" else "25%") if fewer is None else fewer
     none = (0, "0%")
     if kind != "StatefulSet" and surge in none and fewer in none:
-        yield Flaw((*at, "maxUnavailable"), "is 0, and maxSurge is 0: no pod could be replaced", "let one be 1")
+        yield RuleHit((*at, "maxUnavailable"), "is 0, and maxSurge is 0: no pod could be replaced", "let one be 1")
     if kind == "DaemonSet" and surge not in none and fewer not in none:
         says = f"is {surge}, and maxUnavailable is {fewer}: one of them must be 0"
-        yield Flaw((*at, "maxSurge"), says, "set maxUnavailable: 0 beside it")
+        yield RuleHit((*at, "maxSurge"), says, "set maxUnavailable: 0 beside it")
 
 
-def ready_after_deadline(service: Service) -> Iterator[Flaw]:
+def ready_after_deadline(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a rollout that has failed before its pods can be available."""
     ready, deadline = whole(service.get("minReadySeconds")), whole(service.get("progressDeadlineSeconds"), _DEADLINE)
     if service.kind == "Deployment" and ready and deadline and deadline <= ready:
         says = f"is {ready}, and must be below progressDeadlineSeconds, {deadline}"
-        yield Flaw(("minReadySeconds",), says)
+        yield RuleHit(("minReadySeconds",), says)
 
 
-def slow_stop(service: Service) -> Iterator[Flaw]:
+def slow_stop(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a delay before the stop that is longer than the stop may take."""
     grace = whole(service.get("terminationGracePeriodSeconds"), _GRACE) or 0
     hooks = ("preStop", "postStart") if "lifecycle" in service.merged else ()
@@ -121,19 +122,21 @@ def slow_stop(service: Service) -> Iterator[Flaw]:
             sleep = mapping(mapping(mapping(container.get("lifecycle")).get(hook)).get("sleep"))
             if (whole(sleep.get("seconds")) or 0) > grace:
                 says = f"is {sleep['seconds']}, above terminationGracePeriodSeconds, {grace}"
-                yield Flaw((*at, "lifecycle", hook, "sleep", "seconds"), says, "lower it, or raise that")
+                yield RuleHit((*at, "lifecycle", hook, "sleep", "seconds"), says, "lower it, or raise that")
     if service.serves and service.map("ports") and not service.get("lifecycle", "preStop"):
         paths.append(("preStopDelaySeconds",))
     for path in paths:
         seconds = whole(service.get(*path)) or 0
         limit = ("terminationGracePeriodSeconds",)
         if seconds > grace and service.newer(limit, than=path):
-            yield Flaw(limit, f"is {grace}, below {path_text(path)}, {seconds}")
+            yield RuleHit(limit, f"is {grace}, below {path_text(path)}, {seconds}")
         elif seconds > grace:
-            yield Flaw(path, f"is {seconds}, above terminationGracePeriodSeconds, {grace}", "lower it, or raise that")
+            yield RuleHit(
+                path, f"is {seconds}, above terminationGracePeriodSeconds, {grace}", "lower it, or raise that"
+            )
 
 
-def probe_settings(service: Service) -> Iterator[Flaw]:
+def probe_settings(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses settings that this probe has not."""
     kinds = ("liveness", "readiness", "startup")
     probes: list[tuple[Path, Tree, str]] = [(("probes", key), service.map("probes", key), key) for key in kinds]
@@ -143,13 +146,13 @@ def probe_settings(service: Service) -> Iterator[Flaw]:
         if not probe:
             continue
         if key != "readiness" and (whole(probe.get("successThreshold")) or 1) > 1:
-            yield Flaw((*at, "successThreshold"), f"is {probe['successThreshold']}, and must be 1 for a {key} probe")
+            yield RuleHit((*at, "successThreshold"), f"is {probe['successThreshold']}, and must be 1 for a {key} probe")
         if key == "readiness" and probe.get("terminationGracePeriodSeconds") is not None:
             says = "is for a probe that stops the container"
-            yield Flaw((*at, "terminationGracePeriodSeconds"), says, "remove it", at_key=True)
+            yield RuleHit((*at, "terminationGracePeriodSeconds"), says, "remove it", at_key=True)
 
 
-def job_settings(service: Service) -> Iterator[Flaw]:
+def job_settings(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses settings of a Job that need another one."""
     job = service.map("job")
     if service.serves or not job:
@@ -157,36 +160,36 @@ def job_settings(service: Service) -> Iterator[Flaw]:
     indexed = job.get("completionMode") == "Indexed"
     for key in ("backoffLimitPerIndex", "maxFailedIndexes"):
         if job.get(key) is not None and not indexed:
-            yield Flaw(("job", key), "needs completionMode: Indexed", at_key=True)
+            yield RuleHit(("job", key), "needs completionMode: Indexed", at_key=True)
     if job.get("maxFailedIndexes") is not None and job.get("backoffLimitPerIndex") is None:
-        yield Flaw(("job", "maxFailedIndexes"), "needs backoffLimitPerIndex beside it", at_key=True)
+        yield RuleHit(("job", "maxFailedIndexes"), "needs backoffLimitPerIndex beside it", at_key=True)
     # For a Job that says neither, Kubernetes sets both.
     counted = job.get("completions") is not None or (service.kind == "Job" and job.get("parallelism") is None)
     if indexed and not counted:
-        yield Flaw(("job", "completionMode"), "is Indexed, and needs completions beside it")
+        yield RuleHit(("job", "completionMode"), "is Indexed, and needs completions beside it")
     if job.get("podFailurePolicy") is not None and service.get("restartPolicy") == "OnFailure":
-        yield Flaw(("job", "podFailurePolicy"), "needs restartPolicy: Never", at_key=True)
+        yield RuleHit(("job", "podFailurePolicy"), "needs restartPolicy: Never", at_key=True)
     names = [service.name, *(text(container.get("name")) for _, container in service.helpers())]
     for index, rule in maps(service.get("job", "podFailurePolicy", "rules")):
         at: Path = ("job", "podFailurePolicy", "rules", index)
         if rule.get("action") == "FailIndex" and job.get("backoffLimitPerIndex") is None:
-            yield Flaw((*at, "action"), "is FailIndex, and job.backoffLimitPerIndex is missing")
+            yield RuleHit((*at, "action"), "is FailIndex, and job.backoffLimitPerIndex is missing")
         name = mapping(rule.get("onExitCodes")).get("containerName")
         if isinstance(name, str) and name not in names:
-            yield Flaw(
+            yield RuleHit(
                 (*at, "onExitCodes", "containerName"), f"is {name}, which is no container of the pod {listed(names)}"
             )
 
 
-def schedule(service: Service) -> Iterator[Flaw]:
+def schedule(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a time that no clock shows."""
     if service.kind != "CronJob":
         return
     given = service.get("cronJob", "schedule")
     if given is None:
-        yield Flaw(("cronJob", "schedule"), "", whole="{service} needs cronJob.schedule: it is a CronJob")
+        yield RuleHit(("cronJob", "schedule"), message="{service} needs cronJob.schedule: it is a CronJob")
     elif isinstance(given, str) and (wrong := _cron(given)):
-        yield Flaw(("cronJob", "schedule"), wrong)
+        yield RuleHit(("cronJob", "schedule"), wrong)
 
 
 def _cron(given: str) -> str | None:
@@ -217,7 +220,7 @@ def _number(text: str, least: int, names: tuple[str, ...]) -> int:
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
 
 
-def slow_start(service: Service) -> Iterator[Flaw]:
+def slow_start(service: Service) -> Iterator[RuleHit]:
     """A start that takes longer than Helm waits, or than the rollout's deadline, fails whatever the probes allow."""
     path, seconds = _longest_start(service)
     if service.kind != "Deployment" or not seconds:
@@ -225,10 +228,10 @@ def slow_start(service: Service) -> Iterator[Flaw]:
     deadline = whole(service.own.get("progressDeadlineSeconds"))
     if deadline is not None and deadline < seconds:
         says = f"is {deadline}, and {path_text(path)} allows a start of {seconds} seconds"
-        yield Flaw(("progressDeadlineSeconds",), says, "remove it, so that it follows, or raise it")
+        yield RuleHit(("progressDeadlineSeconds",), says, "remove it, so that it follows, or raise it")
     elif seconds > _HELM_WAITS:
         says = f"allows a start of {seconds} seconds, and Helm waits {_HELM_WAITS} seconds unless --timeout says more"
-        yield Flaw(path, says, "lower failureThreshold, or always give a longer --timeout", at_key=True)
+        yield RuleHit(path, says, "lower failureThreshold, or always give a longer --timeout", at_key=True)
 
 
 def _longest_start(service: Service) -> tuple[Path, int]:
@@ -245,7 +248,7 @@ def _start(probe: Tree) -> int:
     return delay + (whole(probe.get("periodSeconds")) or 10) * (whole(probe.get("failureThreshold")) or 3)
 
 
-def time_zone(service: Service) -> Iterator[Flaw]:
+def time_zone(service: Service) -> Iterator[RuleHit]:
     """Kubernetes refuses a time zone that is not in the database, and KEDA does too."""
     zones: list[tuple[Path, Any]] = [(("cronJob", "timeZone"), service.get("cronJob", "timeZone"))]
     for index, trigger in maps(service.get("keda", "triggers")):
@@ -258,7 +261,7 @@ def time_zone(service: Service) -> Iterator[Flaw]:
             yield from _unknown_zone(path, zone)
 
 
-def _unknown_zone(path: Path, zone: str) -> Iterator[Flaw]:
+def _unknown_zone(path: Path, zone: str) -> Iterator[RuleHit]:
     from zoneinfo import ZoneInfo, available_timezones
 
     try:
@@ -272,10 +275,10 @@ def _unknown_zone(path: Path, zone: str) -> Iterator[Flaw]:
             return
         near = get_close_matches(zone.lower(), by_letters, n=1)
         remedy = f"did you mean {by_letters[near[0]]}?" if near else "a name such as Europe/Berlin"
-        yield Flaw(path, f"is {zone}, which is not a time zone", remedy)
+        yield RuleHit(path, f"is {zone}, which is not a time zone", remedy)
 
 
-def late_deadline(service: Service) -> Iterator[Flaw]:
+def late_deadline(service: Service) -> Iterator[RuleHit]:
     """A hook or rollout without an end before Helm's own fails with nothing but Helm's timeout."""
     deadlines = [("progressDeadlineSeconds",)] if service.kind == "Deployment" else []
     path: tuple[str, ...]
@@ -283,10 +286,10 @@ def late_deadline(service: Service) -> Iterator[Flaw]:
         seconds = whole(service.get(*path))
         if seconds is not None and seconds > _HELM_WAITS:
             says = f"is {seconds}, and Helm waits {_HELM_WAITS} seconds unless --timeout says more"
-            yield Flaw(path, says, "lower it, or always give a longer --timeout")
+            yield RuleHit(path, says, "lower it, or always give a longer --timeout")
 
 
-def held_claim(service: Service) -> Iterator[Flaw]:
+def held_claim(service: Service) -> Iterator[RuleHit]:
     """A rolling update of a volume for one node waits forever once the new pod is on another."""
     if service.kind != "Deployment" or service.get("strategy", "type") == "Recreate":
         return
@@ -295,4 +298,4 @@ def held_claim(service: Service) -> Iterator[Flaw]:
         if isinstance(modes, list) and modes and all(mode in ("ReadWriteOnce", "ReadWriteOncePod") for mode in modes):
             says = f"is {modes[0]}: a new pod waits on another node for the old one to go"
             remedy = "set strategy.type: Recreate, kind: StatefulSet, or ReadWriteMany"
-            yield Flaw(("volumes", name, "claim", "accessModes"), says, remedy, at_key=True)
+            yield RuleHit(("volumes", name, "claim", "accessModes"), says, remedy, at_key=True)
