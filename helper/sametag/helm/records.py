@@ -29,6 +29,7 @@ from sametag.helm.record import DamageError, checked
 from sametag.helm.revision import Revision
 from sametag.kube.access import driver
 from sametag.kube.names import check_release
+from sametag.kube.retry import on_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,6 @@ _SIZE_LIMIT = 64 * 1024 * 1024
 
 
 # Helm, or another sametag, writes the same record at the same moment.
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +172,12 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
         LockedError: Its status is not the one that was read before: somebody else is at work.
         ClusterError: It is gone.
     """
-    # As it was read, in most cases: the API server refuses to replace it where it was written since.
-    stored = revision.stored
-    for _ in range(_ATTEMPTS):
-        item = copy.copy(stored or await client.get(_kind(), _name(revision)))
+
+    async def read() -> Any:
+        return await client.get(_kind(), _name(revision))
+
+    async def write(stored: Any) -> Revision:
+        item = copy.copy(stored)
         text, record = _unpack_own(item)
         info = record["info"]
         if info["status"] != revision.status:
@@ -185,13 +187,17 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
             )
         info |= {"description": description, "status": status or info["status"]}
         _pack(item, _with_info(text, info), info["status"])
-        try:
-            return Revision(record, await client.replace(item))
-        except ApiError as error:
-            if error.status.code != HTTPStatus.CONFLICT:
-                raise
-            stored = None
-    raise ClusterError(f"revision {revision.number} of {revision.release} is being written by others all the time")
+        return Revision(record, await client.replace(item))
+
+    try:
+        # The API server refuses to replace what was written since it was read.
+        return await on_conflict(revision.stored or await read(), write, read)
+    except ApiError as error:
+        if error.status.code != HTTPStatus.CONFLICT:
+            raise
+        raise ClusterError(
+            f"revision {revision.number} of {revision.release} keeps being modified by another client"
+        ) from error
 
 
 async def remove(client: AsyncClient, revision: Revision) -> None:
