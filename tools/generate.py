@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import cli_reference
-import compacting
 import examples
 import goldens
 import reference
@@ -46,13 +45,17 @@ def main() -> int:
 def _texts() -> dict[Path, str]:
     described = schemas.full()
     return {
-        SCHEMA: compacting.minified(compacting.compact(described)),
-        ROOT / "docs/reference/values.schema.json": json.dumps(described, indent=1, ensure_ascii=False) + "\n",
+        SCHEMA: _json(schemas.without_descriptions(described)),
+        ROOT / "docs/reference/values.schema.json": _json(described),
         ROOT / "docs/reference/values.md": reference.page(described),
         ROOT / "docs/reference/cli.md": cli_reference.page(),
         ROOT / "docs/reference/rules.md": rules_reference.page(),
         ROOT / "chart/README.md": reference.readme(described),
     }
+
+
+def _json(schema: schemas.Schema) -> str:
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def _drifts(path: Path, text: str, *, check: bool) -> bool:

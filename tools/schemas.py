@@ -187,6 +187,27 @@ class _Builder:
         return schema
 
 
+def without_descriptions(schema: Schema) -> Schema:
+    """Return the schema that the chart holds: Helm stores it in every revision, and only editors show descriptions."""
+    stripped: Schema = _stripped(schema)
+    return stripped
+
+
+def _stripped(tree: Any, *, names: bool = False) -> Any:
+    # Below `properties` and `definitions` the keys are names, and a setting may be called like a keyword.
+    if isinstance(tree, list):
+        return [_stripped(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    kept = {
+        key: _stripped(child, names=not names and key in {"properties", "definitions"})
+        for key, child in tree.items()
+        if names or key not in {"description", "examples"}
+    }
+    # A reference was only wrapped for the description next to it.
+    return kept["allOf"][0] if not names and kept.keys() == {"allOf"} and len(kept["allOf"]) == 1 else kept
+
+
 def _split(tree: Any, definitions: Schema, seen: set[str]) -> None:
     """Rename the keywords that are true of merged maps only, wherever maps lead to; entries of lists do not merge."""
     if not isinstance(tree, dict):
