@@ -177,7 +177,7 @@ class _Builder:
         if "enum" in written and "items" not in written:
             schema["enum"] = written["enum"]
         if schema["type"] == "integer":
-            return {"$ref": "#/definitions/" + ("long" if written.get("format") == "int64" else "whole")}
+            return {"$ref": "#/definitions/" + ("long" if written.get("format") == "int64" else "count")}
         if "items" in written:
             # An enum of a list is one of its items.
             enum = {"enum": written["enum"]} if "enum" in written else {}

@@ -28,7 +28,7 @@ halves apart. The service's context
 {{- end }}
 {{- range $name, $volume := $service.volumes }}
 {{- if ne (len (omit $volume "mountPath" "subPath" "readOnly")) 1 }}
-{{- fail (printf "%s.volumes.%s needs exactly one source, such as emptyDir or claim" $path $name) }}
+{{- fail (printf "%s.volumes.%s must have exactly one source, such as emptyDir or claim" $path $name) }}
 {{- end }}
 {{- end }}
 {{- if kindIs "map" $service.env }}

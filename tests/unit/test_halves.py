@@ -76,7 +76,7 @@ def test_two_halves_that_are_whole_together_are_accepted(shared: str, own: str, 
         (
             "volumes: {data: {mountPath: /d}}",
             "volumes: {data: {readOnly: true}}",
-            "services.web.volumes.data needs exactly one source, such as emptyDir or claim",
+            "services.web.volumes.data must have exactly one source, such as emptyDir or claim",
         ),
     ],
 )
