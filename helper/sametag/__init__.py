@@ -29,13 +29,13 @@ if TYPE_CHECKING:
         Start,
         Step,
         Troubled,
-        install,
-        rollback,
-        uninstall,
-        upgrade,
     )
+    from sametag.deploy.install import install
+    from sametag.deploy.rollback import rollback
     from sametag.deploy.status import Status, follow, status
+    from sametag.deploy.uninstall import uninstall
     from sametag.deploy.unlock import Unlocked, unlock
+    from sametag.deploy.upgrade import upgrade
     from sametag.drift import Change, ObjectDiff, Owner
     from sametag.errors import (
         ClusterError,

@@ -15,6 +15,7 @@ import pytest
 
 from mutants import mutants
 from sametag import validation, values
+from sametag.helm.command import to_helm
 from sametag.values.set_flags import apply
 
 DATA = Path(__file__).parents[1] / "unit" / "data"
@@ -419,7 +420,7 @@ def test_what_is_written_for_helm_is_what_helm_reads(oracle: Oracle) -> None:
         "keys": {"on": 1, "1": 2, "<<": {"x": 1}, "": 3, "~": 4, "1.10": 5, "- a": 6},
         "text": ["on", "1.10", "null", "", " a ", "{{ x }}", "*a", "&a", "# c", "line\nline\n", "tab\t"],
     }
-    assert _same(tree, oracle.ask("--values", "-", stdin=values.to_helm(tree)))
+    assert _same(tree, oracle.ask("--values", "-", stdin=to_helm(tree)))
 
 
 SPOKEN = {

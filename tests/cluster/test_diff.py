@@ -159,7 +159,7 @@ def test_after_a_rollback_the_objects_are_what_the_revision_says(
     assert any(line.startswith("env.DEBUG removed, was 1 (by kubectl-set at ") for line in lines)
 
     ran = run("sametag", "rollback", NAME, "-n", render_alone)
-    assert (ran.code, "is not what revision" in ran.stderr) == (0, False)
+    assert (ran.code, "differs from revision" in ran.stderr) == (0, False)
     assert drift(render_alone, kubectl) == []
     assert "env" not in deployment(kubectl, render_alone)["spec"]["template"]["spec"]["containers"][0]
     managers = {entry["manager"] for entry in deployment(kubectl, render_alone)["metadata"]["managedFields"]}

@@ -240,18 +240,18 @@ def test_a_way_back_names_the_migrations_that_did_their_work_with_their_digest(a
 
     failed = app.upgrade(OLD, **services(migration("exit 1", job={"backoffLimit": 0})))
     assert failed.code == FAILED_AND_ROLLED_BACK
-    assert "going back does not undo" not in texts(failed.events)
+    assert "rolling back does not undo it" not in texts(failed.events)
 
     back = app.run("rollback")
     assert back.code == 0
     digest = next(event["digest"] for event in done.events if event["event"] == "end")
     name = f"Job {app.name}-migrate (pre-upgrade)"
-    assert f"{name} ran with revision 2 (tag {NEW}, {digest}); going back does not undo" in texts(back.events)
+    assert f"{name} ran with revision 2 (tag {NEW}, {digest}); rolling back does not undo it" in texts(back.events)
 
     # Its migration works, and then the service does not: the way back is one that crosses it.
     broken = app.upgrade(NEW, services={"migrate": migration("echo done"), "web": shell("exit 1")})
     assert broken.code == FAILED_AND_ROLLED_BACK
-    assert f"{name} ran with revision 6 (tag {NEW}, {digest}); going back does not undo" in texts(broken.events)
+    assert f"{name} ran with revision 6 (tag {NEW}, {digest}); rolling back does not undo it" in texts(broken.events)
 
 
 def test_a_cronjob_has_a_row_everywhere_and_what_it_began_with_a_failed_tag_is_ended(app: App) -> None:

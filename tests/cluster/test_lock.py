@@ -126,7 +126,7 @@ def test_without_the_right_to_use_leases_there_is_a_warning_and_helms_own_guard(
     ran = run("sametag", "install", NAME, *where, *values(repository, OLD))
 
     assert ran.code == 0
-    assert "warning: no lock against other deployers, only Helm's own guard" in ran.stderr
+    assert "warning: no lock against concurrent deployments, only Helm's own guard" in ran.stderr
     assert 'cannot get resource "leases"' in ran.stderr
     assert newest(run, namespace) == (OLD, "deployed", True)
 
@@ -179,7 +179,7 @@ def test_helm_stops_with_its_client_and_another_client_takes_over_from_both(
 
     client.send_signal(signal.SIGSTOP)
     ran = run("sametag", "rollback", NAME, *where)
-    assert (ran.code, "was left pending-upgrade by" in ran.stderr, state(helm)) == (0, True, "T")
+    assert (ran.code, "died while it was pending-upgrade" in ran.stderr, state(helm)) == (0, True, "T")
     client.send_signal(signal.SIGCONT)
     _, stderr = client.communicate(timeout=60)
     assert (client.returncode, state(helm)) == (7, ""), stderr

@@ -97,7 +97,7 @@ def test_a_rollback_says_what_it_does_not_undo_and_an_upgrade_who_will_revert_it
     kubectl("annotate", "deployment/render", mark, "-n", render_alone)
     back = run("sametag", "rollback", NAME, "-n", render_alone, "--dry-run")
     assert f"warning: Job migrate (pre-upgrade) ran with revision 2 (tag {NEW}, sha256:" in back.stderr
-    assert "going back does not undo what it did" in back.stderr
+    assert "rolling back does not undo it" in back.stderr
     assert "warning: Argo CD (Application shop) deploys these objects too and will revert this" in back.stderr
 
     forward = run("sametag", "upgrade", NAME, "-n", render_alone, "-f", render_values(), "--dry-run")

@@ -195,7 +195,7 @@ def test_a_killed_client_takes_helm_with_it_and_the_next_goes_on_by_itself(
     ran = run(*again, "--set-json", "services.render.probes=null")
 
     assert ran.code == 0
-    assert f"was left pending-{verb} by " in ran.stderr
+    assert f"died while it was pending-{verb}" in ran.stderr
     assert ("going back to" in ran.stderr) == (verb == "upgrade")
     assert kubectl.tags(namespace) == {"render": {NEW}}
     assert newest(run, namespace) == (NEW, "deployed", True)

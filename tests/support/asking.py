@@ -14,6 +14,7 @@ from rendering import CHART, KUBERNETES
 from sametag import validation, values
 from sametag.chart.labels import service_of
 from sametag.chart.manifest import parse
+from sametag.helm.command import to_helm
 from sametag.kube.api import Api
 from sametag.kube.connection import Target, connect
 
@@ -92,7 +93,7 @@ class Oracle:
         command = [self.helm, "template", "app", str(CHART), "--namespace", self.namespace, "--values", "-"]
         command += ["--kube-version", KUBERNETES, *options]
         while True:
-            ran = subprocess.run(command, input=values.to_helm(tree(rest)), capture_output=True, check=False)
+            ran = subprocess.run(command, input=to_helm(tree(rest)), capture_output=True, check=False)
             if ran.returncode == 0:
                 return rest, ran.stdout.decode(), refused
             words = ran.stderr.decode()

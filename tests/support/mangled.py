@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from sametag import validation, values
+from sametag.helm.command import to_helm
 from sametag.output import problems
 
 ROOT = Path(__file__).parents[2]
@@ -50,4 +51,4 @@ def _check(read: values.Values, lines: int) -> None:
     ET.fromstring("\n".join(problems.lines(report, "junit")))  # noqa: S314 - it is ours
     assert all("\n" not in line for line in problems.lines(report, "github"))
     if not values.has_errors(read.problems):
-        json.loads(values.to_helm(read.tree))
+        json.loads(to_helm(read.tree))

@@ -93,7 +93,7 @@ def act(
 
 
 def texts(told: list[Event]) -> list[str]:
-    return [event.text for event in told if isinstance(event, Step)]
+    return [str(event) for event in told if isinstance(event, Step)]
 
 
 GOOD = revision(1, "deployed")

@@ -76,7 +76,7 @@ def test_each_change_of_a_service_is_a_line_and_no_line_comes_twice() -> None:
 
 def test_a_warning_in_the_middle_makes_no_line_come_twice() -> None:
     events = good_upgrade()
-    said, _ = lines([*events[:3], Step("warning: deprecated"), *events[2:]], done())
+    said, _ = lines([*events[:3], Step("deprecated", "warning"), *events[2:]], done())
 
     assert len(said) == len(set(said))
 
@@ -163,7 +163,7 @@ def test_times_are_rfc_3339_in_utc() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
     (document,) = Documents(lambda: at).of(Step("x"))
 
-    assert document == {"version": 1, "event": "step", "time": "2026-01-02T03:04:05.600Z", "text": "x"}
+    assert document == {"version": 1, "event": "step", "time": "2026-01-02T03:04:05.600Z", "level": "info", "text": "x"}
 
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"

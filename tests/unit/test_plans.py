@@ -11,9 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sametag.deploy import Plan, Status
+from sametag.deploy.lock import Holder
 from sametag.drift import ABSENT, Change, ObjectDiff, Owner
 from sametag.helm import Hook, Revision
-from sametag.helm.lock import Holder
 from sametag.kube.objects import Key
 from sametag.output.plan import in_short, plan_in_full, plan_json, plan_lines
 from sametag.output.progress.documents import Documents

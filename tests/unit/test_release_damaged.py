@@ -16,7 +16,7 @@ import pytest
 from sametag.deploy import Options, Request, Step
 from sametag.deploy.session import begin
 from sametag.errors import ClusterError
-from sametag.helm import Records, expendable, last_good, records, rollback_target
+from sametag.helm import Records, last_good, records, rollback_target, to_prune
 from sametag.kube.connection import Target, connect
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def test_a_damaged_record_is_never_gone_back_to_nor_pruned(api: ApiServer) -> No
     good = last_good(found.revisions)
     assert good is not None
     assert good.number == 4
-    assert [revision.number for revision in expendable(found.revisions, 1)] == [2]
+    assert [revision.number for revision in to_prune(found.revisions, 1)] == [2]
 
 
 def sametag(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -205,7 +205,7 @@ def begun(api: ApiServer, **options: Any) -> list[str]:
             pass
 
     asyncio.run(main())
-    return [event.text for event in said if isinstance(event, Step)]
+    return [str(event) for event in said if isinstance(event, Step)]
 
 
 def empty(api: ApiServer) -> None:
@@ -234,7 +234,7 @@ def test_a_damaged_record_in_the_way_of_the_next_revision_is_kept_under_another_
 
     said = begun(api)
 
-    assert "sh.helm.release.v1.app.v5 is kept as sh.helm.release.v1.app.v5.damaged" in "\n".join(said)
+    assert "renamed sh.helm.release.v1.app.v5 to sh.helm.release.v1.app.v5.damaged" in "\n".join(said)
     assert [line for line in said if "sh.helm.release.v1.app.v3" in line] == [
         "warning: sh.helm.release.v1.app.v3 cannot be read as a revision: it is not base64"
     ]
@@ -248,7 +248,7 @@ def test_a_record_that_helm_can_read_is_left_where_it_is(api: ApiServer, helm: C
     helm("print('[{\"revision\": 5}]')")
     read(api, secret(4, packed(record(4))), secret(5, "?!"))
 
-    with pytest.raises(ClusterError, match="and Helm can read it"):
+    with pytest.raises(ClusterError, match="but Helm can read it"):
         begun(api)
     assert [request for request in api.requests if "/secrets/" in request] == []
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sametag.helm.leash import Leash
+from sametag.deploy.leash import Leash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 # A client with a Helm, which says the Helm's number and then is at work.
 CLIENT = """
 import subprocess, time
-from sametag.helm import watchdog
+from sametag.deploy import watchdog
 watchdog.LIMIT = 0.5
-from sametag.helm.leash import leash
+from sametag.deploy.leash import leash
 helm = subprocess.Popen(["sleep", "60"], process_group=0)
 with leash() as held, held.on(helm.pid):
     print(helm.pid, flush=True)
@@ -96,7 +96,7 @@ def test_after_a_gap_helm_goes_on_only_once_the_lease_was_renewed() -> None:
 
 
 def test_the_watchdog_ends_with_the_block(capfd: pytest.CaptureFixture[str]) -> None:
-    from sametag.helm.leash import leash
+    from sametag.deploy.leash import leash
 
     with leash():
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()

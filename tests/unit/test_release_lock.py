@@ -10,9 +10,9 @@ import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
 
+from sametag.deploy.leash import Leash
+from sametag.deploy.lock import Lock, hold
 from sametag.errors import ClusterError, LockedError
-from sametag.helm.leash import Leash
-from sametag.helm.lock import Lock, hold
 from sametag.helm.revision import Revision
 from sametag.kube.connection import Target, connect
 
@@ -33,7 +33,7 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/apps/leases/sametag-app"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease of 1 s, renewed after 0.1 s."""
     for name, seconds in {"_DURATION": 1, "_RENEW": 0.1, "_POLL": 0.02}.items():
-        monkeypatch.setattr(f"sametag.helm.lock.{name}", seconds)
+        monkeypatch.setattr(f"sametag.deploy.lock.{name}", seconds)
 
 
 def run(api: ApiServer, main: Callable[[AsyncClient], Coroutine[Any, Any, None]]) -> None:
@@ -359,7 +359,7 @@ def test_who_took_over_and_ended_meanwhile_has_taken_over_all_the_same(api: ApiS
 def test_renewals_that_are_refused_end_the_rollout_with_the_reason_within_seconds(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch, code: int, message: str, said: str
 ) -> None:
-    monkeypatch.setattr("sametag.helm.lock._REFUSED", 0.5)
+    monkeypatch.setattr("sametag.deploy.lock._REFUSED", 0.5)
 
     async def main(client: AsyncClient) -> None:
         lock = Lock(client, "app", "alice@laptop")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sametag.errors import HelmError, UsageError
-from sametag.helm import Revision, choices, current, expendable, forgotten, last_good, rollback_target
+from sametag.helm import Revision, choices, current, last_good, rollback_target, to_prune, was_pruned
 
 STATUSES = ("deployed", "superseded", "failed", "pending-upgrade")
 
@@ -231,11 +231,11 @@ def test_a_note_of_another_tag_verifies_nothing() -> None:
 def test_a_tag_may_be_forgotten_only_where_revisions_are_missing(
     numbers: list[int], tag: str, *, expected: bool
 ) -> None:
-    assert expected == forgotten([revision(number, str(number)) for number in numbers], tag)
+    assert expected == was_pruned([revision(number, str(number)) for number in numbers], tag)
 
 
 def kept(entries: list[Revision], keep: int) -> list[int]:
-    gone = {revision.number for revision in expendable(entries, keep)}
+    gone = {revision.number for revision in to_prune(entries, keep)}
     return [revision.number for revision in entries if revision.number not in gone]
 
 

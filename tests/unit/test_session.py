@@ -148,7 +148,7 @@ def test_a_dry_run_writes_nothing_at_all(api: ApiServer) -> None:
 def test_a_pending_revision_without_a_dead_holder_is_in_progress(api: ApiServer) -> None:
     released(api, [A], "pending-upgrade")
 
-    with pytest.raises(LockedError, match=r"revision 1 \(tag 1\.0\) is pending-upgrade since 2026") as caught:
+    with pytest.raises(LockedError, match=r"revision 1 \(tag 1\.0\) has been pending-upgrade since 2026") as caught:
         history(api)
     assert caught.value.remedy is not None
     assert caught.value.remedy.endswith("sametag unlock app")
@@ -157,7 +157,7 @@ def test_a_pending_revision_without_a_dead_holder_is_in_progress(api: ApiServer)
 def test_a_pending_revision_of_a_dead_holder_is_marked_as_failed_and_told_of(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sametag.helm.lock._DURATION", 1)
+    monkeypatch.setattr("sametag.deploy.lock._DURATION", 1)
     released(api, [A], "pending-upgrade")
     times = {"acquireTime": "2026-01-02T03:04:00.000001Z", "renewTime": "2026-01-02T03:04:10.000001Z"}
     meta = {"annotations": {"sametag/revision": "1"}, "creationTimestamp": "2026-01-02T03:04:05Z"}
@@ -168,7 +168,7 @@ def test_a_pending_revision_of_a_dead_holder_is_marked_as_failed_and_told_of(
 
     assert (found.status, found.note.who) == ("failed", "carol@ci")
     assert told[1:] == [
-        Step("revision 1 (tag 1.0) was left pending-upgrade by carol@ci, whose client died: it is marked as failed")
+        Step("marked revision 1 (tag 1.0) as failed: the client of carol@ci died while it was pending-upgrade")
     ]
 
 

@@ -70,11 +70,11 @@ def deleted(api: ApiServer, *looks: ServiceState, back: bool, apart: float = 1) 
             unblocker = Unblocker(client, request, back=back, clock=lambda: now)
             for number, look in enumerate(looks):
                 now = number * apart
-                unblocker.look([look])
+                unblocker.receive([look])
                 await asyncio.gather(*unblocker.tasks)
 
     asyncio.run(main())
-    return [request for request in api.requests if " " in request], [step.text for step in told]
+    return [request for request in api.requests if " " in request], [str(step) for step in told]
 
 
 def blocked(*, in_trouble: bool = False, generation: int = 1) -> ServiceState:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from sametag import values
+from sametag.helm.command import to_helm
 from sametag.values import Location, Sources
 from sametag.values.losing import lost
 
@@ -397,7 +398,7 @@ def test_stored_values_have_a_source_and_no_lines() -> None:
 
 
 def test_what_helm_is_sent_has_no_surrogates_and_no_raw_control_characters() -> None:
-    sent = values.to_helm({"a": "😀é\x7f\x85\u2028\ufeff\0", "n": [1, 1.5, True, None]})
+    sent = to_helm({"a": "😀é\x7f\x85\u2028\ufeff\0", "n": [1, 1.5, True, None]})
     assert sent == b'{"a":"\xf0\x9f\x98\x80\xc3\xa9\\u007f\\u0085\\u2028\\ufeff\\u0000","n":[1,1.5,true,null]}'
 
 

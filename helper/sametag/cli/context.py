@@ -46,7 +46,7 @@ def request_of(arguments: Arguments, report: Callable[[Event], None], **options:
 
 def _graces(arguments: Arguments) -> dict[str, float]:
     """Read `--grace REASON=DURATION`."""
-    from sametag.helm.duration import seconds
+    from sametag.deploy.request import seconds
     from sametag.rollout import GRACE
 
     found = {}
@@ -65,7 +65,7 @@ def say_step(event: Event) -> None:
     from sametag.deploy import Step
 
     if isinstance(event, Step):
-        progress(event.text)
+        progress(str(event))
 
 
 def progress(line: str) -> None:

@@ -1,59 +1,136 @@
-"""Which of a release's revisions an action of Helm has made, and which are others' work."""
+"""The revision that one action of Helm makes: told apart from the work of others, and described in Helm's history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sametag.errors import RolloutError
+import httpx2
+from lightkube import ApiError
+
+from sametag import helm as helm_release
+from sametag.errors import RolloutError, SametagError
+from sametag.helm import Note, note
+from sametag.kube.retry import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sametag.deploy.session import Session
     from sametag.helm import Revision
+
+# As Helm begins the description of a failed revision, by the status that it was left in.
+_ACTIONS = {"pending-upgrade": "Upgrade", "pending-rollback": "Rollback"}
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One action of Helm. Its own guard against others, a pending revision, does not stop `helm rollback`.
+    """One action of Helm. Helm's own guard, a pending revision, does not stop a concurrent `helm rollback`.
 
     Attributes:
+        session: The session; its history is refreshed.
         before: The history before Helm began.
-        makes: Whether the action may have made a revision: it has the tag, or the manifest, that was asked for.
-        number: The number of its revision, once Helm has told it; a rollback does not.
+        makes: Whether the action may have made a revision, judged by the tag or the manifest.
+        goes_back: Whether an upgrade deploys an older tag, because its revisions are no longer in the history.
+        number: The number of the revision, if Helm has printed it; `helm rollback` does not.
     """
 
+    session: Session
     before: Sequence[Revision]
     makes: Callable[[Revision], bool]
+    goes_back: bool = False
     number: int | None = None
 
-    def _added(self, history: Sequence[Revision]) -> list[Revision]:
-        newest = self.before[-1].number if self.before else 0
-        return [revision for revision in history if revision.number > newest]
+    async def refresh_history(self) -> None:
+        """Read what Helm has added to the history."""
+        session = self.session
+        session.history = await patiently(lambda: helm_release.renewed(session.client, session.release, self.before))
+        session.mark_lock()
 
-    def revision(self, history: Sequence[Revision]) -> Revision | None:
-        """Return the revision that this action has made; None where it has recorded none."""
-        for revision in self._added(history):
+    def revision(self) -> Revision | None:
+        """Return the revision that this action has made; None if Helm has recorded none."""
+        for revision in self._added():
             if revision.number == self.number or (self.number is None and self.makes(revision)):
                 return revision
         return None
 
-    def refuse_others(self, history: Sequence[Revision]) -> Revision:
-        """Return the revision that this action has made, and that is the newest.
+    def _added(self) -> list[Revision]:
+        newest = self.before[-1].number if self.before else 0
+        return [revision for revision in self.session.history if revision.number > newest]
+
+    def refuse_others(self) -> Revision:
+        """Return the revision that this action has made, if it is the newest.
 
         Raises:
-            RolloutError: Another Helm has made a newer one, or has removed the release.
+            RolloutError: Another Helm client has made a newer one, or has removed the release.
         """
-        made, added = self.revision(history), self._added(history)
+        made, added = self.revision(), self._added()
         newest = added[-1] if added else None
         if made and newest and made.number == newest.number:
             return made
         if newest is None:
-            raise RolloutError("the release was removed by another Helm while it was being deployed")
-        name = newest.release
-        asked = f"{made}" if made else "what was asked for"
+            raise RolloutError("another Helm client removed the release while it was being deployed")
         raise RolloutError(
-            f"another Helm changed {name} meanwhile: the newest is {newest}, {newest.status} "
-            f"({newest.description}), and not {asked}; nothing of it was undone",
-            f"sametag status {name} shows what runs now; when the other is done, try again",
+            f"another Helm client changed {newest.release} in the meantime: the newest revision is {newest}, "
+            f"{newest.status} ({newest.description}){f', not {made}' if made else ''}; it is left as it is",
+            f"sametag status {newest.release} shows what runs now; try again when the other client is done",
         )
+
+    async def record(self, digest: str, job_digest: str, failure: str) -> None:
+        """Describe the revision in Helm's history, then prune the history to its length.
+
+        A revision that a killed Helm left pending is marked as failed. Helm itself would prune the oldest revision,
+        verified or not.
+
+        Args:
+            digest: The digest that every pod was seen to run; empty if the revision is not verified.
+            job_digest: The digest that the Jobs were seen to run: a migration that succeeded is recorded even if the
+                rollout failed later.
+            failure: Why the rollout failed; empty if it did not.
+        """
+        session = self.session
+        if session.lock and session.lock.lost:
+            return
+        try:
+            revision = self.revision()
+            if revision is None:
+                await self.refresh_history()
+                revision = self.revision()
+            if revision is None:
+                return  # Helm recorded nothing
+            made, index = revision, session.history.index(revision)
+            session.history[index] = await patiently(
+                lambda: self._described(made, digest or job_digest, failure, verified=bool(digest))
+            )
+            for expendable in helm_release.to_prune(session.history, session.request.options.history_max):
+                await helm_release.remove(session.client, expendable)
+                session.history.remove(expendable)
+        except (ApiError, httpx2.TransportError, SametagError) as error:
+            session.request.warn(f"cannot record the result in Helm's history: {error}")
+
+    async def _described(self, made: Revision, digest: str, failure: str, *, verified: bool) -> Revision:
+        described = Note(
+            self._words(made, failure),
+            when=datetime.now(UTC),
+            verified=verified,
+            tag=made.tag,
+            digest=digest,
+            who=helm_release.author(),
+            why=self.session.request.options.description,
+        )
+        status = "failed" if made.pending else None
+        return await helm_release.describe(self.session.client, made, note.text(described), status=status)
+
+    def _words(self, made: Revision, failure: str) -> str:
+        words = made.note.words
+        if made.pending and failure:
+            return f'{_ACTIONS.get(made.status, "Release")} "{made.release}" failed: {failure}'
+        if made.pending:
+            return f"{note.LEFT}{made.status} by a Helm process that was killed"
+        if failure:
+            # All that Helm knows of a rollout that we have stopped.
+            return words.replace("context canceled", failure)
+        if self.goes_back and made.was_deployed and made.rolled_back_to is None:
+            return f"{note.BACK}{words}"
+        return words

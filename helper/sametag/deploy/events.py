@@ -1,64 +1,36 @@
-"""What a deployment is asked to do, and what it says while it does it."""
+"""What a deployment reports while it runs, and its result."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from sametag.drift import ObjectDiff
     from sametag.helm import Hook, Revision
-    from sametag.kube.connection import Target
     from sametag.rollout import Evidence, ServiceState
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How to deploy.
-
-    Attributes:
-        timeout: Helm's, a Go duration such as `5m0s`.
-        history_max: How many revisions are kept; 0 keeps all.
-        description: Why, in a line, for the history; at most `release.note.REASON_LIMIT` characters.
-        lock_timeout: How long to wait for another deployer, a Go duration too.
-        create_namespace: Whether Helm creates the namespace of a first install.
-        keep_failed: Whether a failed upgrade or first install is kept for debugging, not rolled back or removed.
-        fail_fast: Whether what cannot heal ends the rollout; else only Helm's timeout does.
-        grace: For how many seconds a trouble may last, by its reason, where that is not `rollout.GRACE`'s number.
-        take_over: Whether an upgrade overwrites what others have changed; a rollback always does.
-        dry_run: Whether to check everything, with a server-side dry run too, and change nothing.
-    """
-
-    timeout: str = "5m0s"
-    history_max: int = 30
-    description: str = ""
-    lock_timeout: str = "5m0s"
-    create_namespace: bool = False
-    keep_failed: bool = False
-    fail_fast: bool = True
-    grace: Mapping[str, float] = field(default_factory=dict)
-    take_over: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
-    """Something begins, or a warning: one line for the reader."""
+    """One line for the reader: something begins, or a warning."""
 
     text: str
+    level: Literal["info", "warning"] = "info"
+
+    def __str__(self) -> str:
+        return f"warning: {self.text}" if self.level == "warning" else self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A rollout begins: from here on Helm changes objects.
+    """A rollout begins; from here on Helm changes objects.
 
     Attributes:
         action: `install`, `upgrade` or `rollback`; an upgrade that fails is followed by a rollback.
         release: The release's name.
-        namespace: Where it is.
-        tag: What every service shall run; the digest where the image has no tag.
+        namespace: The namespace of the release.
+        tag: The tag that every service is to run; the digest if the image has no tag.
     """
 
     action: str
@@ -69,14 +41,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deployment would do; the only event of a dry run that is no step.
+    """What a deployment would do: reported by a dry run.
 
     Attributes:
         release: The release's name.
         now: The newest revision; None before the first install.
-        then: What the next one would be.
-        objects: What would become of each object; what stays as it is, is left out.
-        hooks: What Helm would run as a step of its own.
+        then: The revision that the deployment would make.
+        objects: What would change in each object; unchanged objects are left out.
+        hooks: The hooks that Helm would run.
     """
 
     release: str
@@ -88,7 +60,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The services now and, by name, before; and the `seconds` since the rollout began."""
+    """The services now and, by name, before the rollout, and the seconds since it began."""
 
     states: tuple[ServiceState, ...]
     before: dict[str, ServiceState]
@@ -97,14 +69,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Troubled:
-    """Pods that have just met with trouble, and may yet get over it."""
+    """Pods that have just run into trouble, from which they may still recover."""
 
     evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a rollout failed, one entry a failed pod."""
+    """Why a rollout failed, one entry for each cause."""
 
     evidence: tuple[Evidence, ...]
 
@@ -114,12 +86,12 @@ Event = Step | Start | Plan | Progress | Troubled | Failure
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is true after a deployment.
+    """The result of a deployment.
 
     Attributes:
-        revision: The release's newest one.
-        services: Those that run until they are stopped.
-        seconds: How long it took.
+        revision: The newest revision.
+        services: The services that run continuously.
+        seconds: The duration of the deployment.
         others: The Jobs that took part, and the CronJobs.
     """
 
@@ -130,22 +102,5 @@ class Outcome:
 
     @property
     def unseen(self) -> dict[str, str]:
-        """What nobody has seen on the tag yet, by the name of the CronJob."""
+        """What has not been seen on the tag yet, by the name of the CronJob."""
         return {state.name: state.cron.unseen for state in self.others if state.cron and state.cron.unseen}
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Which release to change, where, how, and who is told about it.
-
-    Attributes:
-        target: The cluster and namespace.
-        release: The release's name.
-        report: Called with each event, in the order in which they happen.
-        options: How to deploy.
-    """
-
-    target: Target
-    release: str
-    report: Callable[[Event], None] = print
-    options: Options = field(default_factory=Options)

@@ -18,11 +18,10 @@ from msgspec import ValidationError, convert
 from sametag import helm as helm_release
 from sametag.chart.labels import service_of
 from sametag.chart.manifest import parse
-from sametag.deploy.events import Step, Troubled
-from sametag.deploy.hints import kubectl_delete
+from sametag.deploy.events import Troubled
 from sametag.drift import traits
 from sametag.errors import ClusterError
-from sametag.helm.hook import RUNS
+from sametag.helm.revision import RUNS
 from sametag.kube.api import Api
 from sametag.kube.objects import Key
 from sametag.kube.retry import patiently
@@ -35,7 +34,8 @@ from sametag.rollout.workload import Objects
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
-    from sametag.deploy.events import Request
+    from sametag.deploy.request import Request
+    from sametag.deploy.session import Session
     from sametag.helm import Hook, Revision
     from sametag.kube.connection import Client
     from sametag.kube.objects import Object
@@ -64,6 +64,11 @@ class _Left(NamedTuple):
     @property
     def title(self) -> str:
         return str(self.hook) if self.hook else self.name
+
+
+def leftovers_of(session: Session) -> Leftovers:
+    """Return what the revisions of the session have left until now."""
+    return Leftovers(session.client, session.request, session.history)
 
 
 class Leftovers:
@@ -100,7 +105,7 @@ class Leftovers:
         except (ApiError, ClusterError, httpx2.TransportError) as error:
             self._warn(f"what a failed revision has left may go on running: it cannot be looked for: {error}")
 
-    async def say_failed(self) -> None:
+    async def warn_of_failed(self) -> None:
         """Say what the revisions that failed go on with, where they are left for somebody to look at."""
         for one in [left async for left in self._left_by_failed()]:
             if one.item["kind"] in RUNS and not traits.has_ended(one.item):
@@ -174,8 +179,8 @@ class Leftovers:
         kept = [key async for key in self._kept()]
         if kept:
             them = "it" if len(kept) == 1 else "them"
-            command = kubectl_delete(self._request, self._namespace, *(f"{key.kind}/{key.name}" for key in kept))
-            self._request.report(Step(f"kept: {', '.join(map(str, kept))}; {command} removes {them}"))
+            command = self._request.delete_command(self._namespace, *(f"{key.kind}/{key.name}" for key in kept))
+            self._request.say(f"kept: {', '.join(map(str, kept))}; {command} removes {them}")
         return bool(kept)
 
     async def _kept(self) -> AsyncIterator[Key]:
@@ -254,7 +259,7 @@ class Leftovers:
             return
         revisions = dict.fromkeys(str(one.revision) for one in deleted)
         titles = dict.fromkeys(one.title for one in deleted)
-        self._request.report(Step(f"deleted what {' and '.join(revisions)} left: {', '.join(titles)}"))
+        self._request.say(f"deleted what {' and '.join(revisions)} left: {', '.join(titles)}")
         until = time.monotonic() + _END_SECONDS
         for one in deleted:
             while await self._is_there(one.item):
@@ -284,17 +289,17 @@ class Leftovers:
         except (ApiError, httpx2.TransportError) as error:
             self._warn_of(left, error)
         else:
-            self._request.report(Step(f"suspended {left.title} of {left.revision}, which is to be kept"))
+            self._request.say(f"suspended {left.title} of {left.revision}, which is to be kept")
 
     def _warn_of(self, left: _Left, error: Exception) -> None:
         self._warn(f"{left.name} of {left.revision} stays: {error}; {self._removal(left)} removes it")
 
     def _removal(self, left: _Left) -> str:
         namespace = left.item["metadata"].get("namespace") or self._namespace
-        return kubectl_delete(self._request, namespace, f"{left.item['kind']}/{left.item['metadata']['name']}")
+        return self._request.delete_command(namespace, f"{left.item['kind']}/{left.item['metadata']['name']}")
 
     def _warn(self, text: str) -> None:
-        self._request.report(Step(f"warning: {text}"))
+        self._request.warn(text)
 
 
 def _failed(revision: Revision) -> bool:

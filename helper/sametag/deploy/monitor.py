@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sametag.deploy.events import Progress, Troubled
-from sametag.rollout import DONE, HOPELESS, Patience, Trouble, evidence
+from sametag.errors import ClusterError
+from sametag.rollout import DONE, HOPELESS, Patience, Trouble, evidence, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from sametag.deploy.events import Request
+    from sametag.deploy.request import Request
     from sametag.kube.connection import Client
     from sametag.rollout import Members, ServiceState
 
@@ -23,8 +24,64 @@ if TYPE_CHECKING:
 # not cured by it: the same tag again, say.
 _APPLIED_SECONDS = 30
 
+# A rollback begins when the API server is back, where it was its absence that stopped the upgrade.
+_BEGIN_SECONDS = 120
 
-class View:
+
+class Watch:
+    """A watch of a release's workloads, which goes on until it is ended.
+
+    Attributes:
+        members: What is looked at.
+        latest: What was last seen.
+        on_states: Called with each state of the services.
+    """
+
+    def __init__(self, client: Client, members: Members) -> None:
+        self.members = members
+        self.latest: Sequence[ServiceState] = ()
+        self.on_states: Callable[[Sequence[ServiceState]], None] = lambda _: None
+        self._begun = asyncio.Event()
+        self._task = asyncio.create_task(watch(client, lambda: self.members, self._receive))
+
+    def _receive(self, states: Sequence[ServiceState]) -> None:
+        self.latest = states
+        self._begun.set()
+        self.on_states(states)
+
+    async def begin(self) -> None:
+        """Wait for the first look: what is missing, a right say, is found before Helm changes anything.
+
+        Raises:
+            ApiError: The API server refuses the watch.
+            ClusterError: It does not answer for a long time.
+        """
+        try:
+            async with asyncio.timeout(_BEGIN_SECONDS):
+                await self.first(self._begun.wait())
+        except TimeoutError:
+            message = f"the API server has not answered for {_BEGIN_SECONDS} s"
+            raise ClusterError(message, "sametag status says what runs, once it does") from None
+
+    async def first(self, *others: Awaitable[Any]) -> None:
+        """Wait for the first of the others, or raise what the API server refused the watch; tasks go on."""
+        waits = [asyncio.ensure_future(other) for other in others]
+        try:
+            await asyncio.wait({self._task, *waits}, return_when=asyncio.FIRST_COMPLETED)
+            if self._task.done():
+                await self._task
+        finally:
+            for wait, other in zip(waits, others, strict=True):
+                if wait is not other:
+                    wait.cancel()
+
+    async def end(self) -> None:
+        """End it; a second time is no error."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+class Monitor:
     """Takes in each state of the services, tells the reader, and decides when it is enough.
 
     Args:
@@ -77,7 +134,7 @@ class View:
         #: Whoever ends the watch ends these too.
         self.explaining: list[asyncio.Task[None]] = []
 
-    def look(self, states: Sequence[ServiceState]) -> None:
+    def receive(self, states: Sequence[ServiceState]) -> None:
         """Take in a new state of the services."""
         if self._first:
             self._first = False

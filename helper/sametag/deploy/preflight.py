@@ -1,4 +1,4 @@
-"""What a deployment would do, and what stands in its way: all that is known before anything is changed."""
+"""What is checked before anything changes: a change is rendered, and tried on the API server."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lightkube import ApiError
-
-from sametag import drift
-from sametag.chart.manifest import parse
-from sametag.deploy import objections
-from sametag.deploy.events import Plan, Step
+from sametag import drift, values
+from sametag import helm as helm_release
+from sametag.chart import pinned
+from sametag.deploy import fields, objections
+from sametag.deploy.events import Plan
 from sametag.deploy.foresight import foreseen, has_host_ports
-from sametag.errors import ClusterError
-from sametag.helm.duration import seconds
-from sametag.kube.retry import patiently
+from sametag.deploy.permissions import refuse_missing
+from sametag.deploy.request import seconds
+from sametag.errors import ClusterError, HelmError, UsageError, ValuesError
+from sametag.helm import Revision
+from sametag.helm.errors import MissingKindError
+from sametag.rollout import Members, members, split
+from sametag.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sametag.chart import Chart
-    from sametag.deploy.helm_run import Deployment
-    from sametag.helm import Revision
+    from sametag.deploy.session import Session
 
-# How many fields a refusal names in its one line.
+# How many fields a refusal names.
 _NAMED = 3
+
+_OURS = ("services", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,183 +38,240 @@ class Preview:
 
     Attributes:
         action: `install`, `upgrade` or `rollback`.
-        then: The revision that would be.
-        situation: What is there.
-        rehearsal: What the API server says.
+        then: The revision that the change would make.
+        expected: The workloads of that revision.
+        situation: The objects that exist.
+        rehearsal: The answers of the API server.
     """
 
     action: str
     then: Revision
+    expected: Members
     situation: drift.Situation
     rehearsal: drift.Rehearsal
 
 
-async def of_upgrade(deployment: Deployment, chart: Chart, values: dict[str, Any]) -> Preview:
+async def of_upgrade(session: Session, chart: Chart, user: dict[str, Any]) -> Preview:
     """Try what an install or an upgrade with these values would do.
 
     Raises:
-        SametagError: Helm refuses, the user lacks a right, or the API server does not answer.
+        SametagError: Helm refuses, a permission is missing, or the API server does not answer.
     """
-    looking = asyncio.create_task(look(deployment))
+    reading = asyncio.create_task(fields.read_objects(session, session.newest))
     try:
-        then = await deployment.rehearse(chart, values)
-        return await _tried("install" if deployment.gone else "upgrade", then, await looking)
+        then, expected = await dry_run(session, chart, user)
+        return await _tried("install" if session.gone else "upgrade", then, expected, await reading)
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
-async def of_rollback(deployment: Deployment, to: Revision) -> Preview:
+async def of_rollback(session: Session, to: Revision) -> Preview:
     """Try what going back to a revision would do.
 
     Raises:
-        SametagError: The user lacks a right, or the API server does not answer.
+        SametagError: A permission is missing, or the API server does not answer.
     """
-    await deployment.refuse_missing(to.manifest)
-    return await _tried("rollback", to, await look(deployment))
+    await _refuse_missing(session, to.manifest)
+    situation = await fields.read_objects(session, session.newest)
+    return await _tried("rollback", to, session.members_of(to), situation)
 
 
-async def _tried(action: str, then: Revision, situation: drift.Situation) -> Preview:
-    return Preview(action, then, situation, await drift.rehearse(situation, then, drift.EVENTS[action]))
+async def _tried(action: str, then: Revision, expected: Members, situation: drift.Situation) -> Preview:
+    rehearsal = await drift.rehearse(situation, then, drift.EVENTS[action])
+    return Preview(action, then, expected, situation, rehearsal)
 
 
-async def plan(deployment: Deployment, preview: Preview) -> Plan:
-    """Return what a change would do, for the reader."""
-    take_over = deployment.request.options.take_over
-    objects = await drift.changes(preview.situation, preview.rehearsal, take_over=take_over)
-    hooks = tuple(drift.hooks(preview.then, drift.EVENTS[preview.action]))
-    return Plan(deployment.name, _now(deployment), preview.then, objects, hooks)
+async def dry_run(session: Session, chart: Chart, user: dict[str, Any]) -> tuple[Revision, Members]:
+    """Return the revision that Helm would make of these values, and its workloads.
+
+    Raises:
+        ClusterError: A permission is missing; the message names all that are.
+        UsageError: No service would run the requested tag.
+        ValuesError: The values have no service.
+        SametagError: Helm refuses.
+    """
+    release, namespace = session.release, session.namespace
+    good = helm_release.last_good(session.history)
+    try:
+        then = await session.helm.dry_run(release, chart.path, user, namespace=namespace)
+    except HelmError as error:
+        if "forbidden" in error.message:
+            await _refuse_missing(session, await session.helm.render(release, chart.path, user, namespace=namespace))
+        if not (session.gone and isinstance(error, MissingKindError)):
+            raise
+        # The chart may bring the kind along: Helm creates CustomResourceDefinitions before the first install, but not
+        # in a dry run.
+        manifest = await session.helm.render(release, chart.path, user, namespace=namespace)
+        then = _rendered(release, chart, user, manifest)
+    except ValuesError as error:
+        if "there is no service" in error.message:  # the chart's message
+            refuse_empty(Members(release, {}), release, good)
+        raise
+    manifests = [then.manifest, *then.hook_manifests]
+    expected = members(release, namespace, manifests, (user, defaults_of(chart)))
+    refuse_untagged(expected, chart, user)
+    refuse_empty(expected, release, good)
+    await _refuse_missing(session, then.manifest)
+    return then, expected
 
 
-def _now(deployment: Deployment) -> Revision | None:
-    return deployment.history[-1] if deployment.history else None
-
-
-async def look(deployment: Deployment) -> drift.Situation:
-    """Read the objects of the newest revision."""
-    return await drift.look(
-        deployment.client, deployment.name, _now(deployment), server_side=deployment.applies_server_side
+def _rendered(release: str, chart: Chart, user: dict[str, Any], manifest: str) -> Revision:
+    """Return what Helm only rendered as the first revision that it would be."""
+    return Revision(
+        {
+            "name": release,
+            "version": 1,
+            "info": {"status": "rendered"},
+            "chart": {"metadata": {"name": chart.name, "version": chart.version}, "values": defaults_of(chart)},
+            "config": user,
+            "manifest": manifest,
+        }
     )
 
 
-async def preflight(deployment: Deployment, preview: Preview) -> None:
-    """Say what is in doubt, and refuse what the API server refuses, and what would overwrite what others have changed.
+def defaults_of(chart: Chart) -> dict[str, Any]:
+    """Return the chart's default values."""
+    return values.from_text(chart.defaults, "values.yaml").tree
 
-    Helm would stop at either half-way, with two tags; Helm 3 would overwrite what others have changed, and say nothing.
-    A rollback overwrites it; one out of a failed revision goes as far as it can.
+
+async def _refuse_missing(session: Session, manifest: str) -> None:
+    if warning := await refuse_missing(session.client, session.namespace, manifest):
+        session.request.warn(warning)
+
+
+def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> None:
+    """Refuse a chart that makes no service of the values, and a tag that no service would run.
+
+    Args:
+        expected: The rendered workloads.
+        chart: The chart.
+        user: The user's values.
 
     Raises:
-        ClusterError: An object would be refused; or others changed fields that the change would change, and `take_over`
-            is not set.
+        UsageError: No service can follow the tag.
     """
-    _warn_of_gitops(deployment, preview.situation)
+    merged = {**defaults_of(chart), **user}
+    if not expected.images and not all(isinstance(merged.get(key), dict) for key in _OURS):
+        raise UsageError(
+            f"the chart {chart.name} renders no workload from `services` and `image`, so that nothing follows a tag",
+            "--chart takes sametag's chart, or a chart that depends on it; use helm for all others",
+        )
+    image = pinned(user.get("image") or {})
+    digest = f"@{image['digest']}" if image.get("digest") else ""
+    _, asked, by_digest = split(f"x:{image['tag']}{digest}" if image.get("tag") else f"x{digest}")
+    rendered = {(tag, digest) for _, tag, digest in map(split, expected.images)}
+    if rendered and (asked or by_digest) and (asked, by_digest) not in rendered:
+        tags = ", ".join(sorted({tag or digest for tag, digest in rendered}))
+        raise UsageError(
+            f"no service would run {asked or by_digest}: the chart {chart.name} sets {tags}",
+            "set image.tag under the name of each dependency that has services",
+        )
+
+
+def refuse_empty(expected: Members, release: str, good: Revision | None) -> None:
+    """Refuse values that have no service: Helm would delete every workload and report success.
+
+    Args:
+        expected: The rendered workloads.
+        release: The name of the release.
+        good: The last good revision; None before the first install.
+
+    Raises:
+        ValuesError: There is no service.
+    """
+    if any(member.service for member in expected.found.values()):
+        return
+    if good is None:
+        raise ValuesError("the values do not have any service; nothing was changed", "add them under services:")
+    raise ValuesError(
+        "the values do not have any service: every running workload would be deleted; nothing was changed",
+        "an upgrade without -f keeps the values of the release; "
+        f"sametag rollback {release} --to-revision {good.number} brings back those of {good}",
+    )
+
+
+async def plan(session: Session, preview: Preview) -> Plan:
+    """Return what a change would do, as an event."""
+    objects = await drift.changes(preview.situation, preview.rehearsal, take_over=session.request.options.take_over)
+    hooks = tuple(drift.hooks(preview.then, drift.EVENTS[preview.action]))
+    return Plan(session.release, session.newest, preview.then, objects, hooks)
+
+
+async def check(session: Session, preview: Preview) -> None:
+    """Warn of doubts, and refuse what the API server refuses and what would overwrite the changes of others.
+
+    Helm would stop at either half-way, with two tags; Helm 3 would silently overwrite the changes of others. A rollback
+    overwrites them; one out of a failed revision goes as far as it can.
+
+    Raises:
+        ClusterError: The API server would refuse an object; or others have changed fields that the change sets, and
+            `take_over` is not set.
+    """
+    request, situation = session.request, preview.situation
+    for owner in drift.gitops(situation.live.values()):
+        request.warn(f"{owner} deploys these objects too and will revert this: make the change there")
     for doubt in objections.doubts(preview.rehearsal):
-        _warn(deployment, doubt)
-    await _warn_of_the_foreseen(deployment, preview)
+        request.warn(doubt)
+    await _warn_of_foreseen(session, preview)
     rehearsal = preview.rehearsal
     if preview.then.status == "rendered":  # the chart brings kinds along
         rehearsal = replace(rehearsal, refused={key: why for key, why in rehearsal.refused.items() if why.code})
-    refused = objections.refusal_of(rehearsal, preview.situation.manifest)
-    if refused and preview.action == "rollback" and not preview.situation.deployed:
-        _warn(deployment, refused.message.removesuffix("; nothing was changed"))
+    refused = objections.refusal_of(rehearsal, situation.manifest)
+    if refused and preview.action == "rollback" and not situation.deployed:
+        request.warn(refused.message.removesuffix("; nothing was changed"))
     elif refused:
         raise refused
-    options = deployment.request.options
-    if not preview.situation.touched or preview.action == "rollback":
+    if not situation.touched or preview.action == "rollback":
         return
-    if options.take_over and not options.dry_run:
-        await _take_over(deployment, preview.situation, preview.then)
-    elif not options.take_over and (disputed := await drift.conflicts(preview.situation, preview.rehearsal)):
-        raise _refusal(deployment.name, disputed)
+    if request.options.take_over and not request.options.dry_run:
+        await fields.take_over(session, situation, preview.then)
+    elif not request.options.take_over and (conflicts := await drift.conflicts(situation, preview.rehearsal)):
+        raise _conflict(session.release, conflicts)
 
 
-async def _warn_of_the_foreseen(deployment: Deployment, preview: Preview) -> None:
-    nodes = await preview.situation.api.every_readable("v1", "Node") if has_host_ports(preview.rehearsal) else []
-    for line in foreseen(preview.rehearsal, seconds(deployment.request.options.timeout), nodes):
-        _warn(deployment, line)
-    for key in preview.rehearsal.targets:
-        if key.kind == "Job" and key not in preview.rehearsal.live and preview.situation.manifest:
-            deployment.request.report(Step(f"{key} will run: it is new, has changed, or is no longer there"))
+async def _warn_of_foreseen(session: Session, preview: Preview) -> None:
+    situation, rehearsal = preview.situation, preview.rehearsal
+    nodes = await situation.api.every_readable("v1", "Node") if has_host_ports(rehearsal) else []
+    for warning in foreseen(rehearsal, seconds(session.request.options.timeout), nodes):
+        session.request.warn(warning)
+    for key in rehearsal.targets:
+        if key.kind == "Job" and key not in rehearsal.live and situation.manifest:
+            session.request.say(f"{key} will run: it is new, has changed, or no longer exists")
 
 
-def _refusal(release: str, disputed: Iterable[drift.ObjectDiff]) -> ClusterError:
-    fields = [f"{one.key} {change.setting} ({change.owner})" for one in disputed for change in one.changes]
-    more = f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else ""
+def _conflict(release: str, conflicts: Iterable[drift.ObjectDiff]) -> ClusterError:
+    names = [f"{diff.key} {change.setting} ({change.owner})" for diff in conflicts for change in diff.changes]
     return ClusterError(
-        f"others have changed what this upgrade would change: {', '.join(fields[:_NAMED])}{more}; nothing was changed",
-        f"--take-over sets it to what the release says; sametag status {release} shows every difference",
+        f"conflicts with changes made outside Helm: {listing(names, _NAMED)}; nothing was changed",
+        f"--take-over overwrites them; sametag status {release} shows every difference",
     )
 
 
-def before_rollback(deployment: Deployment, to: Revision) -> None:
-    """Say what going back to a revision does not undo, and what it removes."""
+def warn_before_rollback(session: Session, to: Revision) -> None:
+    """Warn of what going back to a revision does not undo, and of what it removes."""
     if not to.has_workloads:
-        _warn(deployment, f"revision {to.number} does not run anything: every service will be deleted")
-    say_crossed(deployment, to.number)
+        session.request.warn(f"revision {to.number} does not run anything: every service will be deleted")
+    warn_of_crossed(session, to.number)
 
 
-def say_crossed(deployment: Deployment, number: int) -> None:
-    """Say which migrations going back to a revision does not undo."""
-    for hook, ran in drift.crossed(deployment.history, number).items():
-        told = " and ".join(map(_with_digest, ran))
-        _warn(deployment, f"{hook} ran with {told}; going back does not undo what it did")
+def warn_of_crossed(session: Session, number: int) -> None:
+    """Warn of the migrations that going back to a revision does not undo."""
+    for hook, ran in drift.crossed(session.history, number).items():
+        session.request.warn(f"{hook} ran with {listing([*map(_with_digest, ran)])}; rolling back does not undo it")
 
 
 def _with_digest(revision: Revision) -> str:
-    """Name a revision, with the digest that its pods were seen to run."""
+    """Name a revision with the digest that its pods were seen to run."""
     parts = (f"tag {revision.tag}" if revision.tag else "", revision.digest or revision.note.digest)
     return f"revision {revision.number} ({', '.join(part for part in parts if part)})"
 
 
-async def clear_the_way(deployment: Deployment, to: Revision) -> None:
-    """See to it that what was changed by hand goes with a rollback; one that cannot is still better than none."""
-    try:
-        situation = await patiently(lambda: look(deployment))
-        await _take_over(deployment, situation, to)
-        targets = parse(to.manifest, deployment.namespace)
-        scaled = await drift.scaled_after(situation.api, situation.live, targets, situation.manifest)
-        await drift.keep_replicas(situation.api, situation.live, targets, scaled)
-    except (ApiError, ClusterError) as error:
-        _warn(deployment, f"what was changed by hand may stay: {error}")
-
-
 async def keep_replicas(preview: Preview) -> None:
-    """Keep the pods of what an autoscaler scales from now on, or scaled until now: the last step before Helm's.
+    """Keep the replicas of what an autoscaler scales from now on, or scaled until now: the last step before Helm.
 
     Raises:
         ApiError: The API server refuses.
     """
-    found = preview.rehearsal
-    await drift.keep_replicas(preview.situation.api, found.live, found.targets, found.scaled)
-
-
-async def _take_over(deployment: Deployment, situation: drift.Situation, then: Revision) -> None:
-    await drift.take_over(situation, then)
-    if situation.touched:
-        await deployment.look_anew()
-
-
-async def mend(deployment: Deployment, newest: Revision) -> None:
-    """Set right what Helm's client-side apply has lost of a manifest that it calls applied."""
-    situation = await patiently(
-        lambda: drift.look(deployment.client, deployment.name, newest, server_side=deployment.applies_server_side)
-    )
-    for key in await drift.restore(situation):
-        _warn(deployment, f"Helm has lost a part of {key}, which is set now")
-
-
-async def prove(deployment: Deployment, newest: Revision) -> None:
-    """Say in what the objects are not what the newest revision says, although Helm is done."""
-    situation = await drift.look(deployment.client, deployment.name, newest, server_side=deployment.applies_server_side)
-    for one in await drift.drift(situation):
-        settings = ", ".join(change.setting for change in one.changes) or "it is missing"
-        _warn(deployment, f"{one.key} is not what revision {newest.number} says: {settings}")
-
-
-def _warn_of_gitops(deployment: Deployment, situation: drift.Situation) -> None:
-    for owner in drift.gitops(situation.live.values()):
-        _warn(deployment, f"{owner} deploys these objects too and will revert this: make the change there")
-
-
-def _warn(deployment: Deployment, text: str) -> None:
-    deployment.request.report(Step(f"warning: {text}"))
+    rehearsal = preview.rehearsal
+    await drift.keep_replicas(preview.situation.api, rehearsal.live, rehearsal.targets, rehearsal.scaled)

@@ -1,11 +1,11 @@
-"""Begin to change a release: alone, and past what a dead client left."""
+"""What every verb begins with: the connection, the release's lock, its history, and Helm."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -15,60 +15,140 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace
 
 from sametag import helm as helm_release
-from sametag.deploy.events import Step
-from sametag.deploy.helm_run import Deployment, members_of
-from sametag.deploy.watched import Watch
-from sametag.errors import ClusterError, LockedError, UsageError
-from sametag.helm import Note, Revision, author, note
+from sametag.deploy.leash import leash
+from sametag.deploy.lock import Lock, hold
+from sametag.deploy.monitor import Watch
+from sametag.deploy.repair import fail_abandoned, move_damaged, verify_newest
+from sametag.deploy.request import seconds
+from sametag.errors import ClusterError, UsageError
+from sametag.helm import author, note
 from sametag.helm.command import HelmCommand
-from sametag.helm.duration import seconds
-from sametag.helm.leash import leash
-from sametag.helm.lock import Holder, Lock, hold
 from sametag.kube.connection import connect, to_its_end
-from sametag.rollout import digests_of
+from sametag.rollout import Members, members
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
-    from sametag.deploy.events import Request
-    from sametag.helm import Records
+    from sametag.deploy.request import Request
+    from sametag.helm import Revision
     from sametag.kube.connection import Client
+    from sametag.rollout import ServiceState
+
+
+@dataclass(slots=True)
+class Session:
+    """What the verbs share while they change one release.
+
+    Attributes:
+        request: What is asked for.
+        client: The client of the cluster.
+        helm: Runs Helm.
+        namespace: The namespace of the release.
+        history: The revisions, oldest first; refreshed after each action of Helm.
+        server_side: Whether this Helm uses server-side apply for a new release.
+        lock: The lock of the release; None in a dry run, and if the user may not use Leases.
+        watch: A watch that runs during the preflight checks; the first action takes it over.
+        began: When the session began, by the monotonic clock.
+        before: The services when the newest action began: trouble that they had then is not this action's doing.
+    """
+
+    request: Request
+    client: Client
+    helm: HelmCommand
+    namespace: str
+    history: list[Revision]
+    server_side: bool
+    lock: Lock | None
+    watch: Watch | None
+    began: float
+    before: dict[str, ServiceState] = field(default_factory=dict)
+
+    @property
+    def release(self) -> str:
+        """The name of the release."""
+        return self.request.release
+
+    @property
+    def newest(self) -> Revision | None:
+        """The newest revision; None before the first install."""
+        return self.history[-1] if self.history else None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the release does not exist, or was uninstalled with its history kept."""
+        return not self.history or self.history[-1].status == "uninstalled"
+
+    @property
+    def applies_server_side(self) -> bool:
+        """Whether Helm changes this release by server-side apply, so that others may own some of its fields.
+
+        Helm 4 does, except for a release that was made with client-side apply; it refuses to force conflicts there, and
+        Helm 3 does not know them.
+        """
+        return self.server_side and (not self.history or self.history[-1].server_side)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the session began."""
+        return time.monotonic() - self.began
+
+    def members_of(self, revision: Revision) -> Members:
+        """Return the workloads of a revision."""
+        return members_of(revision, self.release, self.namespace)
+
+    def mark_lock(self) -> None:
+        """Have the lock removed with the release, once there is no release."""
+        if self.lock:
+            self.lock.obsolete = not self.history
+
+    async def restart_watch(self) -> None:
+        """Have the next action start a watch: the current one may not have seen the latest changes yet."""
+        if self.watch:
+            await self.watch.end()
+            self.watch = None
+
+
+def members_of(revision: Revision | None, release: str, namespace: str) -> Members:
+    """Return the workloads of a revision; none of None."""
+    if revision is None:
+        return Members(release, {})
+    return members(release, namespace, (revision.manifest, *revision.hook_manifests), revision.layers)
 
 
 @asynccontextmanager
-async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Deployment]:
-    """Connect, take the release's lock, and read all that can be known before anything is changed.
+async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Session]:
+    """Connect, take the lock of the release, and read everything that can be known before anything changes.
 
     Args:
-        request: What is to be done.
-        rollout: Whether the services are to be watched.
+        request: What is asked for.
+        rollout: Whether the services are watched.
 
     Raises:
-        LockedError: Another client changes the release, or died while it did and it is not certain that it did.
-        SametagError: No helm, no cluster, or no rights.
+        LockedError: Another client is changing the release, or may have died while doing so.
+        SametagError: Helm or the cluster is missing, or permissions are.
     """
     began = time.monotonic()
     if len(request.options.description) > note.REASON_LIMIT:
         raise UsageError(f"the description is longer than {note.REASON_LIMIT} characters")
-    helm = HelmCommand(request.target, warn=lambda text: request.report(Step(f"warning: {text}")))
+    helm = HelmCommand(request.target, warn=request.warn)
     async with helm.telling_its_version(), connect(request.target) as client, locked(client, request, helm) as lock:
+        namespace = request.target.resolved_namespace
         if rollout:
-            await _refuse_ending(client, request.target.resolved_namespace)
-        found = await helm_release.records(client, request.release)
-        await _past_the_damaged(client, request, helm, found, makes=rollout)
-        history = found.revisions
-        # Begun while all else is asked: it takes as long as that.
-        now = members_of(history[-1] if history else None, request.release, request.target.resolved_namespace)
-        watch = Watch(client, now) if rollout and not request.options.dry_run else None
+            await _refuse_terminating(client, namespace)
+        stored = await helm_release.records(client, request.release)
+        await move_damaged(client, request, helm, stored, makes=rollout)
+        history = stored.revisions
+        # Started while everything else is checked, because it takes as long.
+        current = members_of(history[-1] if history else None, request.release, namespace)
+        watch = Watch(client, current) if rollout and not request.options.dry_run else None
         try:
             if lock:
                 lock.obsolete = not history
-            history = await _past_the_dead(client, request, lock, history)
+            history = await fail_abandoned(client, request, lock, history)
             if watch:
-                history = await _verified_now(client, history, watch)
+                history = await verify_newest(client, history, watch)
             server_side = await helm.applies_server_side()
-            namespace = request.target.resolved_namespace
-            yield Deployment(request, namespace, client, helm, history, began, lock, server_side, watch)
+            yield Session(request, client, helm, namespace, history, server_side, lock, watch, began)
         finally:
             if watch:
                 await watch.end()
@@ -78,17 +158,17 @@ async def begin(request: Request, *, rollout: bool = True) -> AsyncIterator[Depl
 async def locked(
     client: Client, request: Request, helm: HelmCommand | None = None, *, from_the_dead: bool = False
 ) -> AsyncIterator[Lock | None]:
-    """Hold the release's lock while the block runs; a dry run, and a user who may not use Leases, do without.
+    """Hold the lock of the release while the block runs; None in a dry run, and if the user may not use Leases.
 
     Args:
-        client: Of the cluster.
-        request: What is to be done, and how long a lock is waited for.
-        helm: Is at work only while the lock is held, and while we are.
-        from_the_dead: Whether not to wait for a holder that is seen to live.
+        client: The client of the cluster.
+        request: What is asked for, and how long to wait for the lock.
+        helm: Runs only while the lock is held and this process runs.
+        from_the_dead: Whether to give up as soon as the holder is seen to be alive.
 
     Raises:
-        LockedError: Another holds it for longer than `lock_timeout`, or took it over.
-        ClusterError: It is gone, and cannot be taken again.
+        LockedError: Another client holds it for longer than `lock_timeout`, or took it over.
+        ClusterError: It was deleted, and cannot be taken again.
     """
     if request.options.dry_run:
         yield None
@@ -98,17 +178,17 @@ async def locked(
         if await _acquired(lock, client, request, from_the_dead=from_the_dead):
             with leash() as watchdog:
                 if helm:
-                    helm.lock, helm.leash = lock, watchdog
+                    helm.guard, helm.is_overtaken = watchdog.on, lambda: lock.lost is not None
                 async with hold(lock, watchdog):
                     yield lock
         else:
             yield None
     finally:
-        await to_its_end(_give_back(lock))
+        await to_its_end(_release_lock(lock))
 
 
-async def _give_back(lock: Lock) -> None:
-    # What cannot be given back runs out.
+async def _release_lock(lock: Lock) -> None:
+    # A lock that cannot be released expires.
     with contextlib.suppress(ApiError, httpx2.TransportError, ClusterError):
         await lock.end()
 
@@ -116,7 +196,7 @@ async def _give_back(lock: Lock) -> None:
 async def _acquired(lock: Lock, client: Client, request: Request, *, from_the_dead: bool) -> bool:
     wait = seconds(request.options.lock_timeout)
     try:
-        await lock.acquire(wait, lambda text: request.report(Step(text)), from_the_dead=from_the_dead)
+        await lock.acquire(wait, request.say, from_the_dead=from_the_dead)
     except ApiError as error:
         if error.status.code == HTTPStatus.NOT_FOUND and request.options.create_namespace:
             await _create_namespace(client, request.target.resolved_namespace)
@@ -129,114 +209,31 @@ async def _acquired(lock: Lock, client: Client, request: Request, *, from_the_de
         if error.status.code != HTTPStatus.FORBIDDEN:
             raise
         if "because it is being terminated" in (error.status.message or ""):
-            return False  # nothing can come into the namespace any more, and what goes is not in the way
-        request.report(Step(f"warning: no lock against other deployers, only Helm's own guard: {error.status.message}"))
+            return False  # nothing can be created in the namespace any more
+        request.warn(f"no lock against concurrent deployments, only Helm's own guard: {error.status.message}")
         return False
     return True
 
 
-async def _refuse_ending(client: Client, name: str) -> None:
-    """Refuse a namespace that is being deleted: its revisions may be gone already, and nothing can come into it."""
+async def _refuse_terminating(client: Client, name: str) -> None:
+    """Refuse a namespace that is being deleted: revisions may be gone already, and nothing can be created in it."""
     try:
         namespace = await client.get(Namespace, name)
     except ApiError as error:
         if error.status.code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-            return  # what is refused for it is said of the objects
+            return  # if it matters, the error about the objects says so
         raise
     if namespace.status and namespace.status.phase == "Terminating":
         raise ClusterError(
-            f"namespace {name} is being deleted; nothing was changed", "wait until it is gone, or name another with -n"
+            f"namespace {name} is being deleted; nothing was changed",
+            "wait until it is gone, or choose another namespace with -n",
         )
 
 
 async def _create_namespace(client: Client, name: str) -> None:
-    """Create a namespace as `helm install --create-namespace` does: the lock has to be somewhere."""
+    """Create a namespace as `helm install --create-namespace` does: the lock needs it."""
     try:
         await client.create(Namespace(metadata=ObjectMeta(name=name, labels={"name": name})))
     except ApiError as error:
         if error.status.code != HTTPStatus.CONFLICT:
             raise
-
-
-async def _past_the_damaged(
-    client: Client, request: Request, helm: HelmCommand, found: Records, *, makes: bool
-) -> None:
-    """Say which records cannot be read; one whose name Helm needs for what it makes next is kept under another.
-
-    Raises:
-        ClusterError: Helm can read it.
-    """
-    newest = found.revisions[-1].number if found.revisions else 0
-    for record in found.damaged:
-        request.report(Step(f"warning: {record}"))
-        if not (makes and record.blocks and (record.number or 0) > newest):
-            continue
-        if await helm.newest(request.release, request.target.resolved_namespace) > newest:
-            raise ClusterError(f"{record}, and Helm can read it", "use a sametag that is as new as this Helm")
-        if not request.options.dry_run:
-            aside = await helm_release.set_aside(client, record)
-            request.report(Step(f"{record.name} is kept as {aside}: Helm needs its name for the next revision"))
-
-
-async def _past_the_dead(
-    client: Client, request: Request, lock: Lock | None, history: list[Revision]
-) -> list[Revision]:
-    """Mark a pending revision as failed when its client is certainly dead.
-
-    Raises:
-        LockedError: The newest revision is pending, and its client may be at work.
-    """
-    if not (history and history[-1].pending):
-        return history
-    newest = history[-1]
-    dead = died(lock, newest)
-    if dead is None:
-        raise LockedError(
-            f"release {request.release} is in progress: {newest} is {newest.status} since "
-            f"{newest.since.astimezone():%Y-%m-%d %H:%M:%S}",
-            f"wait for that client to end; if it died: sametag unlock {request.release}",
-        )
-    request.report(Step(f"{newest} was left {newest.status} by {dead.who}, whose client died: it is marked as failed"))
-    return [*history[:-1], await mark_failed(client, newest, dead.who)]
-
-
-def died(lock: Lock | None, pending: Revision) -> Holder | None:
-    """Return who made a pending revision and is certainly dead; None where that is not certain.
-
-    Certain: they held this lock when they made it, and it had run out when we took it. Their Helm ended with them.
-    """
-    dead = lock and lock.dead
-    return dead if dead and dead.made(pending) else None
-
-
-async def mark_failed(client: Client, revision: Revision, who: str) -> Revision:
-    """Mark a pending revision as failed, as Helm does when it is interrupted; no workload is touched.
-
-    Raises:
-        LockedError: Its client lives: it wrote the revision in the meantime.
-    """
-    words = f"{note.LEFT}{revision.status} by a client that died; {author()} marked it as failed"
-    told = Note(words, datetime.now(UTC), tag=revision.tag, who=who)
-    return await helm_release.describe(client, revision, note.text(told), status="failed")
-
-
-async def _verified_now(client: Client, history: Sequence[Revision], watch: Watch) -> list[Revision]:
-    """Verify the newest revision with our own eyes where nobody has: plain Helm made it, or its client died too early.
-
-    It is what a failed upgrade goes back to.
-    """
-    if not history or history[-1].status != "deployed" or history[-1].verified:
-        return list(history)
-    newest = history[-1]
-    try:
-        await watch.begin()
-    except ApiError:
-        return list(history)  # the rights are checked next, and in better words
-    states = [state for state in watch.latest if state.steady]
-    digests = set[str]().union(*digests_of(states).values())
-    if len(digests) != 1 or "" in digests or not all(state.complete and state.on_tag for state in states):
-        return list(history)
-    told = newest.note._replace(
-        verified=True, when=newest.note.when or datetime.now(UTC), tag=newest.tag, digest=digests.pop()
-    )
-    return [*history[:-1], await helm_release.describe(client, newest, note.text(told))]

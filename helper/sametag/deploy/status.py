@@ -12,17 +12,17 @@ from lightkube import ApiError
 
 from sametag import drift as diff
 from sametag import helm as helm_release
-from sametag.deploy.helm_run import members_of
+from sametag.deploy.lock import holder_of
+from sametag.deploy.session import members_of
 from sametag.errors import ClusterError
-from sametag.helm.lock import holder_of
 from sametag.kube.connection import connect
 from sametag.rollout import DONE, FAILED, NOT_RUN, Run, ServiceState, digests_of, snapshot, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sametag.deploy.lock import Holder
     from sametag.helm import Hook, Revision
-    from sametag.helm.lock import Holder
     from sametag.kube.connection import Client, Target
     from sametag.rollout import Members
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import httpx2
 from lightkube import ApiError
 
-from sametag.deploy.events import Step
 from sametag.kube.api import Api
 from sametag.kube.retry import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sametag.deploy.events import Request
+    from sametag.deploy.request import Request
     from sametag.kube.connection import Client
     from sametag.rollout import ServiceState
 
@@ -48,7 +47,7 @@ class Unblocker:
         #: Whoever ends the watch ends these too.
         self.tasks: list[asyncio.Task[None]] = []
 
-    def look(self, states: Sequence[ServiceState]) -> None:
+    def receive(self, states: Sequence[ServiceState]) -> None:
         """Take in a new state of the services."""
         now = self._clock()
         for state in states:
@@ -61,16 +60,14 @@ class Unblocker:
                     self.tasks.append(asyncio.create_task(self._delete(state.name, pod.name, pod.uid)))
 
     async def _delete(self, service: str, name: str, uid: str) -> None:
-        self._request.report(Step(f"{service}: deleting pod {name}, which is not ready and of an older revision"))
+        self._request.say(f"{service}: deleting pod {name}, which is not ready and of an older revision")
         try:
             await patiently(lambda: self._delete_this(name, uid))
         except (ApiError, httpx2.TransportError) as error:
             status = error.status if isinstance(error, ApiError) else None
             if status and status.code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 return  # it is gone, or another has its name by now
-            self._request.report(
-                Step(f"warning: {service} cannot go on before its pod is deleted: kubectl delete pod {name} ({error})")
-            )
+            self._request.warn(f"{service} cannot go on before its pod is deleted: kubectl delete pod {name} ({error})")
 
     async def _delete_this(self, name: str, uid: str) -> None:
         await self._api.delete({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "uid": uid}})

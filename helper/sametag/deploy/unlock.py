@@ -7,17 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sametag import helm as helm_release
-from sametag.deploy.helm_run import members_of
 from sametag.deploy.leftovers import Leftovers
-from sametag.deploy.session import died, locked, mark_failed
+from sametag.deploy.repair import dead_maker, mark_failed
+from sametag.deploy.request import seconds
+from sametag.deploy.session import locked, members_of
 from sametag.errors import LockedError
-from sametag.helm.duration import seconds
 from sametag.kube.connection import connect
 from sametag.kube.connection import now as servers_time
 from sametag.rollout import snapshot
 
 if TYPE_CHECKING:
-    from sametag.deploy.events import Request
+    from sametag.deploy.request import Request
     from sametag.helm import Revision
     from sametag.rollout import ServiceState
 
@@ -58,7 +58,7 @@ async def unlock(request: Request) -> Unlocked:
         newest = helm_release.current(history, request.release, request.target.resolved_namespace)
         was = newest.status
         if newest.pending:
-            dead = died(lock, newest)
+            dead = dead_maker(lock, newest)
             if dead is None:
                 await _refuse_young(request, newest)
             newest = await mark_failed(client, newest, dead.who if dead else "")

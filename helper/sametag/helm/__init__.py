@@ -1,11 +1,10 @@
 """The revisions of a release (`storage`), and Helm, which changes them (`helm`; pyhelm3 is slow to import)."""
 
-from sametag.helm.chart_export import write_chart
-from sametag.helm.history import choices, current, expendable, forgotten, last_good, rollback_target
-from sametag.helm.hook import Hook
+from sametag.helm.history import choices, current, last_good, rollback_target, to_prune, was_pruned
 from sametag.helm.note import Note, author
+from sametag.helm.record import write_chart
 from sametag.helm.records import Damaged, Records, describe, records, remove, renewed, revisions, set_aside, stored_as
-from sametag.helm.revision import Revision
+from sametag.helm.revision import Hook, Revision
 
 __all__ = [
     "Damaged",
@@ -17,8 +16,6 @@ __all__ = [
     "choices",
     "current",
     "describe",
-    "expendable",
-    "forgotten",
     "last_good",
     "records",
     "remove",
@@ -27,5 +24,7 @@ __all__ = [
     "rollback_target",
     "set_aside",
     "stored_as",
+    "to_prune",
+    "was_pruned",
     "write_chart",
 ]

@@ -26,13 +26,10 @@ from sametag.errors import HelmError
 from sametag.helm.errors import refusal
 from sametag.helm.revision import Revision
 from sametag.kube.access import helm_environment
-from sametag.values import to_helm
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from sametag.helm.leash import Leash
-    from sametag.helm.lock import Lock
     from sametag.kube.connection import Target
 
 #: The oldest Helm that the chart's schema and sametag's flags work with.
@@ -60,6 +57,9 @@ RATE = {"HELM_QPS": "50", "HELM_BURST_LIMIT": "300"}
 # Helm reads the API's whole schema and ends soon after: looking for garbage as often as Go does by default takes a
 # fifth of its CPU, and saves 30 MB. Source: https://go.dev/doc/gc-guide#GOGC
 _GARBAGE = {"GOGC": "400"}
+
+# What JSON may hold raw and YAML, as Helm reads it, may not, or takes for a line break.
+_RAW = "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 
 _PR_SET_PDEATHSIG = 1
 
@@ -101,9 +101,10 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         self._asked: asyncio.Task[semver.Version] | None = None
         #: Whether Helm 4 waits for the objects as Helm 3 does.
         self.waits_as_helm_3 = False
-        #: What Helm ends with, and is stopped with; None where there is no lock.
-        self.lock: Lock | None = None
-        self.leash: Leash | None = None
+        #: Entered with Helm's process group while Helm runs.
+        self.guard: Callable[[int], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+        #: Whether another client may be at work already, so that Helm must end quickly.
+        self.is_overtaken: Callable[[], bool] = lambda: False
 
     @contextlib.asynccontextmanager
     async def telling_its_version(self) -> AsyncIterator[None]:
@@ -198,11 +199,11 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             text = to_helm(values)
         environment = {**RATE, **_GARBAGE, **helm_environment(connected=connected)}
         process = await self._start(words, environment, reads=text is not None)
-        with self.leash.on(process.pid) if self.leash else contextlib.nullcontext():
+        with self.guard(process.pid):
             try:
                 stdout, stderr = await process.communicate(text)
             except asyncio.CancelledError:
-                await _end(process, _LADDER_OF_THE_LOST if self.lock and self.lock.lost else _LADDER)
+                await _end(process, _LADDER_OF_THE_LOST if self.is_overtaken() else _LADDER)
                 raise
         said = masking.without(stderr.decode(errors="replace"), values)
         if process.returncode is not None and process.returncode < 0:
@@ -297,6 +298,16 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             return Revision(json.loads(text))
         except ValueError as error:
             raise HelmError(f"{self._executable} printed a dry run that is not JSON", _REMEDY_INSTALL) from error
+
+
+def to_helm(tree: Mapping[str, Any]) -> bytes:
+    """Return values as JSON that Helm reads back unchanged, for `--values -`.
+
+    Helm refuses the surrogate pairs that `json.dumps` writes by default, so that text is UTF-8. Every number arrives as
+    a float64, as from a values file: an int64 of `--set` beyond 2^53 loses digits.
+    """
+    text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return re.sub(_RAW, lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def _end_with_us() -> None:

@@ -145,7 +145,7 @@ def _by_tag(history: Sequence[Revision], tag: str) -> Revision:
     raise UsageError(f"no deployed revision has the tag {tag}", f"tags in the history: {tags}")
 
 
-def forgotten(history: Sequence[Revision], tag: str) -> bool:
+def was_pruned(history: Sequence[Revision], tag: str) -> bool:
     """Whether Helm may have had a good revision with this tag and has pruned it."""
     numbers = [revision.number for revision in history]
     pruned = numbers != list(range(1, len(numbers) + 1))
@@ -158,7 +158,7 @@ def _has(revision: Revision, wanted: str) -> bool:
     return revision.tag == tag and digest in ("", revision.digest, revision.note.digest)
 
 
-def expendable(history: Sequence[Revision], keep: int) -> list[Revision]:
+def to_prune(history: Sequence[Revision], keep: int) -> list[Revision]:
     """Return the revisions to remove so that at most `keep` are left, oldest first among equals.
 
     Helm removes the oldest, so that some failures in a row push out every tag that worked. Here the failed ones go

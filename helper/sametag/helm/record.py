@@ -1,12 +1,33 @@
-"""What a record has to hold to be one of Helm's: a revision that is read from it answers every question.
+"""What Helm stores as a revision: unpacked, checked, packed again, and the chart that is in it.
 
-Source: helm.sh/helm/v4/pkg/release/v1, Release
+A Secret (or a ConfigMap) holds base64 of gzip of JSON. Source: helm.sh/helm/v4/pkg/release/v1, Release
 """
 
 from __future__ import annotations
 
+import base64
+import copy
+import gzip
+import io
+import json
+import time
+import zlib
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from lightkube.resources.core_v1 import ConfigMap, Secret
+
+from sametag.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sametag.helm.revision import Revision
+
+_GZIP = b"\x1f\x8b"
+
+# A Secret has at most 1 MiB; what unpacks to more than this was not made by Helm.
+_SIZE_LIMIT = 64 * 1024 * 1024
 
 
 class DamageError(Exception):
@@ -78,3 +99,106 @@ def _check_hooks(hooks: Any) -> None:
 
 def _ran_at_times(last: dict[str, Any]) -> bool:
     return all(_is_time(last[key]) for key in ("started_at", "completed_at") if last.get(key))
+
+
+def unpacked(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
+    """Return a stored revision, as text and as it reads.
+
+    Raises:
+        DamageError: It is none.
+    """
+    stored = (item.data or {}).get("release")
+    if not stored:
+        raise DamageError("it has no release")
+    try:
+        # The API server wraps a Secret's data in base64 once more; a ConfigMap's it leaves alone.
+        packed = base64.b64decode(stored, validate=True)
+        if not packed.startswith(_GZIP):
+            packed = base64.b64decode(packed, validate=True)
+    except ValueError as error:
+        raise DamageError("it is not base64") from error
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            content = file.read(_SIZE_LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamageError("it is not gzip") from error
+    if len(content) > _SIZE_LIMIT:
+        raise DamageError(f"it is larger than {_SIZE_LIMIT // 1024 // 1024} MiB")
+    try:
+        text = content.decode()
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamageError("it is not JSON") from error
+    if not isinstance(record, dict):
+        raise DamageError("it is not a map")
+    return text, record
+
+
+def pack(item: Secret | ConfigMap, text: str, status: str) -> None:
+    """Store a record as Helm does, its status in the label that Helm finds it by too."""
+    packed = base64.b64encode(gzip.compress(text.encode()))
+    item.data = {"release": (base64.b64encode(packed) if isinstance(item, Secret) else packed).decode()}
+    if item.metadata:
+        item.metadata = copy.copy(item.metadata)
+        item.metadata.labels = {
+            **(item.metadata.labels or {}),
+            "status": status,
+            "modifiedAt": str(int(time.time())),
+        }
+
+
+def with_info(text: str, info: dict[str, Any]) -> str:
+    """Put another `info` into a record's JSON; all around it stays, since Go's numbers are not always Python's.
+
+    Args:
+        text: A JSON object with an `info`.
+        info: What takes its place.
+    """
+    decode = json.JSONDecoder().raw_decode
+    position = 1
+    while True:
+        key, position = decode(text, _next(text, position))
+        begin = _next(text, position)
+        _, position = decode(text, begin)
+        if key == "info":
+            return text[:begin] + json.dumps(info, ensure_ascii=False, separators=(",", ":")) + text[position:]
+
+
+def _next(text: str, position: int) -> int:
+    """Return where the next key or value of a JSON object begins."""
+    while text[position] in " \t\r\n:,":
+        position += 1
+    return position
+
+
+def write_chart(revision: Revision, folder: Path) -> None:
+    """Write the chart of a revision into an empty folder, for Helm to read.
+
+    Raises:
+        ClusterError: The record was tampered with.
+        UsageError: The chart has dependencies, which Helm does not record.
+    """
+    chart = revision.record["chart"]
+    if chart["metadata"].get("dependencies"):
+        raise UsageError(
+            f"{revision} was made of {revision.chart}, whose dependencies Helm does not keep",
+            f"sametag upgrade {revision.release} --chart CHART --tag TAG deploys the tag with a chart of yours",
+        )
+    try:
+        _write_files(revision, chart, folder)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ClusterError(f"{revision} holds a chart that cannot be read") from error
+
+
+def _write_files(revision: Revision, chart: dict[str, Any], folder: Path) -> None:
+    # JSON is YAML.
+    (folder / "Chart.yaml").write_text(json.dumps(chart["metadata"]))
+    (folder / "values.yaml").write_text(json.dumps(chart.get("values") or {}))
+    if chart.get("schema"):
+        (folder / "values.schema.json").write_bytes(base64.b64decode(chart["schema"]))
+    for file in (*(chart.get("templates") or ()), *(chart.get("files") or ())):
+        path = folder / file["name"]
+        if ".." in path.parts or not path.is_relative_to(folder):
+            raise ClusterError(f"{revision} holds a chart with a file outside of it: {file['name']}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(file.get("data") or ""))

@@ -7,14 +7,8 @@ for each revision. Source: helm.sh/helm/v4/pkg/storage/driver
 
 from __future__ import annotations
 
-import base64
 import copy
-import gzip
-import io
-import json
 import re
-import time
-import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,7 +19,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Secret
 
 from sametag.errors import ClusterError, LockedError
-from sametag.helm.record import DamageError, checked
+from sametag.helm.record import DamageError, checked, pack, unpacked, with_info
 from sametag.helm.revision import Revision
 from sametag.kube.access import driver
 from sametag.kube.names import check_release
@@ -37,14 +31,6 @@ if TYPE_CHECKING:
 
     from lightkube import AsyncClient
     from lightkube.core.client import LabelSelector
-
-_GZIP = b"\x1f\x8b"
-
-# A Secret has at most 1 MiB; what unpacks to more than this was not made by Helm.
-_SIZE_LIMIT = 64 * 1024 * 1024
-
-
-# Helm, or another sametag, writes the same record at the same moment.
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +100,7 @@ async def _listed(client: AsyncClient, release: str, more: LabelSelector | None 
     # What has the name that Helm gives a record comes before a copy of it under another name.
     for item in sorted(items, key=lambda item: not _is_canonical(item, release)):
         try:
-            revision = Revision(checked(_unpack(item)[1], release), item)
+            revision = Revision(checked(unpacked(item)[1], release), item)
             if revision.number in read:
                 raise DamageError(f"it is a copy of revision {revision.number}")  # noqa: TRY301 - as any other damage
             read[revision.number] = revision
@@ -186,7 +172,7 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
                 "another client is at work: wait for it to end, then try again",
             )
         info |= {"description": description, "status": status or info["status"]}
-        _pack(item, _with_info(text, info), info["status"])
+        pack(item, with_info(text, info), info["status"])
         return Revision(record, await client.replace(item))
 
     try:
@@ -225,76 +211,6 @@ def _kind() -> type[Secret | ConfigMap]:
 def _unpack_own(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
     """Return a stored revision that was read before, as text and as it reads."""
     try:
-        return _unpack(item)
+        return unpacked(item)
     except DamageError as error:
         raise ClusterError(f"{_name_of(item)} cannot be read any more: {error}") from error
-
-
-def _unpack(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
-    """Return a stored revision, as text and as it reads.
-
-    Raises:
-        DamageError: It is none.
-    """
-    stored = (item.data or {}).get("release")
-    if not stored:
-        raise DamageError("it has no release")
-    try:
-        # The API server wraps a Secret's data in base64 once more; a ConfigMap's it leaves alone.
-        packed = base64.b64decode(stored, validate=True)
-        if not packed.startswith(_GZIP):
-            packed = base64.b64decode(packed, validate=True)
-    except ValueError as error:
-        raise DamageError("it is not base64") from error
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            content = file.read(_SIZE_LIMIT + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DamageError("it is not gzip") from error
-    if len(content) > _SIZE_LIMIT:
-        raise DamageError(f"it is larger than {_SIZE_LIMIT // 1024 // 1024} MiB")
-    try:
-        text = content.decode()
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DamageError("it is not JSON") from error
-    if not isinstance(record, dict):
-        raise DamageError("it is not a map")
-    return text, record
-
-
-def _pack(item: Secret | ConfigMap, text: str, status: str) -> None:
-    """Store a record as Helm does, its status in the label that Helm finds it by too."""
-    packed = base64.b64encode(gzip.compress(text.encode()))
-    item.data = {"release": (base64.b64encode(packed) if isinstance(item, Secret) else packed).decode()}
-    if item.metadata:
-        item.metadata = copy.copy(item.metadata)
-        item.metadata.labels = {
-            **(item.metadata.labels or {}),
-            "status": status,
-            "modifiedAt": str(int(time.time())),
-        }
-
-
-def _with_info(text: str, info: dict[str, Any]) -> str:
-    """Put another `info` into a record's JSON; all around it stays, since Go's numbers are not always Python's.
-
-    Args:
-        text: A JSON object with an `info`.
-        info: What takes its place.
-    """
-    decode = json.JSONDecoder().raw_decode
-    position = 1
-    while True:
-        key, position = decode(text, _next(text, position))
-        begin = _next(text, position)
-        _, position = decode(text, begin)
-        if key == "info":
-            return text[:begin] + json.dumps(info, ensure_ascii=False, separators=(",", ":")) + text[position:]
-
-
-def _next(text: str, position: int) -> int:
-    """Return where the next key or value of a JSON object begins."""
-    while text[position] in " \t\r\n:,":
-        position += 1
-    return position

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sametag.deploy import Status
+    from sametag.deploy.lock import Holder
     from sametag.drift import Change, ObjectDiff
-    from sametag.helm.lock import Holder
     from sametag.rollout import PodState, Schedule, ServiceState
 
 

@@ -1,6 +1,5 @@
 """Read values exactly as Helm does, and remember where each of them was written."""
 
-from sametag.values.helm import to_helm
 from sametag.values.layers import Values, coalesce, on_defaults
 from sametag.values.paths import Path, get, has, known_part, path_text
 from sametag.values.problem import Location, Problem, has_errors
@@ -23,5 +22,4 @@ __all__ = [
     "load_each",
     "on_defaults",
     "path_text",
-    "to_helm",
 ]

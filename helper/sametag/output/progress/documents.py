@@ -42,7 +42,7 @@ class Documents:
         """Yield the documents of one event."""
         match event:
             case Step():
-                yield self._document("step", {"text": event.text})
+                yield self._document("step", {"level": event.level, "text": event.text})
             case Start():
                 self._tag = event.tag
                 self._services.clear()

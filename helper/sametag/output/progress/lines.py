@@ -44,7 +44,7 @@ class ProgressLines:
                 self._last.clear()
                 self._told.clear()
             case Step():
-                self._write(plain(event.text))
+                self._write(plain(str(event)))
             case Plan():
                 for line in plan_lines(event):
                     self._result(line)

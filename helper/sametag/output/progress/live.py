@@ -52,7 +52,7 @@ class Live:
             case Progress():
                 self._progress(event)
             case Step():
-                self._print([Text(plain(event.text))])
+                self._print([Text(plain(str(event)))])
             case Troubled():
                 self._remember(event.evidence)
             case Failure():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sametag.chart import Chart
-from sametag.deploy.tags import refuse_untagged
+from sametag.deploy.preflight import refuse_untagged
 from sametag.errors import UsageError
 from sametag.rollout import Member, Members
 
@@ -35,14 +35,14 @@ def test_what_is_rendered_with_the_tag_is_taken(image: dict[str, Any], reference
 
 
 def test_a_chart_that_makes_nothing_of_services_is_refused() -> None:
-    with pytest.raises(UsageError, match="the chart nginx makes no workload of `services` and `image`"):
+    with pytest.raises(UsageError, match="the chart nginx renders no workload from `services` and `image`"):
         refuse_untagged(rendered(), OTHER, {"image": {"tag": "2"}})
 
 
 def test_a_tag_that_no_service_would_run_is_refused() -> None:
-    with pytest.raises(UsageError, match="no service would run 2: the chart umbrella gives them 1") as refused:
+    with pytest.raises(UsageError, match="no service would run 2: the chart umbrella sets 1") as refused:
         refuse_untagged(rendered("app:1"), OTHER._replace(name="umbrella"), {"image": {"tag": "2"}})
-    assert "below the name of each dependency" in str(refused.value.remedy)
+    assert "under the name of each dependency" in str(refused.value.remedy)
 
 
 def test_whether_a_chart_of_ours_may_be_left_without_services_is_not_asked_here() -> None:

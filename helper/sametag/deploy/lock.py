@@ -23,8 +23,8 @@ from lightkube.models.coordination_v1 import LeaseSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.coordination_v1 import Lease
 
+from sametag.deploy.leash import BEAT, elapsed
 from sametag.errors import ClusterError, LockedError, SametagError
-from sametag.helm.leash import BEAT, elapsed
 from sametag.helm.revision import written
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from lightkube import AsyncClient
 
-    from sametag.helm.leash import Leash
+    from sametag.deploy.leash import Leash
     from sametag.helm.revision import Revision
 
 _DURATION = 15  # seconds, as long as client-go's

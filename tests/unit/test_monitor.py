@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sametag.deploy import Options, Request
-from sametag.deploy.monitor import View
+from sametag.deploy.monitor import Monitor
 from sametag.kube.connection import Target
 from sametag.rollout import RUNNING, Member, Members, PodState, Run, ServiceState, Trouble
 
@@ -32,25 +32,25 @@ def state(name: str, *, generation: int = 2, ready: bool = True, **more: object)
 
 def seen(
     *looks: list[ServiceState],
-    then: Callable[[View], object],
+    then: Callable[[Monitor], object],
     fail_fast: bool = True,
     apart: float = 0,
     rescue: bool = False,
 ) -> object:
-    """Return what a view says after these looks, so many seconds apart; the first one is what was there before."""
+    """Return what a monitor says after these looks, so many seconds apart; the first one is what was there before."""
 
     async def main() -> object:
         events: list[Event] = []
         now = 0.0
         request = Request(Target(), "app", events.append, Options(fail_fast=fail_fast))
-        view = View(None, request, lambda: now, rescue=rescue)  # type: ignore[arg-type]
+        monitor = Monitor(None, request, lambda: now, rescue=rescue)  # type: ignore[arg-type]
         for number, look in enumerate(looks):
             now = number * apart
-            view.look(look)
-        for task in view.explaining:
+            monitor.receive(look)
+        for task in monitor.explaining:
             task.cancel()
         assert len(events) == len(looks)
-        return then(view)
+        return then(monitor)
 
     return asyncio.run(main())
 
@@ -62,7 +62,10 @@ def test_every_service_that_fails_is_named_not_only_the_first() -> None:
     first = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
     second = [state("web", ready=False), state("worker", ready=False, troubles=(REFUSED,))]
 
-    assert seen(BEFORE, first, second, then=lambda view: view.failures()) == [("web", MISSING), ("worker", REFUSED)]
+    assert seen(BEFORE, first, second, then=Monitor.failures) == [
+        ("web", MISSING),
+        ("worker", REFUSED),
+    ]
 
 
 def test_a_container_that_has_crashed_and_runs_again_is_named_until_its_pod_is_ready() -> None:
@@ -71,8 +74,11 @@ def test_a_container_that_has_crashed_and_runs_again_is_named_until_its_pod_is_r
     second = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
     healed = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
 
-    assert seen(BEFORE, first, second, then=lambda view: view.failures()) == [("web", MISSING), ("worker", crashed)]
-    assert seen(BEFORE, first, healed, then=lambda view: view.failures()) == [("web", MISSING)]
+    assert seen(BEFORE, first, second, then=Monitor.failures) == [
+        ("web", MISSING),
+        ("worker", crashed),
+    ]
+    assert seen(BEFORE, first, healed, then=Monitor.failures) == [("web", MISSING)]
 
 
 def test_it_is_decided_once_every_other_service_is_well_or_in_trouble_too() -> None:
@@ -80,7 +86,7 @@ def test_it_is_decided_once_every_other_service_is_well_or_in_trouble_too() -> N
     well = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
 
     decided: list[object] = [
-        seen(*looks, then=lambda view: (view.stuck.is_set(), view.decided.is_set()))
+        seen(*looks, then=lambda monitor: (monitor.stuck.is_set(), monitor.decided.is_set()))
         for looks in ((BEFORE,), (BEFORE, starting), (BEFORE, starting, well))
     ]
     assert decided == [(False, False), (True, False), (True, True)]
@@ -89,7 +95,7 @@ def test_it_is_decided_once_every_other_service_is_well_or_in_trouble_too() -> N
 def test_what_was_wrong_before_is_not_held_against_the_rollout() -> None:
     broken = [state("web", generation=1, ready=False, troubles=(MISSING,))]
 
-    assert seen(broken, broken, then=lambda view: (view.stuck.is_set(), view.troubles())) == (False, [])
+    assert seen(broken, broken, then=lambda monitor: (monitor.stuck.is_set(), monitor.troubles())) == (False, [])
 
 
 def test_what_is_as_wrong_as_before_once_helm_has_applied_everything_was_not_cured() -> None:
@@ -97,8 +103,8 @@ def test_what_is_as_wrong_as_before_once_helm_has_applied_everything_was_not_cur
     broken = [state("web", generation=1, ready=False, troubles=(MISSING,)), state("worker", generation=1)]
     hook = state("migrate", ready=False, run=Run(RUNNING))
 
-    def stuck(view: View) -> bool:
-        return view.stuck.is_set()
+    def stuck(monitor: Monitor) -> bool:
+        return monitor.stuck.is_set()
 
     assert not seen(broken, broken, broken, then=stuck, apart=10)
     assert seen(*[broken] * 5, then=stuck, apart=10)
@@ -108,20 +114,20 @@ def test_what_is_as_wrong_as_before_once_helm_has_applied_everything_was_not_cur
 def test_where_nothing_is_wrong_the_containers_that_helm_waits_for_are_named() -> None:
     waiting = [state("web"), state("worker", ready=False, unready=(WAITS,))]
 
-    assert seen(BEFORE, waiting, then=lambda view: view.failures()) == [("worker", WAITS)]
+    assert seen(BEFORE, waiting, then=Monitor.failures) == [("worker", WAITS)]
 
 
 def test_without_fail_fast_trouble_is_told_and_ends_nothing() -> None:
     troubled = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
-    told = seen(BEFORE, troubled, then=lambda view: (view.stuck.is_set(), view.failures()), fail_fast=False)
+    told = seen(BEFORE, troubled, then=lambda monitor: (monitor.stuck.is_set(), monitor.failures()), fail_fast=False)
 
     assert told == (False, [("web", MISSING)])
 
 
-def ended(view: View) -> tuple[bool, bool, bool]:
+def ended(monitor: Monitor) -> tuple[bool, bool, bool]:
     """Whether every service is seen on its tag, every controller is done, and something has failed."""
-    view.expect(MADE)
-    return view.settled.is_set(), view.done.is_set(), view.failed.is_set()
+    monitor.expect(MADE)
+    return monitor.settled.is_set(), monitor.done.is_set(), monitor.failed.is_set()
 
 
 def test_it_is_settled_when_every_pod_runs_the_image_and_jobs_are_helms_to_wait_for() -> None:
@@ -152,7 +158,9 @@ def test_what_its_controller_calls_done_cannot_fail_any_more() -> None:
 
 def test_a_workload_of_no_service_decides_nothing_and_is_named() -> None:
     redis = state("deployment/redis", ready=False, extra=True, troubles=(MISSING,))
-    found = seen(BEFORE, [state("web"), state("worker"), redis], then=lambda view: (*ended(view), view.failures()))
+    found = seen(
+        BEFORE, [state("web"), state("worker"), redis], then=lambda seen_by: (*ended(seen_by), seen_by.failures())
+    )
 
     assert found == (True, True, False, [("deployment/redis", MISSING)])
 
@@ -168,18 +176,18 @@ def test_only_what_cannot_heal_ends_a_rescue_and_only_when_every_other_service_i
     hopeless = [state("web", ready=False, troubles=(MISSING,)), state("worker")]
 
     ends = [
-        seen(BEFORE, look, then=lambda view: view.stuck.is_set(), rescue=True)
+        seen(BEFORE, look, then=lambda monitor: monitor.stuck.is_set(), rescue=True)
         for look in (crashing, on_its_way, hopeless)
     ]
     assert ends == [False, False, True]
-    assert seen(BEFORE, crashing, then=lambda view: view.stuck.is_set())
+    assert seen(BEFORE, crashing, then=lambda monitor: monitor.stuck.is_set())
 
 
 def test_a_workload_that_is_deleted_in_the_middle_is_named_and_one_that_was_never_there_is_not() -> None:
     gone = [state("web"), state("worker", uid="", observed=False, pods=())]
 
-    assert seen(BEFORE, gone, gone, then=lambda view: view.stuck.is_set(), apart=3) is False
-    assert seen(BEFORE, gone, gone, gone, then=lambda view: view.failures(), apart=3) == [
+    assert seen(BEFORE, gone, gone, then=lambda monitor: monitor.stuck.is_set(), apart=3) is False
+    assert seen(BEFORE, gone, gone, gone, then=Monitor.failures, apart=3) == [
         ("worker", Trouble("Deleted", "somebody deleted worker during the rollout"))
     ]
-    assert seen([BEFORE[0], gone[1]], gone, gone, then=lambda view: view.stuck.is_set(), apart=9) is False
+    assert seen([BEFORE[0], gone[1]], gone, gone, then=lambda monitor: monitor.stuck.is_set(), apart=9) is False

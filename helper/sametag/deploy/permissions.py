@@ -1,6 +1,6 @@
-"""Name the rights that are missing before anything is changed, and not when half of the objects are.
+"""The permissions that a rollout needs, checked before anything changes.
 
-Asked once, in one request. Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/
+One request asks for all of them. Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from lightkube.resources.authorization_v1 import SelfSubjectRulesReview
 
 from sametag.errors import ClusterError
 from sametag.helm import stored_as
+from sametag.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lightkube import AsyncClient
     from lightkube.models.authorization_v1 import ResourceRule
 
-#: (API group, resource) -> the verbs without which no rollout can be watched.
+#: (API group, resource) -> the verbs that watching a rollout needs.
 WATCHED: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("apps", "deployments"): ("list", "watch"),
     ("apps", "statefulsets"): ("list", "watch"),
@@ -31,7 +32,7 @@ WATCHED: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "pods"): ("list", "watch"),
 }
 
-#: Kind -> (API group, resource) of what the chart renders in every cluster; Helm writes each of them.
+#: Kind -> (API group, resource) of the objects that the chart renders in any cluster; Helm writes each of them.
 RENDERED: Mapping[str, tuple[str, str]] = {
     "ConfigMap": ("", "configmaps"),
     "CronJob": ("batch", "cronjobs"),
@@ -58,26 +59,26 @@ _STATEFUL = re.compile(r"^kind: *\"?StatefulSet", re.MULTILINE)
 
 
 async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> str:
-    """Refuse a rollout whose user lacks a right in the namespace that Helm or the watch needs.
+    """Refuse a rollout whose user lacks a permission in the namespace that Helm or the watch needs.
 
     Returns:
-        A warning about a right that only a rollout that fails needs; empty where none is missing.
+        A warning about a permission that only a failed rollout needs; empty if none is missing.
 
     Args:
-        client: Of the cluster.
-        namespace: The release's.
+        client: The client of the cluster.
+        namespace: The namespace of the release.
         manifest: What is to be applied, one YAML stream.
 
     Raises:
-        ClusterError: A right is missing; the message names it.
+        ClusterError: A permission is missing; the message names it.
     """
     review = SelfSubjectRulesReview(spec=SelfSubjectRulesReviewSpec(namespace=namespace))
     try:
         answer = (await client.create(review)).status
     except ApiError:
-        return ""  # a cluster that does not answer the question answers Helm
+        return ""  # the API server answers Helm itself
     if answer is None or answer.incomplete:
-        return ""  # a webhook decides, and does not tell its rules
+        return ""  # a webhook decides, and its rules cannot be listed
     missing = [
         f"{verb} {resource}{'.' if group else ''}{group}"
         for (group, resource), verbs in _needed(manifest)
@@ -85,13 +86,16 @@ async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> 
         if not _allowed(answer.resourceRules, group, resource, verb)
     ]
     if missing:
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise ClusterError(
-            f"you lack rights in namespace {namespace}: {', '.join(missing[:_SHOWN])}{more}; nothing was changed",
-            "ask for them; docs/reference/rights.md lists all that sametag needs",
+            f"missing permissions in namespace {namespace}: {listing(missing, _SHOWN)}; nothing was changed",
+            "ask your administrator for them; docs/reference/rights.md lists all that sametag needs",
         )
     ordered = _STATEFUL.search(manifest) and not _allowed(answer.resourceRules, "", "pods", "delete")
-    return "you may not delete pods: a StatefulSet whose new pods fail cannot go back by itself" if ordered else ""
+    return (
+        "you may not delete pods: a StatefulSet whose new pods fail cannot be rolled back automatically"
+        if ordered
+        else ""
+    )
 
 
 def _needed(manifest: str) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sametag.deploy.helms_words import told
-from sametag.deploy.watched import StuckError, in_short
+from sametag.deploy.stuck import StuckError, summary_of, why_helm_gave_up
 from sametag.errors import HelmError
 from sametag.helm.command import KilledError
 from sametag.rollout import Evidence, Member, Members, Trouble
@@ -19,7 +18,7 @@ DENIED = (
 
 
 def said(message: str, *found: Evidence, error: type[HelmError] = HelmError) -> StuckError:
-    return told(error(message), StuckError(in_short(found), found), "5m0s", MEMBERS)
+    return why_helm_gave_up(error(message), StuckError(summary_of(found), found), "5m0s", MEMBERS)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +62,6 @@ def test_a_helm_that_was_killed_is_called_that() -> None:
 def test_of_many_services_the_first_are_named_and_all_counted() -> None:
     many = Evidence("a", Trouble("ImageNotFound", "there is no app:2"), others=tuple("bcdefg"), pods=7)
 
-    assert in_short([many, WAITS, WAITS]) == (
+    assert summary_of([many, WAITS, WAITS]) == (
         "a, b, c, d, e, … (7): ImageNotFound: there is no app:2 (and 2 more causes)"
     )

@@ -1,15 +1,16 @@
-"""What it means that Helm gave up: it waited too long, it was refused, or it was killed."""
+"""Why a rollout is stuck: what the watch saw, and what it means that Helm gave up."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from sametag.deploy.watched import StuckError, in_short
 from sametag.helm.command import KilledError
 from sametag.rollout import Evidence, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sametag.errors import HelmError
     from sametag.rollout import Members
 
@@ -21,8 +22,20 @@ _WAITED = re.compile(
     re.IGNORECASE,
 )
 
+# Names in one line; a hundred would hide the cause.
+_NAMES = 5
 
-def told(error: HelmError, stuck: StuckError, timeout: str, members: Members) -> StuckError:
+
+class StuckError(Exception):
+    """The watch saw what cannot heal, or Helm gave up after it had begun."""
+
+    def __init__(self, reason: str, found: Sequence[Evidence]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.evidence = tuple(found)
+
+
+def why_helm_gave_up(error: HelmError, stuck: StuckError, timeout: str, members: Members) -> StuckError:
     """Return why Helm gave up, with what was seen: Helm says so only where it was refused.
 
     Args:
@@ -44,4 +57,15 @@ def told(error: HelmError, stuck: StuckError, timeout: str, members: Members) ->
     # What the refusal kept from beginning was not ready for that reason.
     others = [found for found in stuck.evidence if found.trouble.reason != "NotReady"]
     causes = [refused, *others]
-    return StuckError(in_short(causes), causes)
+    return StuckError(summary_of(causes), causes)
+
+
+def summary_of(causes: Sequence[Evidence]) -> str:
+    """Say the first cause with the services that it stops, and how many more there are: the summary has them all."""
+    if not causes:
+        return ""
+    services, cause = causes[0].services, causes[0].trouble.summary
+    count = f" ({len(services)})" if len(services) > 1 else ""
+    names = ", ".join(services[:_NAMES]) + (", …" if len(services) > _NAMES else "")
+    more = {1: "", 2: " (and 1 more cause)"}.get(len(causes), f" (and {len(causes) - 1} more causes)")
+    return f"{names}{count}: {cause}{more}"

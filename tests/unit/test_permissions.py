@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from sametag.deploy.rights import RENDERED, WATCHED, refuse_missing
+from sametag.deploy.permissions import RENDERED, WATCHED, refuse_missing
 from sametag.errors import ClusterError
 from sametag.kube.connection import Target, connect
 
@@ -62,16 +62,16 @@ def test_whoever_may_do_all_lacks_nothing(api: ApiServer) -> None:
         *((resource, "watch", f"watch {resource}{'.' * bool(group)}{group}") for group, resource in WATCHED),
     ],
 )
-def test_a_missing_right_is_named(api: ApiServer, resource: str, verb: str, told: str) -> None:
-    with pytest.raises(ClusterError, match=f"you lack rights in namespace apps: {told}; nothing was changed"):
+def test_a_missing_permission_is_named(api: ApiServer, resource: str, verb: str, told: str) -> None:
+    with pytest.raises(ClusterError, match=f"missing permissions in namespace apps: {told}; nothing was changed"):
         ask(api, without(resource, verb))
 
 
-def test_a_right_to_what_is_not_rendered_is_not_asked_for(api: ApiServer) -> None:
+def test_permissions_for_kinds_that_are_not_rendered_are_not_required(api: ApiServer) -> None:
     ask(api, without("ingresses", "patch"))
 
 
-def test_of_many_missing_rights_the_first_are_named_and_the_others_counted(api: ApiServer) -> None:
+def test_of_many_missing_permissions_the_first_are_named_and_the_others_counted(api: ApiServer) -> None:
     with pytest.raises(ClusterError, match=r"get secrets, list secrets, .* and \d+ more; nothing was changed"):
         ask(api, [])
 
@@ -83,7 +83,7 @@ def test_a_webhook_that_does_not_tell_its_rules_refuses_nobody(api: ApiServer) -
 def test_revisions_in_configmaps_need_the_rights_to_those(api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELM_DRIVER", "configmap")
 
-    with pytest.raises(ClusterError, match="lack rights in namespace apps: update configmaps; nothing"):
+    with pytest.raises(ClusterError, match="missing permissions in namespace apps: update configmaps; nothing"):
         ask(api, without("configmaps", "update"))
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from sametag.helm import watchdog
+from sametag.deploy import watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
