@@ -37,7 +37,7 @@ _NAME = "chaos"
 
 # Asked for all the time; it is a program of the sample application.
 _RENDER: dict[str, Any] = {
-    "command": ["/usr/local/bin/render"],
+    "command": ["/render"],
     "ports": {"http": {"containerPort": 8082}},
     "probes": {"port": "http", "path": "/healthz", "readinessPath": "/readyz"},
 }

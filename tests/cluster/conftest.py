@@ -167,7 +167,7 @@ def namespace(
 SMALL = {"cpu": "1m", "memory": "16Mi"}
 
 _RENDER: dict[str, Any] = {
-    "command": ["/usr/local/bin/render"],
+    "command": ["/render"],
     "ports": {"http": {"containerPort": 8082}},
     "probes": {"port": "http", "path": "/healthz", "readinessPath": "/readyz"},
     "preStopDelaySeconds": 0,

@@ -32,7 +32,7 @@ class Fault:
 
 FAULTS = {
     "no-such-tag": Fault({}, {"web": "ImageNotFound", "worker": "ImageNotFound"}, tag=MISSING),
-    "no-such-command": Fault({"services": {"web": {"command": ["/usr/local/bin/wep"]}}}, {"web": "StartError"}),
+    "no-such-command": Fault({"services": {"web": {"command": ["/wep"]}}}, {"web": "StartError"}),
     "crash-and-oom": Fault(
         {
             "services": {

@@ -28,7 +28,7 @@ LEASE_SECONDS = 15
 
 def values(repository: str, tag: str) -> tuple[str, ...]:
     """Return the words that give sametag and Helm the same values."""
-    services = {"render": {"command": ["/usr/local/bin/render"], "ports": {"http": {"containerPort": 8082}}}}
+    services = {"render": {"command": ["/render"], "ports": {"http": {"containerPort": 8082}}}}
     tagged = ("--set", f"image.repository={repository}", "--set-string", f"image.tag={tag}")
     return (*tagged, "--set-json", f"services={json.dumps(services)}")
 

@@ -124,12 +124,12 @@ def test_a_command_that_is_not_in_the_image_fails_the_install_and_nothing_is_lef
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:
     values = ("-f", str(VALUES), "--set", f"image.repository={repository}")
-    wrong = ("--set-json", 'services.render.command=["/usr/local/bin/rendr"]')
+    wrong = ("--set-json", 'services.render.command=["/rendr"]')
     ran = run("sametag", "install", NAME, "-n", namespace, *values, *wrong, "--tag", OLD)
 
     assert ran.code == 4
     assert "render: StartError" in ran.stderr
-    assert "/usr/local/bin/rendr" in ran.stderr
+    assert "/rendr" in ran.stderr
     # Helm has removed the workloads; their pods follow.
     wait_until(lambda: kubectl.tags(namespace) == {})
     assert run("sametag", "history", NAME, "-n", namespace).code == 3

@@ -15,7 +15,7 @@ import (
 func main() {
 	address := flag.String("listen", service.Env("LISTEN", ":8080"), "address to listen on")
 	gifcreator := flag.String("gifcreator", service.Env("GIFCREATOR_ADDR", "127.0.0.1:8081"), "address of gifcreator")
-	templates := flag.String("templates", service.Env("TEMPLATES", "/templates"), "folder of the page's template")
+	templates := flag.String("templates", service.Env("FRONTEND_TEMPLATES_DIR", "/templates"), "directory of the page template")
 	drain := flag.Duration("drain", 2*time.Second, "how long to go on serving after SIGTERM")
 	service.ParseFlags()
 

@@ -87,6 +87,48 @@ func TestAJobBecomesAGIFWhileTheRendererIsRolled(t *testing.T) {
 	}
 }
 
+func TestAJobThatRenderRefusesFailsWithinSeconds(t *testing.T) {
+	store, server := start(t) // a lease lasts a minute
+	id, _ := store.Add(jobs.Spec{Text: "hi", Frames: 2})
+	render := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such scene", http.StatusBadRequest)
+	}))
+	defer render.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go (&Worker{Server: server.URL, Render: render.URL}).Run(ctx, 1)
+
+	for began := time.Now(); ; {
+		state, news, err := store.Progress(id)
+		if err != nil || time.Since(began) > 15*time.Second {
+			t.Fatalf("got %+v, %v", state, err)
+		}
+		if state.Failed != "" {
+			if want := "frame 0 was tried 5 times: render: 400: no such scene"; state.Failed != want {
+				t.Errorf("got %q", state.Failed)
+			}
+			return
+		}
+		select {
+		case <-news:
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func TestAGiveBackThatDoesNotFitIsRefused(t *testing.T) {
+	store, server := start(t)
+	id, _ := store.Add(jobs.Spec{Frames: 2})
+	for path, want := range map[string]string{
+		id + "/frames/0/lease":                    "400: try must be a number",
+		id + "/frames/2/lease?try=1":              "400: there is no such frame",
+		"0123456789abcdef/frames/gif/lease?try=1": "404: there is no such job",
+	} {
+		_, err := call(http.MethodDelete, server.URL+"/jobs/"+path, "")
+		wants(t, err, want)
+	}
+}
+
 func TestOneWhoKnowsHowManyFramesAreDoneIsToldOfTheNext(t *testing.T) {
 	store, server := start(t)
 	id, _ := store.Add(jobs.Spec{Frames: 2})

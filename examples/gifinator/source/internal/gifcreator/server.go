@@ -36,6 +36,7 @@ func Handler(draining context.Context, store *jobs.Store) http.Handler {
 	mux.HandleFunc("POST /lease", s.lease)
 	mux.HandleFunc("GET /jobs/{id}/frames/{frame}", s.sendFrame)
 	mux.HandleFunc("PUT /jobs/{id}/frames/{frame}", s.finish)
+	mux.HandleFunc("DELETE /jobs/{id}/frames/{frame}/lease", s.giveBack)
 	return mux
 }
 
@@ -120,6 +121,29 @@ func (s *server) finish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.store.Finish(r.PathValue("id"), number, content, r.Header.Get(service.RenderVersionHeader)); err != nil {
+		refuse(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// giveBack ends a lease: ?try= is that of the task, and the body is the reason.
+func (s *server) giveBack(w http.ResponseWriter, r *http.Request) {
+	number, ok := frameNumber(w, r)
+	if !ok {
+		return
+	}
+	try, err := strconv.Atoi(r.URL.Query().Get("try"))
+	if err != nil {
+		http.Error(w, "try must be a number", http.StatusBadRequest)
+		return
+	}
+	reason, err := io.ReadAll(http.MaxBytesReader(w, r.Body, jobLimit))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := s.store.GiveBack(jobs.Task{Job: r.PathValue("id"), Frame: number, Try: try}, string(reason)); err != nil {
 		refuse(w, err)
 		return
 	}

@@ -70,8 +70,25 @@ func (w *Worker) next(ctx context.Context) {
 	doing, cancel := context.WithTimeout(context.Background(), taskTime)
 	defer cancel()
 	if err := w.do(doing, *task); err != nil {
-		slog.Warn("task failed; its lease will run out", "job", task.Job, "frame", task.Frame, "error", err)
+		slog.Warn("task failed", "job", task.Job, "frame", task.Frame, "error", err)
+		time.Sleep(restTime) // a render of another version may be replaced in a moment
+		w.giveBack(*task, err)
 	}
+}
+
+func (w *Worker) giveBack(task jobs.Task, reason error) {
+	url := fmt.Sprintf("%s/lease?try=%d", w.frameURL(task.Job, frameName(task.Frame)), task.Try)
+	request := service.Request{Method: http.MethodDelete, URL: url, Body: []byte(reason.Error())}
+	if _, err := service.Call(context.Background(), request); err != nil {
+		slog.Warn("lease not given back; it will run out", "job", task.Job, "frame", task.Frame, "error", err)
+	}
+}
+
+func frameName(frame int) string {
+	if frame == jobs.Assemble {
+		return "gif"
+	}
+	return strconv.Itoa(frame)
 }
 
 func (w *Worker) lease(ctx context.Context) (*jobs.Task, error) {
@@ -98,7 +115,7 @@ func (w *Worker) do(ctx context.Context, task jobs.Task) error {
 		return fmt.Errorf("render: %w", err)
 	}
 	_, err = service.Retry(ctx, service.Request{
-		Method: http.MethodPut, URL: w.frameURL(task.Job, strconv.Itoa(task.Frame)), Body: frame.Body,
+		Method: http.MethodPut, URL: w.frameURL(task.Job, frameName(task.Frame)), Body: frame.Body,
 		RenderVersion: frame.Header.Get(service.VersionHeader),
 	})
 	return err
@@ -128,7 +145,7 @@ func (w *Worker) assemble(ctx context.Context, task jobs.Task) error {
 		return err
 	}
 	_, err := service.Retry(ctx, service.Request{
-		Method: http.MethodPut, URL: w.frameURL(task.Job, "gif"), Body: content.Bytes(),
+		Method: http.MethodPut, URL: w.frameURL(task.Job, frameName(task.Frame)), Body: content.Bytes(),
 	})
 	return err
 }

@@ -1,5 +1,5 @@
-// Package jobs splits a GIF into tasks and hands them to workers. A task is leased: a worker that dies loses nothing, for
-// the lease runs out and another worker takes the task.
+// Package jobs splits a GIF into tasks and hands them to workers. A task is leased: a worker that fails gives its lease
+// back, and the lease of a worker that dies runs out; then another worker takes the task.
 package jobs
 
 import (
@@ -46,6 +46,8 @@ type Task struct {
 	Job   string `json:"job"`
 	Spec  Spec   `json:"spec"`
 	Frame int    `json:"frame"`
+	// Try counts the leases of this task, from 1.
+	Try int `json:"try"`
 }
 
 func (t Task) String() string {
@@ -70,7 +72,7 @@ type Progress struct {
 
 type job struct {
 	spec     Spec
-	leased   map[int]bool
+	leased   map[int]bool // by frame
 	tries    map[int]int
 	done     map[int]bool
 	versions map[string]bool

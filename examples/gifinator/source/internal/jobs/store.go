@@ -22,7 +22,7 @@ var (
 	ErrTooSoon = errors.New("that is not there yet")
 )
 
-// A task that so many workers could not do is not given to another.
+// A task that failed this many times fails its job.
 const mostTries = 5
 
 const idBytes = 8
@@ -105,28 +105,34 @@ func (s *Store) Lease() (*Task, <-chan struct{}) {
 			if j.leased[frame] {
 				continue
 			}
-			task := &Task{id, j.spec, frame}
 			j.leased[frame] = true
 			j.tries[frame]++
-			time.AfterFunc(s.lease, func() { s.expire(j, task) })
+			task := &Task{id, j.spec, frame, j.tries[frame]}
+			time.AfterFunc(s.lease, func() { s.GiveBack(*task, "no worker finished it") })
 			return task, nil
 		}
 	}
 	return nil, s.wake
 }
 
-// expire gives a task that was not done in time to whoever asks next, or fails its job when enough have tried.
-func (s *Store) expire(j *job, task *Task) {
+// GiveBack ends the lease of a task that was not done, so that the next worker gets it; after enough tries it fails the
+// job with the reason. The lease of an earlier try has ended already.
+func (s *Store) GiveBack(task Task, reason string) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if j.done[task.Frame] {
-		return
+	j, err := s.find(task.Job, task.Frame)
+	if err != nil {
+		return err
+	}
+	if j.done[task.Frame] || !j.leased[task.Frame] || j.tries[task.Frame] != task.Try {
+		return nil
 	}
 	j.leased[task.Frame] = false
-	if j.tries[task.Frame] >= mostTries {
-		j.failed = fmt.Sprintf("%s was tried %d times, and no worker finished it", task, mostTries)
+	if task.Try >= mostTries {
+		j.failed = fmt.Sprintf("%s was tried %d times: %s", task, mostTries, reason)
 	}
 	s.wakeAll()
+	return nil
 }
 
 // Finish takes a task's result. One that comes twice, after a lease ran out, is not taken: the versions stay those of the

@@ -112,7 +112,7 @@ func TestATaskThatNobodyFinishesFailsItsJob(t *testing.T) {
 	for deadline := time.After(5 * time.Second); ; {
 		state, _, _ := store.Progress(id)
 		if state.Failed != "" {
-			if want := "frame 0 was tried 5 times, and no worker finished it"; state.Failed != want || tries != 5 {
+			if want := "frame 0 was tried 5 times: no worker finished it"; state.Failed != want || tries != 5 {
 				t.Errorf("got %q after %d tries", state.Failed, tries)
 			}
 			break
@@ -130,6 +130,34 @@ func TestATaskThatNobodyFinishesFailsItsJob(t *testing.T) {
 	}
 	if task, _ := store.Lease(); task != nil {
 		t.Errorf("a failed job still gives %+v", task)
+	}
+}
+
+func TestALeaseThatIsGivenBackIsLeasedAgainAtOnce(t *testing.T) {
+	store := newStore(t, t.TempDir(), time.Minute)
+	id := add(t, store)
+	first, _ := store.Lease()
+	giveBack(t, store, *first)
+	second, _ := store.Lease()
+	if second == nil || second.Frame != first.Frame || second.Try != 2 {
+		t.Fatalf("got %+v after %+v", second, first)
+	}
+	giveBack(t, store, *first) // its lease ended before the second began
+	if third, _ := store.Lease(); third == nil || third.Frame == first.Frame {
+		t.Errorf("an ended lease ended another: %+v", third)
+	}
+	for task := second; task != nil; task, _ = store.Lease() {
+		giveBack(t, store, *task)
+	}
+	if state, _, _ := store.Progress(id); state.Failed != "frame 0 was tried 5 times: render: 400: no" {
+		t.Errorf("got %q", state.Failed)
+	}
+}
+
+func giveBack(t *testing.T, store *Store, task Task) {
+	t.Helper()
+	if err := store.GiveBack(task, "render: 400: no"); err != nil {
+		t.Fatal(err)
 	}
 }
 
