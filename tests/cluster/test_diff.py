@@ -66,8 +66,8 @@ def drift(namespace: str, kubectl: Kubectl) -> list[str]:
     async def look() -> list[str]:
         async with connect(Target(str(kubectl.kubeconfig), namespace=namespace)) as client:
             newest = (await helm.revisions(client, NAME))[-1]
-            situation = await diff.look(client, NAME, newest, server_side=newest.server_side)
-            rehearsal = await diff.rehearse(situation, newest, ())
+            situation = await diff.read_situation(client, NAME, newest, server_side=newest.server_side)
+            rehearsal = await diff.dry_run(situation, newest, ())
             every = await diff.changes(situation, rehearsal, take_over=True)
             found = await diff.drift(situation)
             changed = [[(one.key, one.changes) for one in those] for those in (found, every)]

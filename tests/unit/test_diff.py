@@ -9,7 +9,7 @@ import pytest
 from sametag.chart.manifest import parse
 from sametag.drift import ABSENT, crossed, gitops, hooks
 from sametag.drift.compare import differences, essence, hidden
-from sametag.drift.managed_fields import by_hand, out_of_hands, owner_of, touched
+from sametag.drift.owners import by_hand, out_of_hands, owner_of, touched
 from sametag.helm import Revision
 from sametag.kube.objects import Key, find, key_of, without
 

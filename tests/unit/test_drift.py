@@ -71,7 +71,7 @@ def drift(api: ApiServer, manifest: dict[str, Any], live: dict[str, Any] | None)
 
     async def look() -> list[str]:
         async with connect(Target(kubeconfig=str(api.kubeconfig))) as client:
-            found = await diff.drift(await diff.look(client, "app", revision, server_side=True))
+            found = await diff.drift(await diff.read_situation(client, "app", revision, server_side=True))
             return [change.setting for one in found for change in one.changes] + [
                 "missing" for one in found if one.action == "create"
             ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sametag.deploy.foresight import foreseen, has_host_ports
-from sametag.drift import Rehearsal
+from sametag.drift import DryRun
 from sametag.kube.objects import Key
 
 WEB = {"app.kubernetes.io/component": "web"}
@@ -32,7 +32,7 @@ def said(*pairs: tuple[Any, Any], timeout: float = 300, nodes: Any = ()) -> list
     keys = [Key("", new["kind"], "apps", new["metadata"]["name"]) for _, new in pairs]
     live = dict(zip(keys, (old for old, _ in pairs), strict=True))
     after = dict(zip(keys, (new for _, new in pairs), strict=True))
-    return list(foreseen(Rehearsal({}, {}, live, after, {}, {}), timeout, nodes))
+    return list(foreseen(DryRun({}, {}, live, after, {}, {}), timeout, nodes))
 
 
 def named(name: str, number: int = 8080) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def test_a_port_of_the_node_needs_a_node_more_than_pods(nodes: Any, strategy: An
     old, new = (workload(tag=tag, ports=ports, pod=pod, strategy=strategy) for tag in "12")
 
     assert bool(said((old, new), nodes=nodes)) == expected
-    assert has_host_ports(Rehearsal({}, {}, {}, {Key("", "Deployment", "apps", "x"): new}, {}, {}))
+    assert has_host_ports(DryRun({}, {}, {}, {Key("", "Deployment", "apps", "x"): new}, {}, {}))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sametag.deploy.objections import doubts, refusal_of
-from sametag.drift import Refusal, Rehearsal
+from sametag.drift import DryRun, Refusal
 from sametag.kube.objects import Key
 
 SERVICES = {"db": {"kind": "StatefulSet", "volumes": {"data": {"claim": {}}}}, "web": {}, "api": {}}
@@ -31,12 +31,12 @@ def rehearsal(
     targets: dict[Key, Any] | None = None,
     live: dict[Key, Any] | None = None,
     pods: dict[Key, Refusal] | None = None,
-) -> Rehearsal:
+) -> DryRun:
     targets = targets or {key: item(key) for key in refused}
-    return Rehearsal(targets, {}, live or {}, {}, refused, pods or {}, services=SERVICES)
+    return DryRun(targets, {}, live or {}, {}, refused, pods or {}, services=SERVICES)
 
 
-def said(found: Rehearsal, before: dict[Key, Any] | None = None) -> tuple[str, str | None]:
+def said(found: DryRun, before: dict[Key, Any] | None = None) -> tuple[str, str | None]:
     error = refusal_of(found, before or {})
     assert error is not None
     return error.message, error.remedy

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 async def read_objects(session: Session, revision: Revision | None) -> drift.Situation:
     """Read the objects of a revision."""
-    return await drift.look(session.client, session.release, revision, server_side=session.applies_server_side)
+    return await drift.read_situation(
+        session.client, session.release, revision, server_side=session.applies_server_side
+    )
 
 
 async def claim_fields(session: Session, to: Revision) -> None:

@@ -10,12 +10,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sametag.chart.labels import service_of
-from sametag.drift.pods import template_of
+from sametag.drift.traits import template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sametag.drift import Rehearsal
+    from sametag.drift import DryRun
     from sametag.kube.objects import Key, Object
 
 _RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
@@ -24,12 +24,12 @@ _RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
 _GRACE = 30
 
 
-def has_host_ports(rehearsal: Rehearsal) -> bool:
+def has_host_ports(rehearsal: DryRun) -> bool:
     """Whether it matters how many nodes there are."""
     return any(_host_ports(item) for key, item in rehearsal.after.items() if key.kind == "Deployment")
 
 
-def foreseen(rehearsal: Rehearsal, timeout: float, nodes: Iterable[Object]) -> Iterator[str]:
+def foreseen(rehearsal: DryRun, timeout: float, nodes: Iterable[Object]) -> Iterator[str]:
     """Yield what to expect of a change, a line each.
 
     Args:

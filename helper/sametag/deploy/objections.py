@@ -17,7 +17,7 @@ from sametag.values import path_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sametag.drift import Refusal, Rehearsal
+    from sametag.drift import DryRun, Refusal
     from sametag.kube.objects import Key, Object
 
 # Source: k8s.io/apiserver/pkg/admission/plugin, webhook/errors and policy/validating
@@ -53,7 +53,7 @@ class _Objection(NamedTuple):
     remedy: str | None = None
 
 
-def refusal_of(rehearsal: Rehearsal, before: Mapping[Key, Object]) -> ClusterError | None:
+def refusal_of(rehearsal: DryRun, before: Mapping[Key, Object]) -> ClusterError | None:
     """Return what stands in the way of a change as one error; None where nothing does.
 
     Args:
@@ -76,7 +76,7 @@ def refusal_of(rehearsal: Rehearsal, before: Mapping[Key, Object]) -> ClusterErr
     return ClusterError(f"{_names(causes, '; ')}; nothing was changed", remedy)
 
 
-def doubts(rehearsal: Rehearsal) -> Iterator[str]:
+def doubts(rehearsal: DryRun) -> Iterator[str]:
     """Yield what cannot be told before a change, a line a cause."""
     unanswered: dict[str, list[str]] = {}
     for key, refusal in rehearsal.refused.items():
@@ -116,7 +116,7 @@ def _denied(message: str) -> tuple[str, str] | None:
     return None
 
 
-def _objection(rehearsal: Rehearsal, key: Key, refusal: Refusal, before: Mapping[Key, Object]) -> _Objection:
+def _objection(rehearsal: DryRun, key: Key, refusal: Refusal, before: Mapping[Key, Object]) -> _Objection:
     if policy := _denied(refusal.message):
         who, detail = policy
         return _Objection(f"{who} {'refuses' if who.startswith('quota') else 'denies'}", detail)

@@ -48,7 +48,7 @@ class Preview:
     then: Revision
     expected: Members
     situation: drift.Situation
-    rehearsal: drift.Rehearsal
+    rehearsal: drift.DryRun
 
 
 async def of_upgrade(session: Session, chart: Chart, user: dict[str, Any]) -> Preview:
@@ -78,7 +78,7 @@ async def of_rollback(session: Session, to: Revision) -> Preview:
 
 
 async def _tried(action: str, then: Revision, expected: Members, situation: drift.Situation) -> Preview:
-    rehearsal = await drift.rehearse(situation, then, drift.EVENTS[action])
+    rehearsal = await drift.dry_run(situation, then, drift.EVENTS[action])
     return Preview(action, then, expected, situation, rehearsal)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sametag.chart.labels import service_of
 from sametag.chart.manifest import objects
 from sametag.chart.settings import field_path, object_setting, services_in, setting_of
-from sametag.drift.pods import pod_of
+from sametag.drift.traits import pod_of
 from sametag.kube.api import Answer, Api, Objection
 from sametag.kube.connection import connect
 from sametag.kube.objects import metadata_of

@@ -103,7 +103,7 @@ async def _status(client: Client, release: str, newest: Revision, states: Sequen
     found = _holding(Status(newest, (), (), holder=holder), states, _members(client, release, newest))
     # Whoever may only read, or has lost a CustomResourceDefinition, still sees the pods.
     try:
-        situation = await diff.look(client, release, newest, server_side=newest.server_side)
+        situation = await diff.read_situation(client, release, newest, server_side=newest.server_side)
         return replace(found, drift=await diff.drift(situation))
     except ApiError as error:
         if error.status.code != HTTPStatus.FORBIDDEN:

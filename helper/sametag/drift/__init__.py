@@ -1,12 +1,13 @@
-"""What a change would do to the objects in the cluster, who changed them meanwhile, and who else deploys them."""
+"""What a change would do to the objects in the cluster, who changed them meanwhile, and who else deploys them.
 
-from sametag.drift.changes import Change, ObjectDiff, Situation, changes, conflicts, look, take_over
+Situation (the objects as they are) -> DryRun (as the change would leave them) -> ObjectDiff -> Change (one setting).
+"""
+
+from sametag.drift.changes import EVENTS, Change, ObjectDiff, changes, conflicts, crossed, hooks, take_over
 from sametag.drift.compare import ABSENT
 from sametag.drift.drift import drift, restore
-from sametag.drift.gitops import GitOps, gitops
-from sametag.drift.hooks import EVENTS, crossed, hooks
-from sametag.drift.managed_fields import Owner
-from sametag.drift.rehearsal import Rehearsal, rehearse
+from sametag.drift.dry_run import DryRun, Situation, dry_run, read_situation
+from sametag.drift.owners import GitOps, Owner, gitops
 from sametag.drift.scaling import keep_replicas, scaled_after
 from sametag.kube.api import Refusal
 
@@ -14,21 +15,21 @@ __all__ = [
     "ABSENT",
     "EVENTS",
     "Change",
+    "DryRun",
     "GitOps",
     "ObjectDiff",
     "Owner",
     "Refusal",
-    "Rehearsal",
     "Situation",
     "changes",
     "conflicts",
     "crossed",
     "drift",
+    "dry_run",
     "gitops",
     "hooks",
     "keep_replicas",
-    "look",
-    "rehearse",
+    "read_situation",
     "restore",
     "scaled_after",
     "take_over",

@@ -1,4 +1,4 @@
-"""What differs between two states of an object, without what the server keeps for itself, and without secrets."""
+"""The differences between two states of an object, without the API server's bookkeeping, and without secrets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sametag import masking
-from sametag.kube.objects import Path, keyed, merge_key
+from sametag.kube.objects import Path, as_map, keyed, merge_key
 from sametag.masking import HIDDEN
 
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from sametag.kube.objects import Object
 
-# What the API server and the controllers keep in metadata; nobody deploys it.
+# Metadata that the API server maintains.
 _KEPT_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 
-#: Annotations that controllers and tools write for themselves.
+#: Annotations of controllers and tools, for their own use.
 BOOKKEEPING = (
     "deployment.kubernetes.io/revision",
     "deprecated.daemonset.template.generation",
@@ -25,12 +25,12 @@ BOOKKEEPING = (
     "kubectl.kubernetes.io/restartedAt",
 )
 
-#: What is shown in the place of a secret that changes.
+#: Shown instead of a secret that changes.
 HIDDEN_CHANGED: Final = "(hidden, changed)"
 
 
 class Absent(Enum):
-    """Stands for a value that is not there."""
+    """The type of `ABSENT`, which stands for a value that does not exist."""
 
     ABSENT = "absent"
 
@@ -38,12 +38,12 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 
 
-# Keys of Kubernetes whose value is the name of a Secret, or of a key in one.
+# Keys whose value is the name of a Secret, or of a key in one: not secret.
 _REFERENCES = ("secret", "secretName", "existingSecret", "imagePullSecret")
 
 
 class Difference(NamedTuple):
-    """One value that differs; `old` or `new` is ABSENT where it is not there."""
+    """A value that differs; `old` or `new` is ABSENT if it does not exist."""
 
     path: Path
     old: Any
@@ -51,7 +51,7 @@ class Difference(NamedTuple):
 
 
 def essence(item: Object) -> Object:
-    """Return an object without its status and what the server and the controllers keep in it."""
+    """Return an object without its status and the bookkeeping of the API server and the controllers."""
     metadata = {key: value for key, value in item.get("metadata", {}).items() if key not in _KEPT_BY_THE_SERVER}
     annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in BOOKKEEPING}
     metadata["annotations"] = annotations
@@ -62,12 +62,12 @@ def essence(item: Object) -> Object:
 
 
 def hidden(old: Object, new: Object) -> tuple[Object, Object]:
-    """Return both states with every secret hidden; where it differs, the new one says so."""
+    """Return both states with every secret hidden; the new one marks those that differ."""
     return _hide(old, new, secret=False), _hide(new, old, secret=False, changed=HIDDEN_CHANGED)
 
 
 def _hide(item: Any, other: Any, *, secret: bool, changed: str = HIDDEN) -> Any:
-    """Hide what is secret in `item`: all text below `data` of a Secret, and what looks like one anywhere."""
+    """Hide the data of a Secret, and what looks like a secret anywhere else."""
     if isinstance(item, dict):
         of_a_secret = ("data", "stringData") if item.get("kind") == "Secret" else ()
         other = other if isinstance(other, dict) else {}
@@ -83,38 +83,38 @@ def _hide(item: Any, other: Any, *, secret: bool, changed: str = HIDDEN) -> Any:
     if isinstance(item, list):
         shown = masking.masked_words(item)
         return [
-            _hide(one, _partner(one, number, other), secret=secret or one != shown[number], changed=changed)
-            for number, one in enumerate(item)
+            _hide(entry, _partner(entry, number, other), secret=secret or entry != shown[number], changed=changed)
+            for number, entry in enumerate(item)
         ]
     if not secret:
         return item
     if isinstance(item, str) and "\n" in item and (text := masking.masked(item)) != item:
-        # A file of a ConfigMap: most of it is nobody's secret.
+        # A file of a ConfigMap: most of it is not secret.
         return text if other is None or item == other or masking.masked(str(other)) != text else f"{text}{changed}\n"
     return HIDDEN if other is None or item == other else changed
 
 
 def _named(item: dict[str, Any], key: str) -> str:
-    """Return what says whether a value is a secret: the name of a variable, else the key."""
+    """Return the name by which a value may be secret: that of a variable, else the key."""
     return str(item.get("name", "")) if key == "value" else "" if key in _REFERENCES else key
 
 
 def _partner(item: Any, number: int, others: Any) -> Any:
-    """Return the item of the other list that is the same one: by name, else by place."""
+    """Return the item of the other list that corresponds to this one: by name, else by index."""
     if not isinstance(others, list):
         return None
     if isinstance(item, dict) and "name" in item:
-        return next((one for one in others if isinstance(one, dict) and one.get("name") == item["name"]), None)
+        return next((other for other in others if as_map(other).get("name") == item["name"]), None)
     return others[number] if number < len(others) else None
 
 
 def lacking(wanted: Any, there: Any, field: str = "") -> bool:
-    """Whether something lacks what it should have, as it is written: `1` and `1000m` are two things here.
+    """Whether an object lacks something of a manifest, as it is written: `1` and `1000m` differ.
 
     Args:
-        wanted: What a manifest says; what it does not mention may be anything.
-        there: What is there; None where nothing is.
-        field: The name of what is compared.
+        wanted: A value of the manifest; what it does not mention may be anything.
+        there: The value of the object; None if there is none.
+        field: The name of the field.
     """
     if isinstance(wanted, dict):
         return not isinstance(there, dict) or any(lacking(value, there.get(key), key) for key, value in wanted.items())
@@ -135,7 +135,7 @@ def _list_lacks(wanted: list[Any], there: list[Any], field: str) -> bool:
 
 
 def overlaid(wanted: Any, there: Any, field: str = "") -> Any:
-    """Return what is there with what a manifest says over it, without the server's help."""
+    """Return an object with a manifest merged over it, without the API server's help."""
     if isinstance(wanted, dict) and isinstance(there, dict):
         return {**there, **{key: overlaid(value, there.get(key), key) for key, value in wanted.items()}}
     if isinstance(wanted, list) and isinstance(there, list) and (key := merge_key(field, [*wanted, *there])):
@@ -146,7 +146,7 @@ def overlaid(wanted: Any, there: Any, field: str = "") -> Any:
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
-    """Yield what differs, in the order of the new state; what comes or goes as a whole is one difference."""
+    """Yield the differences, in the order of the new state; what is added or removed as a whole is one difference."""
     if (maps := _maps(old, new, path)) is not None:
         yield from _of_maps(*maps, path)
     elif (lists := _lists(old, new)) and (key := merge_key(path[-1], [*lists[0], *lists[1]])):
@@ -156,22 +156,22 @@ def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
 
 
 def _maps(old: Any, new: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return two maps; an empty one where there is none and the other one is flat, such as labels."""
+    """Return two maps to compare by key; an absent one is empty if the other one is flat, such as labels."""
     if isinstance(old, dict) and isinstance(new, dict):
         return old, new
-    found = new if old is ABSENT else old if new is ABSENT else None
-    # An item of a list, such as a variable, is one thing.
-    if not isinstance(found, dict) or not found or path[-1].startswith("["):
+    present = new if old is ABSENT else old if new is ABSENT else None
+    # An item of a list, such as a variable, is added or removed as a whole.
+    if not isinstance(present, dict) or not present or path[-1].startswith("["):
         return None
-    if any(isinstance(value, dict | list) for value in found.values()):
+    if any(isinstance(value, dict | list) for value in present.values()):
         return None
-    return ({}, found) if old is ABSENT else (found, {})
+    return ({}, present) if old is ABSENT else (present, {})
 
 
 def _lists(old: Any, new: Any) -> tuple[list[Any], list[Any]] | None:
-    """Return two lists, an empty one where there is none; None where there is something else."""
-    found = [[] if value is ABSENT else value for value in (old, new)]
-    return (found[0], found[1]) if all(isinstance(value, list) for value in found) else None
+    """Return two lists, an absent one as empty; None if either is something else."""
+    old, new = ([] if value is ABSENT else value for value in (old, new))
+    return (old, new) if isinstance(old, list) and isinstance(new, list) else None
 
 
 def _of_maps(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[Difference]:

@@ -1,8 +1,8 @@
-"""Keep the number of pods where an autoscaler sets it from now on, and set it again where none does any more.
+"""Keep the number of pods when an autoscaler takes it over, and let Helm set it again when none does any more.
 
-Under server-side apply a field that its only owner no longer mentions is reset: replicas to 1, until the autoscaler
-acts. So Helm's ownership of the number is taken away before Helm applies a manifest without it. An autoscaler's own is
-a conflict once the manifest has a number again. Source:
+Server-side apply resets a field that its only owner no longer mentions: replicas to 1, until the autoscaler acts. So
+Helm gives up the number before it applies a manifest without it. An autoscaler that owns the number is a conflict once
+the manifest has one again. Source:
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sametag.drift.managed_fields import is_autoscalers, without_replicas
+from sametag.drift.owners import is_autoscalers, without_replicas
 from sametag.kube.api import HELM
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sametag.drift.helm_apply import HelmApply
     from sametag.kube.objects import Key, Object
 
-# Kind -> API group of what sets the replicas of the workload that it names.
+# The kinds that set the replicas of a workload -> their API group.
 _SCALERS = {"HorizontalPodAutoscaler": "autoscaling", "ScaledObject": "keda.sh"}
 
 _SCALED = ("Deployment", "StatefulSet")
@@ -32,37 +32,40 @@ async def scaled_after(
     """Return kind and name of each workload that an autoscaler will scale.
 
     Args:
-        api: The API server; it is asked for autoscalers of others only where one could matter.
-        live: The objects that are there.
-        targets: What Helm is about to apply.
-        before: What it applied last: an autoscaler that only this has will be gone.
+        api: The API server; it is asked for autoscalers outside the release only if one could matter.
+        live: The objects that exist.
+        targets: The manifest that Helm is about to apply.
+        before: The manifest that it applied last: an autoscaler that is only in this one will be gone.
+
+    Raises:
+        ApiError: The API server refuses.
     """
-    found = scaled_by(targets.values())
+    scaled = scaled_by(targets.values())
     unclear = (
         key
         for key, item in live.items()
         if key.kind in _SCALED
         and key in targets
-        and (key.kind, key.name) not in found
+        and (key.kind, key.name) not in scaled
         and (not has_replicas(targets[key]) or any(is_autoscalers(entry["manager"]) for entry in _owners(item)))
     )
     if any(unclear):
         leaving = {key.name for key in before if key.kind in _SCALERS and key not in targets}
         autoscalers = await api.every_readable("autoscaling/v2", "HorizontalPodAutoscaler")
-        found |= scaled_by(item for item in autoscalers if item["metadata"]["name"] not in leaving)
-    return found
+        scaled |= scaled_by(item for item in autoscalers if item["metadata"]["name"] not in leaving)
+    return scaled
 
 
 async def keep_replicas(
     api: HelmApply, live: Mapping[Key, Object], targets: Mapping[Key, Object], scaled: Container[tuple[str, str]]
 ) -> None:
-    """See to it that Helm leaves the replicas of every workload that is scaled automatically as they are.
+    """Make sure that Helm keeps the replicas of every workload that is scaled automatically.
 
     Args:
         api: The API server.
-        live: The objects that are there.
-        targets: What Helm is about to apply.
-        scaled: Kind and name of what an autoscaler will scale.
+        live: The objects that exist.
+        targets: The manifest that Helm is about to apply.
+        scaled: Kind and name of each workload that an autoscaler will scale.
 
     Raises:
         ApiError: The API server refuses, or an object changes faster than it can be read.
@@ -82,31 +85,31 @@ async def _give_up(api: HelmApply, item: Object, *, automatic: bool, rendered: b
 
 
 def has_replicas(item: Object) -> bool:
-    """Whether an object of a manifest has a number of replicas."""
+    """Whether an object of a manifest sets its number of replicas."""
     return "replicas" in (item.get("spec") or {})
 
 
 def scaled_by(items: Iterable[Object]) -> set[tuple[str, str]]:
     """Return kind and name of each workload that an autoscaler among these objects names."""
-    found = set()
+    scaled = set()
     for item in items:
         if _SCALERS.get(str(item.get("kind"))) == str(item.get("apiVersion", "")).partition("/")[0]:
             reference = (item.get("spec") or {}).get("scaleTargetRef") or {}
-            found.add((str(reference.get("kind") or "Deployment"), str(reference.get("name"))))
-    return found
+            scaled.add((str(reference.get("kind") or "Deployment"), str(reference.get("name"))))
+    return scaled
 
 
 def _owners(item: Object) -> list[dict[str, Any]]:
-    """Return who owns the number of replicas."""
+    """Return the managedFields entries that own the number of replicas."""
     entries = item.get("metadata", {}).get("managedFields") or ()
     return [entry for entry in entries if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})]
 
 
 def given_up(item: Object, *, automatic: bool, rendered: bool) -> list[dict[str, Any]] | None:
-    """Return the managedFields without the ownership that stands in the way; None where none does.
+    """Return the managedFields without the owner of replicas that is in the way; None if none is.
 
-    Where the number is set automatically that is Helm's. Where the manifest sets it, it is an autoscaler's: what a
-    person has scaled is a conflict to be told of.
+    That is Helm if an autoscaler sets the number, and an autoscaler if the manifest does: what a person has scaled is a
+    conflict, which is reported.
     """
     if not automatic and not rendered:
         return None

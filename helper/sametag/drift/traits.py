@@ -1,25 +1,26 @@
-"""What can be told of one live object: whether it has ended, is to be kept, was made of a manifest."""
+"""What one object says: the pods that it makes, whether it has ended, and whether Helm leaves it."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from sametag.rollout.state import split
+from sametag.kube.objects import as_map, metadata_of
+from sametag.rollout import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from sametag.kube.objects import Object
 
-# Never deleted beside Helm: what is in them is not made again.
+# Never deleted by us: nothing creates their content again.
 _DATA = ("PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition")
 
 _DONE = {"Complete", "SuccessCriteriaMet"}
 
 
 def made_of(manifest: Object, live: Object) -> bool:
-    """Whether an object has the labels and annotations of a manifest, its hook's too: another's of its name has not."""
+    """Whether a live object has all labels and annotations of a manifest: another's object of that name does not."""
     return all(
         (live["metadata"].get(part) or {}).get(name) == value
         for part in ("labels", "annotations")
@@ -28,19 +29,19 @@ def made_of(manifest: Object, live: Object) -> bool:
 
 
 def made_for(release: str, live: Object) -> bool:
-    """Whether Helm made an object for a release. Source: helm.sh/helm/v4/pkg/action/validate.go."""
+    """Whether Helm created an object for a release. Source: helm.sh/helm/v4/pkg/action/validate.go."""
     annotations = live["metadata"].get("annotations") or {}
     return bool(annotations.get("meta.helm.sh/release-name") == release)
 
 
 def has_succeeded(live: Object) -> bool:
-    """Whether a Job or a pod has done its work."""
+    """Whether a Job or a pod has succeeded."""
     status = live.get("status") or {}
     return status.get("phase") == "Succeeded" or bool(_DONE & _conditions(status))
 
 
 def has_ended(live: Object) -> bool:
-    """Whether a Job or a pod runs no more, and will not run again."""
+    """Whether a Job or a pod has succeeded or failed for good."""
     status = live.get("status") or {}
     return status.get("phase") in ("Succeeded", "Failed") or bool({*_DONE, "Failed"} & _conditions(status))
 
@@ -50,22 +51,22 @@ def _conditions(status: Object) -> set[str]:
 
 
 def is_to_be_kept(item: Object) -> bool:
-    """Whether its author wants Helm to leave it. Source: https://helm.sh/docs/howto/charts_tips_and_tricks/."""
+    """Whether Helm is told to keep an object. Source: https://helm.sh/docs/howto/charts_tips_and_tricks/."""
     return bool(((item["metadata"].get("annotations") or {}).get("helm.sh/resource-policy")) == "keep")
 
 
 def holds_data(item: Object) -> bool:
-    """Whether deleting it would lose what nobody makes again."""
+    """Whether deleting an object would lose data."""
     return item["kind"] in _DATA
 
 
 def owners(live: Object) -> set[str]:
-    """Return the UIDs of its owners."""
+    """Return the UIDs of an object's owners."""
     return {owner["uid"] for owner in live["metadata"].get("ownerReferences") or ()}
 
 
 def containers(job: Object) -> dict[str, Any]:
-    """Return what the containers of a Job run. Of the image only the tag: admission may change all around it."""
+    """Return what the containers of a Job run; of the image only the tag, since admission may change the rest."""
     spec = job["spec"]["template"]["spec"]
     return {
         container["name"]: (
@@ -84,7 +85,49 @@ def _tag(image: str) -> str:
 
 
 def claims(statefulset: Object) -> Iterator[re.Pattern[str]]:
-    """Yield a pattern for the names of the claims that a StatefulSet makes of each template."""
+    """Yield a pattern for the names of the claims that a StatefulSet creates from each template."""
     name = re.escape(statefulset["metadata"]["name"])
     for template in statefulset["spec"].get("volumeClaimTemplates") or ():
         yield re.compile(rf"{re.escape(template['metadata']['name'])}-{name}-[0-9]+")
+
+
+# Controllers name themselves as owners of their pods, and some policies refuse pods without an owner.
+_OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "00000000-0000-0000-0000-000000000000"}
+
+
+def template_of(item: Object) -> Any:
+    """Return the pod template of a workload; None if an object does not have one."""
+    spec = as_map(item.get("spec"))
+    template = ((spec.get("jobTemplate") or {}).get("spec") or spec).get("template")
+    return template if isinstance(template, dict) and isinstance(template.get("spec"), dict) else None
+
+
+def pod_of(item: Object, accounts: Container[str]) -> Object | None:
+    """Return a pod as its workload would create it: some admission refuses pods only, and accepts their workload.
+
+    Args:
+        item: The workload, or any other object, which creates no pods: None is returned.
+        accounts: Names of ServiceAccounts that are part of the release, and may not exist yet.
+    """
+    template = template_of(item)
+    if template is None:
+        return None
+    its = metadata_of(item)
+    # Controllers shorten the names of their pods.
+    name = str(its.get("name") or its.get("generateName"))[:58]
+    pod = _with_claims(template["spec"], item["spec"].get("volumeClaimTemplates"))
+    if pod.get("serviceAccountName") in accounts:
+        pod = {key: value for key, value in pod.items() if key not in ("serviceAccountName", "serviceAccount")}
+    owner = {**_OWNER, "name": name, "controller": True}
+    metadata = {**(template.get("metadata") or {}), "name": f"{name}-0", "ownerReferences": [owner]}
+    if its.get("namespace"):
+        metadata["namespace"] = str(its["namespace"])
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
+
+
+def _with_claims(pod: Object, templates: Any) -> Object:
+    """Return a pod with the volumes that a StatefulSet's controller adds for its claims, in place of their namesakes."""
+    names = [str((claim.get("metadata") or {}).get("name")) for claim in templates or () if isinstance(claim, dict)]
+    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
+    others = [volume for volume in pod.get("volumes") or () if volume.get("name") not in names]
+    return {**pod, "volumes": [*others, *claims]} if claims else pod

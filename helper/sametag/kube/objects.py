@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: An object as the API server sends it: a JSON document.
+#: An object as JSON.
 Object = dict[str, Any]
 
 #: Where something is in an object: a key of a map, or an item of a list as `[name]`, for each level.
 Path = tuple[str, ...]
 
-# What tells the items of a list apart, by the list's key. Source: x-kubernetes-patch-merge-key in Kubernetes' OpenAPI
+# What identifies the items of a list, by the list's key. Source: x-kubernetes-patch-merge-key in Kubernetes' OpenAPI
 _MERGE_KEYS = {
     "containers": ("name",),
     "env": ("name",),
@@ -44,20 +44,29 @@ class Key(NamedTuple):
 
 
 def key_of(item: Object, namespace: str) -> Key:
-    """Return an object's key; one that is in no namespace gets the release's, as all of its kind do."""
+    """Return an object's key.
+
+    Args:
+        item: The object.
+        namespace: For objects that name none, those that are in no namespace included.
+    """
     metadata = metadata_of(item)
     group = str(item.get("apiVersion", "")).rpartition("/")[0]
     return Key(group, str(item["kind"]), str(metadata.get("namespace") or namespace), str(metadata.get("name")))
 
 
+def as_map(value: Any) -> Object:
+    """Return a value if it is a map, else an empty map: users write anything anywhere."""
+    return value if isinstance(value, dict) else {}
+
+
 def metadata_of(item: Object) -> Object:
-    """Return an object's metadata; an empty map where what the user wrote there is none."""
-    metadata = item.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+    """Return an object's metadata; see `as_map`."""
+    return as_map(item.get("metadata"))
 
 
 def merge_key(field: str, items: Iterable[Any]) -> str | None:
-    """Return the key that tells the items of a list apart; None where only their order does."""
+    """Return the key by which the items of a list are identified; None if only by their order."""
     items = list(items)
     for key in _MERGE_KEYS.get(field, ()):
         if all(isinstance(item, dict) and key in item for item in items):
@@ -66,7 +75,7 @@ def merge_key(field: str, items: Iterable[Any]) -> str | None:
 
 
 def keyed(field: str, items: list[Any], key: str) -> dict[str, Any]:
-    """Return the items of a list by the part of a path that names each; the ports of UDP and TCP are two."""
+    """Return the items of a list by the part of a path that names each; a port of UDP and one of TCP differ."""
     return {_segment(field, item, key): item for item in items}
 
 
@@ -87,14 +96,26 @@ def find(item: Any, path: Path) -> Any:
             key = merge_key(field, item)
             item = keyed(field, item, key)[part] if key else item[int(part.strip("[]"))]
         else:
-            below: dict[str, Any] = item if isinstance(item, dict) else {}
-            item = below[part]
+            item = as_map(item)[part]
         field = part
     return item
 
 
+def has(item: Any, path: Path) -> bool:
+    """Whether anything is at a path."""
+    try:
+        find(item, path)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 def concrete(item: Any, path: Path) -> tuple[str | int, ...]:
-    """Return a path of this object with the index of each item of a list in the place of its name."""
+    """Return a path of this object with the index of each item of a list instead of its name.
+
+    Raises:
+        LookupError, TypeError, ValueError: Nothing is there.
+    """
     steps: list[str | int] = []
     field = ""
     for part in path:
@@ -113,11 +134,11 @@ def without(item: Object, paths: Iterable[Path]) -> Object:
     copy: Object = json.loads(json.dumps(item))
     for path in paths:
         try:
-            parent, gone = find(copy, path[:-1]), find(copy, path)
+            parent, removed = find(copy, path[:-1]), find(copy, path)
         except LookupError:
             continue
         if isinstance(parent, list):
-            parent[:] = [item for item in parent if item is not gone]
+            parent[:] = [item for item in parent if item is not removed]
         else:
             del parent[path[-1]]
     return copy
