@@ -126,7 +126,7 @@ def pod_of(item: Object, accounts: Container[str]) -> Object | None:
 
 
 def _with_claims(pod: Object, templates: Any) -> Object:
-    """Return a pod with the volumes that a StatefulSet's controller adds for its claims, in place of their namesakes."""
+    """Return a pod with the volumes that a StatefulSet's controller adds for its claims, replacing their namesakes."""
     names = [str((claim.get("metadata") or {}).get("name")) for claim in templates or () if isinstance(claim, dict)]
     claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
     others = [volume for volume in pod.get("volumes") or () if volume.get("name") not in names]
