@@ -9,7 +9,7 @@ import pytest
 from msgspec import convert
 
 from sametag.rollout import Member, Members, ServiceState
-from sametag.rollout.cron import cronjobs, next_run
+from sametag.rollout.jobs import cronjobs, next_run
 from sametag.rollout.kube_types import CronJob, Job
 from sametag.rollout.workload import Objects
 

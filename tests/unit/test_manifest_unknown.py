@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sametag.rollout import Trouble
-from sametag.rollout.manifest_unknown import judged
+from sametag.rollout.evidence import explained_by_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ def registry() -> Iterator[str]:
 
 
 def told(image: str) -> Trouble:
-    return asyncio.run(judged(Trouble("ImageNotFound", f"there is no {image}", "web-1", "web")))
+    return asyncio.run(explained_by_registry(Trouble("ImageNotFound", f"there is no {image}", "web-1", "web")))
 
 
 @pytest.mark.parametrize("tag", ["missing", "private", "basic"])
@@ -84,4 +84,4 @@ def test_what_cannot_be_asked_stays_what_the_node_says(image: str) -> None:
 def test_any_other_trouble_asks_nobody() -> None:
     other = Trouble("StartError", "there is no app:1")
 
-    assert asyncio.run(judged(other)) is other
+    assert asyncio.run(explained_by_registry(other)) is other

@@ -9,8 +9,8 @@ import pytest
 from msgspec import convert, to_builtins
 
 from sametag.rollout import GRACE, Member, Members, Patience, ServiceState, Trouble, same_image, split
+from sametag.rollout.assess import Assessor, assess
 from sametag.rollout.kube_types import DaemonSet, Deployment, Event, Pod, ReplicaSet, StatefulSet
-from sametag.rollout.state import Assessor, assess
 from sametag.rollout.workload import Objects
 
 REPOSITORY = "registry.example.com:5000/team/app"

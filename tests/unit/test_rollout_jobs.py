@@ -10,9 +10,9 @@ from msgspec import convert
 
 from sametag.kube.connection import Target, connect
 from sametag.rollout import Evidence, Member, Members, ServiceState, Trouble, evidence
-from sametag.rollout.job import Jobs, jobs
+from sametag.rollout.assess import assess
+from sametag.rollout.jobs import Jobs, jobs
 from sametag.rollout.kube_types import Event, Job, Pod, StatefulSet
-from sametag.rollout.state import assess
 from sametag.rollout.workload import Objects
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from msgspec import convert
 from sametag.cli.context import request_of
 from sametag.errors import UsageError
 from sametag.rollout import DEADLINE, GRACE, HOPELESS, Patience, Trouble
+from sametag.rollout.images import why_not_pulled
 from sametag.rollout.kube_types import Event, Pod, Variable
-from sametag.rollout.pulling import why_not_pulled
 from sametag.rollout.starting import said_by_exec, why_not_started
 from sametag.rollout.trouble import pod_troubles, refused
 

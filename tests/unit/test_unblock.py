@@ -13,8 +13,9 @@ from sametag.deploy import Options, Request
 from sametag.deploy.unblock import Unblocker
 from sametag.kube.connection import Target, connect
 from sametag.rollout import ServiceState
+from sametag.rollout.assess import blocking
 from sametag.rollout.kube_types import Event, Pod, StatefulSet
-from sametag.rollout.ordered import Blocking, blocking
+from sametag.rollout.state import Blocking
 from sametag.rollout.workload import Objects, Owned
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from sametag.kube.api import Api
 from sametag.kube.objects import Key
 from sametag.kube.retry import patiently
 from sametag.rollout import Members, Trouble, evidence
-from sametag.rollout.job import jobs
+from sametag.rollout.jobs import jobs
 from sametag.rollout.kube_types import Job, Pod
 from sametag.rollout.members import Member
 from sametag.rollout.workload import Objects

@@ -1,10 +1,20 @@
 """Watch the workloads of a release, and say why a pod is stuck."""
 
-from sametag.rollout.cron import Schedule
 from sametag.rollout.evidence import Evidence, evidence
+from sametag.rollout.images import same_image, split
 from sametag.rollout.members import Member, Members, members
-from sametag.rollout.run import DONE, FAILED, NOT_RUN, RUNNING, WAITING, Run
-from sametag.rollout.state import PodState, ServiceState, digests_of, same_image, split
+from sametag.rollout.state import (
+    DONE,
+    FAILED,
+    NOT_RUN,
+    RUNNING,
+    WAITING,
+    PodState,
+    Run,
+    Schedule,
+    ServiceState,
+    digests_of,
+)
 from sametag.rollout.trouble import AWAITED, DEADLINE, GRACE, HOPELESS, Patience, Trouble
 from sametag.rollout.watch import snapshot, watch
 

@@ -14,8 +14,8 @@ from lightkube import ApiError, operators
 
 from sametag.kube.api import Api
 from sametag.masking import masked
+from sametag.rollout.images import registry_error
 from sametag.rollout.kube_types import USUAL, Event
-from sametag.rollout.manifest_unknown import judged
 from sametag.rollout.starting import said_by_exec
 
 if TYPE_CHECKING:
@@ -112,10 +112,19 @@ async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> lis
         log, previous = [await _log(client, trouble, limit, previous=previous) for previous in (False, True)]
         others = tuple(name for name in dict.fromkeys(name for name, _ in same) if name != service)
         told = tuple(events[trouble.uid]) if trouble.pod else ()
-        named = await judged(_as_the_log_says(trouble, (log, previous)))
+        named = await explained_by_registry(_as_the_log_says(trouble, (log, previous)))
         return Evidence(service, named, told, log, previous, others, len(same))
 
     return _merged(await asyncio.gather(*map(one, alike.values())))
+
+
+async def explained_by_registry(trouble: Trouble) -> Trouble:
+    """Return the trouble of an image that a node has not found as the registry explains it to us."""
+    image = trouble.message.removeprefix("there is no ")
+    if trouble.reason != "ImageNotFound" or image == trouble.message:
+        return trouble
+    words = await registry_error(image)
+    return replace(trouble, reason="RegistryError", message=words) if words else trouble
 
 
 def _as_the_log_says(trouble: Trouble, logs: Iterable[Sequence[str]]) -> Trouble:

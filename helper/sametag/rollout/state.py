@@ -1,31 +1,112 @@
-"""What runs for each service, judged from the objects as they are now.
-
-Nothing depends on the order in which events came. Which pods count: those of the workload's newest spec, found by the
-UID of their owner.
-"""
+"""The state of the workloads of a release, as data."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sametag.rollout.members import RUNNING
-from sametag.rollout.ordered import Blocking, blocking
-from sametag.rollout.trouble import Trouble, troubles, unmade, unready_pods
-from sametag.rollout.workload import Objects, Owned, held, numbers, rolled_out
+from sametag.rollout.images import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+    from datetime import datetime
 
-    from sametag.rollout.cron import Schedule
-    from sametag.rollout.kube_types import Pod
-    from sametag.rollout.members import Member, Members
-    from sametag.rollout.run import Run
-    from sametag.rollout.workload import Workload
+    from sametag.rollout.trouble import Trouble
 
-_DIGEST = re.compile(r"sha\d+:[0-9a-f]+$")
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+NOT_RUN = "not run yet"  # a hook that Helm has not come to
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How far a Job is.
+
+    Attributes:
+        state: NOT_RUN, WAITING for its pod, RUNNING, DONE, or FAILED; while it has not ended, that is tried again.
+        tries: How many pods, or restarts of one, have failed.
+        limit: How often it is tried at most.
+        ended: Whether it is done, or is not tried again.
+        seconds: From its start to its end; to a tenth where we have seen both, else as Kubernetes tells it.
+        began: When its controller began with it; None while it has not.
+        suspended: Whether it waits until somebody resumes it.
+        digests: What its pods were seen to run, those at their end too.
+    """
+
+    state: str
+    tries: int = 0
+    limit: int = 1
+    ended: bool = False
+    seconds: float | None = None
+    began: datetime | None = None
+    suspended: bool = False
+    digests: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        if self.state == DONE:
+            return "done" if self.seconds is None else f"done in {self.seconds:g} s"
+        if self.state == FAILED:
+            return f"failed (try {self.tries} of {self.limit})" if self.tries else "failed"
+        if self.state == RUNNING:
+            return f"running (try {self.tries + 1} of {self.limit})" if self.tries else "running"
+        return "suspended" if self.suspended else self.state
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a CronJob runs, and how it last did.
+
+    Attributes:
+        schedule: As it is written, such as `*/5 * * * *`.
+        time_zone: Where it is noon at 12; empty for the time zone of Kubernetes' controller, which is mostly UTC.
+        suspended: Whether it does not run until somebody resumes it.
+        last: Its newest run; None where it has never run, or nothing is left of it.
+        last_began: When that was planned for.
+        next: When it runs next; None where it is suspended, or that cannot be told.
+        on_tag: How its newest run with the image of the manifest went; None where it has not run with it yet.
+    """
+
+    schedule: str
+    time_zone: str = ""
+    suspended: bool = False
+    last: Run | None = None
+    last_began: datetime | None = None
+    next: datetime | None = None
+    on_tag: Run | None = None
+
+    @property
+    def unseen(self) -> str:
+        """What nobody has seen yet of it on its tag; empty where a run of it did its work."""
+        if self.on_tag is None:
+            return "not run yet on this tag"
+        return "" if self.on_tag.state == DONE else f"{self.on_tag} on this tag"
+
+    def __str__(self) -> str:
+        zone = f" {self.time_zone}" if self.time_zone else ""
+        parts = [f"{self.schedule}{zone}"]
+        if self.suspended:
+            parts.append("suspended")
+        if self.last_began:
+            told = f", {self.last}" if self.last else ""
+            parts.append(f"last run {self.last_began.astimezone():%Y-%m-%d %H:%M}{told}")
+        if self.on_tag is None:
+            parts.append(self.unseen)
+        if self.next:
+            parts.append(f"next run {self.next.astimezone():%Y-%m-%d %H:%M}")
+        return ", ".join(parts)
+
+
+class Blocking(NamedTuple):
+    """A pod that keeps its StatefulSet from going on.
+
+    Attributes:
+        name: Its name, which the next one has too.
+        uid: What tells it from the next.
+        in_trouble: Whether anything is known to be wrong with it.
+    """
+
+    name: str
+    uid: str
+    in_trouble: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,30 +223,6 @@ class ServiceState:
         return tuple(sorted({tag or digest for _, tag, digest in found}))
 
 
-def split(reference: str) -> tuple[str, str, str]:
-    """Split an image reference into repository, tag and digest; what is not there is empty.
-
-    Source: https://pkg.go.dev/github.com/distribution/reference
-    """
-    name, _, digest = reference.partition("@")
-    head, colon, tag = name.rpartition(":")
-    return (head, tag, digest) if colon and "/" not in tag else (name, "", digest)
-
-
-def same_image(there: str, wanted: str) -> bool | None:
-    """Whether an image reference is the one that a manifest has, or what admission makes of it.
-
-    Admission rewrites the registry, and pins the digest. Where it puts a digest in the place of the tag, this cannot be
-    told: None.
-    """
-    (_, tag, digest), (_, wanted_tag, wanted_digest) = split(there), split(wanted)
-    if wanted_digest:
-        return digest == wanted_digest if digest else False
-    if digest and not tag:
-        return None
-    return (tag or "latest") == (wanted_tag or "latest")
-
-
 def digests_of(states: Iterable[ServiceState]) -> dict[str, set[str]]:
     """Return the digests that the services' pods run, by repository; an empty one where the kubelet has not said.
 
@@ -177,110 +234,3 @@ def digests_of(states: Iterable[ServiceState]) -> dict[str, set[str]]:
             if pod.digests:
                 found.setdefault(split(pod.images[0])[0], set()).add(pod.digests[0])
     return found
-
-
-class Assessor:
-    """Judges every workload of a manifest from the objects as they are now, and anew only what has changed."""
-
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
-        self._judged: dict[tuple[str, str], tuple[list[Any], ServiceState]] = {}
-
-    def __call__(self, members: Members) -> list[ServiceState]:
-        """Return the states: the services by name, then the extra workloads; also of those that are not there."""
-        owned, workloads = Owned(self._objects), self._objects.workloads
-        wanted = {key: member for key, member in members.found.items() if member.kind in RUNNING}
-        self._judged = {key: self._judge(member, workloads.get(key), owned) for key, member in wanted.items()}
-        return sorted((state for _, state in self._judged.values()), key=lambda state: (state.extra, state.name))
-
-    def _judge(self, member: Member, workload: Workload | None, owned: Owned) -> tuple[list[Any], ServiceState]:
-        known = self._judged.get((member.kind, member.name))
-        parts = [member, *(owned.parts(workload) if workload else ())]
-        # What has not changed is the very same object, which a comparison sees first.
-        if known and known[0] == parts:
-            return known
-        return parts, _service(member, workload, owned) if workload else _missing(member)
-
-
-def assess(objects: Objects, members: Members) -> list[ServiceState]:
-    """Judge every workload of a manifest from the objects as they are now: the services by name, then the others."""
-    return Assessor(objects)(members)
-
-
-def _missing(member: Member) -> ServiceState:
-    return ServiceState(
-        name=member.title,
-        workload=member.name,
-        uid="",
-        generation=0,
-        desired=member.desired,
-        updated=0,
-        ready=0,
-        observed=False,
-        extra=not member.service,
-    )
-
-
-def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
-    meta = workload.metadata
-    current, older = owned.split(workload)
-    desired, updated, ready = numbers(workload)
-    observed = owned.observed(workload)
-    on_tag = template_is_on_tag(workload.spec.template, member)
-    return ServiceState(
-        name=member.title,
-        workload=meta.name,
-        uid=meta.uid,
-        generation=meta.generation,
-        desired=desired,
-        updated=updated,
-        ready=ready,
-        observed=observed,
-        pods=tuple(pod_state(pod, member, on_tag=on_tag) for pod in current),
-        others=tuple(pod_state(pod, member, on_tag=_pod_is_on_tag(pod, member, owned)) for pod in older),
-        # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
-        troubles=tuple(troubles(workload, current, owned) if observed else unmade(workload, owned)),
-        unready=tuple(unready_pods(workload, current, older)),
-        extra=not member.service,
-        on_tag=on_tag,
-        held=held(workload),
-        rolled_out=observed and rolled_out(workload, owned),
-        blocking=tuple(blocking(workload, older, owned)) if observed else (),
-    )
-
-
-def template_is_on_tag(template: dict[str, Any], member: Member) -> bool | None:
-    """Whether a pod template has the service's image: admission may have put other containers into it."""
-    containers = (template.get("spec") or {}).get("containers") or ()
-    images = [str(container.get("image")) for container in containers if container.get("name") == member.container]
-    return same_image(images[0], member.image) if images else None
-
-
-def _pod_is_on_tag(pod: Pod, member: Member, owned: Owned) -> bool | None:
-    """Whether an older pod has the service's image: by its template, where there is one to look at."""
-    if (template := owned.template(pod)) is not None:
-        return template_is_on_tag(template, member)
-    images = [container.image for container in pod.spec.containers if container.name == member.container]
-    return same_image(images[0], member.image) if images else None
-
-
-def pod_state(pod: Pod, member: Member, *, on_tag: bool | None = None) -> PodState:
-    """Return what is told of a pod."""
-    statuses = pod.status.containers
-    # A sort keeps the order of what it does not tell apart.
-    containers = sorted(pod.spec.containers, key=lambda container: container.name != member.container)
-    ids = {status.name: status.imageID for status in statuses}
-    return PodState(
-        name=pod.metadata.name,
-        images=tuple(container.image for container in containers),
-        ready=any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions),
-        restarts=sum(status.restartCount for status in statuses),
-        digests=tuple(_digest(ids.get(container.name, "")) for container in containers),
-        on_tag=on_tag,
-    )
-
-
-def _digest(image_id: str) -> str:
-    """Return the digest in the kubelet's `repository@sha256:…` (containerd, CRI-O) or `docker-pullable://…`."""
-    found = _DIGEST.search(image_id)
-    return found[0] if found else ""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sametag.masking import masked
+from sametag.rollout.images import why_not_pulled
 from sametag.rollout.kube_types import Deployment
-from sametag.rollout.pulling import why_not_pulled
 from sametag.rollout.starting import CRASHES, crash, killed_by_a_probe, not_ready, waits_for, why_not_started
 from sametag.rollout.workload import held, numbers
 

@@ -13,10 +13,9 @@ from lightkube import ApiError, operators
 
 from sametag.chart.labels import INSTANCE_LABEL
 from sametag.kube.retry import RETRY_SECONDS, is_transient
-from sametag.rollout.cron import cronjobs
-from sametag.rollout.job import Jobs, jobs
+from sametag.rollout.assess import Assessor, assess
+from sametag.rollout.jobs import Jobs, cronjobs, jobs
 from sametag.rollout.kube_types import USUAL, CronJob, DaemonSet, Deployment, Event, Job, Pod, ReplicaSet, StatefulSet
-from sametag.rollout.state import Assessor, ServiceState, assess
 from sametag.rollout.workload import Objects
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from lightkube.core.client import FieldSelector, LabelSelector
 
     from sametag.rollout.members import Members
+    from sametag.rollout.state import ServiceState
 
 # A rolling update makes bursts of events; one look at the end of a burst is enough. And looking, which takes longer the
 # more services there are, shall not take the time of what is looked at.

@@ -1,14 +1,19 @@
-"""Why an image could not be pulled, from what the kubelet reports.
+"""Images: their references, and why one could not be pulled.
 
 "not found" alone proves nothing: containerd uses the same words for a missing tag, a missing layer, an index without
-the node's platform, and an answer that is not a registry's.
+the node's platform, a token server that is away, and a web page in place of a registry. Only an error of the
+distribution specification means that the tag is missing.
 Source: github.com/containerd/containerd (remotes/docker, image), github.com/containers/image, and the errors of
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 """
 
 from __future__ import annotations
 
+import json
 import re
+from http import HTTPStatus
+
+import httpx2
 
 # What stands before the cause, in the order in which kubelet and runtime put it there.
 _PREFIX = re.compile(
@@ -36,7 +41,7 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 # The one answer that says that there is no such tag: the registry's about this very reference.
-_UNKNOWN = re.compile(
+_MISSING = re.compile(
     r"failed to resolve reference \"(?P<reference>[^\"]+)\": (?P=reference): not found$"
     r"|failed to resolve image: \S+: not found$"
     r"|manifest[_ ]unknown|name[_ ]unknown|repository name not known to registry|manifest for \S+ not found",
@@ -45,6 +50,44 @@ _UNKNOWN = re.compile(
 
 _TOO_MANY = "429"
 _CREDENTIALS = ("401", "403")
+
+# The longest that the registry is asked.
+_SECONDS = 3.0
+
+# Codes of a registry that does not have the image.
+_UNKNOWN = ("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "NAME_INVALID", "TAG_INVALID", "MANIFEST_INVALID")
+
+_ACCEPT = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        *("oci.image.index.v1", "oci.image.manifest.v1"),
+        *("docker.distribution.manifest.list.v2", "docker.distribution.manifest.v2"),
+    )
+)
+
+
+def split(reference: str) -> tuple[str, str, str]:
+    """Split an image reference into repository, tag and digest; what is not there is empty.
+
+    Source: https://pkg.go.dev/github.com/distribution/reference
+    """
+    name, _, digest = reference.partition("@")
+    head, colon, tag = name.rpartition(":")
+    return (head, tag, digest) if colon and "/" not in tag else (name, "", digest)
+
+
+def same_image(there: str, wanted: str) -> bool | None:
+    """Whether an image reference is the one that a manifest has, or what admission makes of it.
+
+    Admission rewrites the registry, and pins the digest. Where it puts a digest in the place of the tag, this cannot be
+    told: None.
+    """
+    (_, tag, digest), (_, wanted_tag, wanted_digest) = split(there), split(wanted)
+    if wanted_digest:
+        return digest == wanted_digest if digest else False
+    if digest and not tag:
+        return None
+    return (tag or "latest") == (wanted_tag or "latest")
 
 
 def why_not_pulled(message: str, image: str, node: str = "") -> tuple[str, str]:
@@ -90,7 +133,7 @@ def _of_what_is_missing(cause: str, image: str) -> tuple[str, str] | None:
     if blob and ("not found" in cause or "unknown" in cause):
         layer = next((digest for digest in blob.groups() if digest), "")
         return "ImageIncomplete", f"the registry has {image}, but not all of it: {layer or cause}"
-    return ("ImageNotFound", f"there is no {image}") if _UNKNOWN.search(cause) else None
+    return ("ImageNotFound", f"there is no {image}") if _MISSING.search(cause) else None
 
 
 def _cause(message: str) -> str:
@@ -99,3 +142,55 @@ def _cause(message: str) -> str:
     while found := _PREFIX.match(message):
         message = message[found.end() :]
     return message
+
+
+async def registry_error(image: str) -> str:
+    """Ask the registry for an image that a node has not found, and return what is wrong with the registry.
+
+    Returns:
+        Empty if the image is missing, or if the registry cannot be asked from here (another network, credentials).
+    """
+    try:
+        async with httpx2.AsyncClient(timeout=_SECONDS, follow_redirects=True) as client:
+            return await _ask(client, image)
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+        return ""
+
+
+async def _ask(client: httpx2.AsyncClient, image: str) -> str:
+    """Return what is wrong with the registry; empty where it is the tag, or cannot be told."""
+    name, tag, digest = split(image)
+    host, slash, path = name.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        return ""  # Docker Hub, whose token server is another host
+    local = re.match(r"(localhost|127\.0\.0\.1)(:|$)", host)
+    url = f"{'http' if local else 'https'}://{host}/v2/{path}/manifests/{digest or tag or 'latest'}"
+    headers = {"Accept": _ACCEPT}
+    answer = await client.get(url, headers=headers)
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        realm = re.search(r'realm="([^"]+)"', answer.headers.get("WWW-Authenticate", ""))
+        if realm is None:
+            return ""
+        service = re.search(r'service="([^"]+)"', answer.headers.get("WWW-Authenticate", ""))
+        asked = {"scope": f"repository:{path}:pull", **({"service": service[1]} if service else {})}
+        token = await client.get(realm[1], params=asked)
+        if token.status_code == HTTPStatus.NOT_FOUND:
+            return f"the registry's token server answered 404 Not Found for {image}"
+        if token.status_code != HTTPStatus.OK:
+            return ""
+        given = token.json()
+        bearer = given.get("token") or given.get("access_token")
+        answer = await client.get(url, headers={**headers, "Authorization": f"Bearer {bearer}"})
+    if answer.status_code == HTTPStatus.NOT_FOUND and not _says_unknown(answer.text):
+        kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
+        return f"what answered for {image} is not a registry: 404 Not Found with {kind}"
+    return ""
+
+
+def _says_unknown(body: str) -> bool:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    errors = document.get("errors") if isinstance(document, dict) else None
+    return any(isinstance(error, dict) and error.get("code") in _UNKNOWN for error in errors or ())
