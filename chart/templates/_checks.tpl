@@ -17,7 +17,7 @@
 {{- if lt (len .Sametag.prefix) 5 }}
 {{- range $names }}
 {{- if contains (print "," $.Sametag.prefix . ",") ",true,false,yes,no,on,off,y,n,null," }}
-{{- fail (printf "services.%s: YAML takes the name %s%s for another thing: choose another, or another namePrefix" . $.Sametag.prefix .) }}
+{{- fail (printf "services.%s: YAML does not read the name %s%s as a string: rename it, or set another namePrefix" . $.Sametag.prefix .) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -40,7 +40,7 @@
 {{- /* The others' pods and Jobs get a suffix. */}}
 {{- $longest := ternary 63 52 (or (eq .kind "Deployment") (eq .kind "DaemonSet")) }}
 {{- if gt (len .fullname) $longest }}
-{{- fail (printf "%s: the name of its %s, %s, is longer than %d characters: shorten it, or namePrefix" $path .kind .fullname $longest) }}
+{{- fail (printf "%s: the name of its %s, %s, is longer than %d characters: shorten it or namePrefix" $path .kind .fullname $longest) }}
 {{- end }}
 {{- end }}
 {{- template "sametag.rules" . }}

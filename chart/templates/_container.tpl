@@ -164,7 +164,7 @@ dict "path" of the setting "name" "X" "last" name -> value "state" name -> wheth
 {{- else if not (and $.envFrom (eq $used $.name)) }}
 {{- $circle := list }}
 {{- range append $chain $used }}{{ if or $circle (eq . $used) }}{{ $circle = append $circle . }}{{ end }}{{ end }}
-{{- fail (printf "%s.%s uses itself through $(%s): %s" $.path $used $used (join " -> " $circle)) }}
+{{- fail (printf "%s.%s refers to itself: %s" $.path $used (join " -> " $circle)) }}
 {{- end }}
 {{- end }}
 {{- end }}

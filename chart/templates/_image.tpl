@@ -6,10 +6,10 @@
 {{- fail "image.tag is needed: the one tag that every service runs (--set-string image.tag=…)" }}
 {{- end }}
 {{- if not (kindIs "string" ($image.tag | default "")) }}
-{{- fail (printf "image.tag must be a text, got the number %s: quote it, or use --set-string" (toJson $image.tag)) }}
+{{- fail (printf "image.tag must be a string, got the number %s: put quotes around it, or use --set-string" (toJson $image.tag)) }}
 {{- end }}
 {{- if and $image.digest (hasPrefix "sha256-" ($image.tag | default "")) (ne (replace "-" ":" $image.tag) $image.digest) }}
-{{- fail (printf "image.tag is %s, and image.digest is %s, which decides" $image.tag $image.digest) }}
+{{- fail (printf "image.tag is %s, but image.digest is %s, which takes precedence" $image.tag $image.digest) }}
 {{- end }}
 {{- template "sametag.repository" (dict "root" . "repository" $image.repository) }}
 {{- with $image.tag }}:{{ . }}{{ end }}
@@ -21,7 +21,7 @@
 {{- if and (kindIs "string" .tag) (contains "@" (.tag | default "" | toString)) }}
 {{- $parts := splitn "@" 2 .tag }}
 {{- if and .digest (ne .digest $parts._1) }}
-{{- fail "image.tag has another digest than image.digest: remove one" }}
+{{- fail "image.tag has a different digest than image.digest: remove one of them" }}
 {{- end }}
 {{- $_ := set . "digest" $parts._1 }}
 {{- $_ := set . "tag" $parts._0 }}

@@ -106,7 +106,7 @@ there. dict "of" context "kind" "ConfigMap" "name" "x"
 {{- $id := print .kind "/" $name }}
 {{- $owner := print .of.root.Sametag.path "services." .of.name }}
 {{- with get $owners $id }}
-{{- fail (printf "%s and %s both make the %s %s: rename one, or set another namePrefix" . $owner $.kind $name) }}
+{{- fail (printf "%s and %s both create the %s %s: rename one of them, or set another namePrefix" . $owner $.kind $name) }}
 {{- end }}
 {{- $_ := set $owners $id $owner }}
 {{- end }}
@@ -119,7 +119,7 @@ there. dict "of" context "kind" "ConfigMap" "name" "x"
 {{- template "sametag.own" (dict "of" .of "kind" .kind "name" $name) }}
 {{- end }}
 {{- if gt (len $name) 63 }}
-{{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it, or namePrefix" .of.name .kind $name) }}
+{{- fail (printf "services.%s: the name of its %s, %s, is longer than 63 characters: shorten it or namePrefix" .of.name .kind $name) }}
 {{- end }}
 {{- $name }}
 {{- end }}

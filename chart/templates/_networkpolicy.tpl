@@ -49,7 +49,7 @@ release is let in, since it is there to reach every port. The service's context
 {{/* The pods of a service as a peer. dict "root" $ "name" the service "why" the setting that names it */}}
 {{- define "sametag.peer" -}}
 {{- if not (hasKey (.root.Values.services | default dict) .name) }}
-{{- fail (printf "%s names %s, which is no service (%s)" .why .name (keys .root.Values.services | sortAlpha | join ", ")) }}
+{{- fail (printf "%s refers to unknown service %s (services: %s)" .why .name (keys .root.Values.services | sortAlpha | join ", ")) }}
 {{- end -}}
 - podSelector:
     matchLabels:

@@ -21,7 +21,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- template "sametag.rules.kind" . }}
 {{- end }}
 {{- if and $service.minReadySeconds $service.progressDeadlineSeconds (eq .kind "Deployment") (le (int $service.progressDeadlineSeconds) (int $service.minReadySeconds)) }}
-{{- fail (printf "services.%s.minReadySeconds is %d, and must be below progressDeadlineSeconds, %d" .name (int $service.minReadySeconds) (int $service.progressDeadlineSeconds)) }}
+{{- fail (printf "services.%s.minReadySeconds must be below progressDeadlineSeconds (%d), got %d" .name (int $service.progressDeadlineSeconds) (int $service.minReadySeconds)) }}
 {{- end }}
 {{- end }}
 
@@ -39,7 +39,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- if get $port $field }}
 {{- $number := printf "%d/%s" (int (get $port $field)) ($port.protocol | default "TCP") }}
 {{- with get $seen (print $of $number) }}
-{{- fail (printf "%s.ports: %s and %s both are port %s %s: give one another port" $path . $name $number $of) }}
+{{- fail (printf "%s.ports: %s and %s both use port %s %s: use a different port for one of them" $path . $name $number $of) }}
 {{- end }}
 {{- $_ := set $seen (print $of $number) $name }}
 {{- end }}
@@ -49,20 +49,20 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- if and $served (eq $type "ClusterIP") }}
 {{- range $name, $port := $service.ports }}
 {{- if .nodePort }}
-{{- fail (printf "%s.ports.%s.nodePort is for a NodePort or LoadBalancer, and this Service is a ClusterIP: set service.type" $path $name) }}
+{{- fail (printf "%s.ports.%s.nodePort only applies to a NodePort or LoadBalancer; this Service is a ClusterIP: set service.type" $path $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if and $served $settings }}
 {{- if and $settings.headless (ne $type "ClusterIP") }}
-{{- fail (printf "%s.service.headless is for a ClusterIP, and this Service is a %s" $path $type) }}
+{{- fail (printf "%s.service.headless only applies to a ClusterIP; this Service is a %s" $path $type) }}
 {{- end }}
 {{- if and $settings.externalTrafficPolicy (eq $type "ClusterIP") }}
-{{- fail (printf "%s.service.externalTrafficPolicy is for a NodePort or LoadBalancer, and this Service is a ClusterIP: set service.type" $path) }}
+{{- fail (printf "%s.service.externalTrafficPolicy only applies to a NodePort or LoadBalancer; this Service is a ClusterIP: set service.type" $path) }}
 {{- end }}
 {{- range $key := list "allocateLoadBalancerNodePorts" "loadBalancerClass" "loadBalancerSourceRanges" }}
 {{- if and (hasKey $settings $key) (ne $type "LoadBalancer") }}
-{{- fail (printf "%s.service.%s is for a LoadBalancer, and this Service is a %s" $path $key $type) }}
+{{- fail (printf "%s.service.%s only applies to a LoadBalancer; this Service is a %s" $path $key $type) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -71,9 +71,9 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- $grace := ternary (int $service.terminationGracePeriodSeconds) 30 (hasKey $service "terminationGracePeriodSeconds") }}
 {{- if gt $delay $grace }}
 {{- if and (hasKey .own "terminationGracePeriodSeconds") (not (hasKey .own "preStopDelaySeconds")) }}
-{{- fail (printf "%s.terminationGracePeriodSeconds is %d, below preStopDelaySeconds, %d" $path $grace $delay) }}
+{{- fail (printf "%s.terminationGracePeriodSeconds must not be below preStopDelaySeconds (%d), got %d" $path $delay $grace) }}
 {{- end }}
-{{- fail (printf "%s.preStopDelaySeconds is %d, above terminationGracePeriodSeconds, %d" $path $delay $grace) }}
+{{- fail (printf "%s.preStopDelaySeconds must not exceed terminationGracePeriodSeconds (%d), got %d" $path $grace $delay) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -84,7 +84,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- $ports := .service.ports | default dict }}
 {{- $probes := .service.probes | default dict }}
 {{- if and (kindIs "string" $probes.port) (not (hasKey $ports $probes.port)) }}
-{{- fail (printf "%s.probes.port is %s, which is not one of its ports (%s)" $path $probes.port (keys $ports | sortAlpha | join ", " | default "it has none")) }}
+{{- fail (printf "%s.probes.port refers to unknown port %s (ports: %s)" $path $probes.port (keys $ports | sortAlpha | join ", " | default "none")) }}
 {{- end }}
 {{- if or $probes.liveness $probes.readiness $probes.startup }}
 {{- template "sametag.rules.asked" (dict "path" (print $path ".probes") "of" $probes "keys" (list "liveness" "readiness" "startup") "names" (keys $ports | sortAlpha)) }}
@@ -100,7 +100,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- range $how := list "httpGet" "tcpSocket" }}
 {{- $asked := get (get $.of $key | default dict) $how | default dict }}
 {{- if and (kindIs "string" $asked.port) (not $asked.host) (not (has $asked.port $.names)) }}
-{{- fail (printf "%s.%s.%s.port is %s, which is not one of its ports (%s)" $.path $key $how $asked.port (join ", " $.names | default "it has none")) }}
+{{- fail (printf "%s.%s.%s.port refers to unknown port %s (ports: %s)" $.path $key $how $asked.port (join ", " $.names | default "none")) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -114,17 +114,17 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- range $key := list "ingress" "route" "monitor" }}
 {{- if hasKey $.service $key }}
 {{- if not $ports }}
-{{- fail (printf "%s has %s, and no ports" $path $key) }}
+{{- fail (printf "%s has %s but no ports" $path $key) }}
 {{- end }}
 {{- if and (ne $key "monitor") (not $served) }}
-{{- fail (printf "%s has %s, and no Service that it could lead to" $path $key) }}
+{{- fail (printf "%s has %s but no Service to route to" $path $key) }}
 {{- end }}
 {{- $known := list "" }}
 {{- range $name, $port := $ports }}{{ $known = append $known $name }}{{ $known = append $known (toString (int ($port.port | default $port.containerPort))) }}{{ end }}
 {{- $port := (get $.service $key | default dict).port | default "" }}
 {{- $port = kindIs "string" $port | ternary $port (toString (int $port)) }}
 {{- if not (has $port $known) }}
-{{- fail (printf "%s.%s.port is %s, which is not one of its ports (%s)" $path $key $port (keys $ports | sortAlpha | join ", ")) }}
+{{- fail (printf "%s.%s.port refers to unknown port %s (ports: %s)" $path $key $port (keys $ports | sortAlpha | join ", ")) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -145,20 +145,20 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- range $index, $container := get $service $setting | default list }}
 {{- $path := printf "services.%s.%s[%d]" $.name $setting $index }}
 {{- if has .name $names }}
-{{- fail (printf "%s.name is %s, and so is another container of the pod" $path .name) }}
+{{- fail (printf "%s.name duplicates the name of another container in the pod" $path) }}
 {{- end }}
 {{- $names = append $names .name }}
 {{- if and (eq $setting "initContainers") (ne (toString .restartPolicy) "Always") }}
 {{- range $key := list "livenessProbe" "readinessProbe" "startupProbe" "lifecycle" }}
 {{- if get $container $key }}
-{{- fail (printf "%s.%s is for a container that goes on running: remove it, or set restartPolicy: Always" $path $key) }}
+{{- fail (printf "%s.%s only applies to containers that keep running: remove it, or set restartPolicy: Always" $path $key) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $mounts := list "volumeMounts" "volumeDevices" }}
 {{- range $at, $mount := get $container $mounts | default list }}
 {{- if not (has .name $volumes) }}
-{{- fail (printf "%s.%s[%d].name is %s, which is not one of its volumes (%s)" $path $mounts $at .name (sortAlpha $volumes | join ", " | default "it has none")) }}
+{{- fail (printf "%s.%s[%d].name refers to unknown volume %s (volumes: %s)" $path $mounts $at .name (sortAlpha $volumes | join ", " | default "none")) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -175,7 +175,7 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- range $setting, $prefix := dict "config" "config-" "secrets" "secret-" }}
 {{- range $entry, $files := get $.service $setting | default dict }}
 {{- if and .mountPath (hasKey $.service.volumes (print $prefix $entry)) }}
-{{- fail (printf "services.%s.volumes.%s%s has the name of the volume of %s.%s: give it another name" $.name $prefix $entry $setting $entry) }}
+{{- fail (printf "services.%s.volumes.%s%s has the same name as the volume of %s.%s: rename it" $.name $prefix $entry $setting $entry) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -189,23 +189,23 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- range $setting, $labels := dict "labels" $service.labels "podLabels" $service.podLabels "monitor.labels" $monitor.labels }}
 {{- range $label := list "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
 {{- if hasKey ($labels | default dict) $label }}
-{{- fail (printf "%s.%s.%s is the chart's own: it selects the pods: remove it" $path $setting (replace "." "\\." $label)) }}
+{{- fail (printf "%s.%s.%s is set by the chart to select the pods: remove it" $path $setting (replace "." "\\." $label)) }}
 {{- end }}
 {{- end }}
 {{- if and (hasKey ($labels | default dict) "app.kubernetes.io/managed-by") (ne $setting "podLabels") }}
-{{- fail (printf "%s.%s.app\\.kubernetes\\.io/managed-by is Helm's own: it sets it on every object: remove it" $path $setting) }}
+{{- fail (printf "%s.%s.app\\.kubernetes\\.io/managed-by is set by Helm on every object: remove it" $path $setting) }}
 {{- end }}
 {{- end }}
 {{- range $setting, $of := dict "annotations" $service "service.annotations" $service.service "ingress.annotations" $service.ingress
     "route.annotations" $service.route "serviceAccount.annotations" $service.serviceAccount }}
 {{- range $annotation := list "helm.sh/hook" "helm.sh/hook-weight" "helm.sh/hook-delete-policy" }}
 {{- if hasKey (($of | default dict).annotations | default dict) $annotation }}
-{{- fail (printf "%s.%s.%s is the chart's own: set hook instead" $path $setting (replace "." "\\." $annotation)) }}
+{{- fail (printf "%s.%s.%s is set by the chart: remove it, and use hook instead" $path $setting (replace "." "\\." $annotation)) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if and (or $service.config $service.secrets) (hasKey ($service.podAnnotations | default dict) "checksum/config") }}
-{{- fail (printf "%s.podAnnotations.checksum/config is the chart's own: it restarts pods when config or secrets change: remove it" $path) }}
+{{- fail (printf "%s.podAnnotations.checksum/config is set by the chart to restart pods when config or secrets change: remove it" $path) }}
 {{- end }}
 {{- end }}
 
@@ -215,11 +215,11 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- $path := print "services." .name }}
 {{- $budget := $service.podDisruptionBudget | default dict }}
 {{- if and (hasKey $budget "minAvailable") (hasKey $budget "maxUnavailable") }}
-{{- fail (printf "%s.podDisruptionBudget has minAvailable and maxUnavailable: only one can hold" $path) }}
+{{- fail (printf "%s.podDisruptionBudget has both minAvailable and maxUnavailable: only one is allowed" $path) }}
 {{- end }}
 {{- if .scaled }}
 {{- if and (hasKey $service "autoscaling") (hasKey $service "keda") }}
-{{- fail (printf "%s has autoscaling and keda: only one can set the replicas" $path) }}
+{{- fail (printf "%s has both autoscaling and keda: only one can set the replicas" $path) }}
 {{- end }}
 {{- $scaler := ternary "autoscaling" "keda" (hasKey $service "autoscaling") }}
 {{- if not (kindIs "invalid" .own.replicas) }}
@@ -227,13 +227,13 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- end }}
 {{- with $service.autoscaling }}
 {{- if gt (int (.minReplicas | default 1)) (int .maxReplicas) }}
-{{- fail (printf "%s.autoscaling.minReplicas is %d, above maxReplicas, %d" $path (int .minReplicas) (int .maxReplicas)) }}
+{{- fail (printf "%s.autoscaling.minReplicas must not exceed maxReplicas (%d), got %d" $path (int .maxReplicas) (int .minReplicas)) }}
 {{- end }}
 {{- end }}
 {{- with $service.keda }}
 {{- $most := int (.maxReplicaCount | default 100) }}
 {{- if gt (int .minReplicaCount) $most }}
-{{- fail (printf "%s.keda.minReplicaCount is %d, above maxReplicaCount, %d" $path (int .minReplicaCount) $most) }}
+{{- fail (printf "%s.keda.minReplicaCount must not exceed maxReplicaCount (%d), got %d" $path $most (int .minReplicaCount)) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -246,10 +246,10 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- $known := get (dict "Deployment" (list "RollingUpdate" "Recreate") "StatefulSet" (list "RollingUpdate" "OnDelete") "DaemonSet" (list "RollingUpdate" "OnDelete")) .kind }}
 {{- if $known }}
 {{- if not (has $type $known) }}
-{{- fail (printf "services.%s.strategy.type is %s, and a %s knows %s" .name $type .kind (join " and " $known)) }}
+{{- fail (printf "services.%s.strategy.type must be %s for a %s, got %s" .name (join " or " $known) .kind $type) }}
 {{- end }}
 {{- if and $strategy.rollingUpdate (ne $type "RollingUpdate") (ne .kind "DaemonSet") }}
-{{- fail (printf "services.%s.strategy.rollingUpdate is for type RollingUpdate, and this is %s: remove it" .name $type) }}
+{{- fail (printf "services.%s.strategy.rollingUpdate only applies to type RollingUpdate; this is %s: remove it" .name $type) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -266,10 +266,10 @@ Each is asked only where a service has the settings that it is about. The servic
 {{- if and (hasKey $from $key) (not (kindIs "invalid" (get $from $key))) (not (has $.kind $kinds)) }}
 {{- $words := join ", " (initial $kinds) }}
 {{- $words = ternary (last $kinds) (print $words " or " (last $kinds)) (eq (len $kinds) 1) }}
-{{- fail (printf "services.%s.%s is for a %s, and this is a %s: remove it, or set another kind" $.name $key $words $.kind) }}
+{{- fail (printf "services.%s.%s only applies to a %s; this service is a %s: remove it, or change the kind" $.name $key $words $.kind) }}
 {{- end }}
 {{- end }}
 {{- if and (eq .kind "CronJob") (not (.service.cronJob | default dict).schedule) }}
-{{- fail (printf "services.%s needs cronJob.schedule: it is a CronJob" .name) }}
+{{- fail (printf "services.%s.cronJob.schedule is required for a CronJob" .name) }}
 {{- end }}
 {{- end }}

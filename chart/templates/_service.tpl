@@ -7,7 +7,7 @@
     {{- $protocol := $port.protocol | default "TCP" }}
     {{- $id := printf "%d/%s" $number $protocol }}
     {{- with get $seen $id }}
-    {{- fail (printf "services.%s.ports: %s and %s both are port %s of its Service: give one another port" $.name . $name $id) }}
+    {{- fail (printf "services.%s.ports: %s and %s both use port %s of its Service: use a different port for one of them" $.name . $name $id) }}
     {{- end }}
     {{- $_ := set $seen $id $name }}
     - name: {{ $name | quote }}
@@ -29,7 +29,7 @@
 {{- if and .service.ports (.service.service | default dict).headless }}
 {{- .fullname }}
 {{- else if hasKey .root.Sametag.services $other }}
-{{- fail (printf "services.%s and services.%s both make the Service %s-headless: rename one" .name $other .fullname) }}
+{{- fail (printf "services.%s and services.%s both create the Service %s-headless: rename one of them" .name $other .fullname) }}
 {{- else }}
 {{- .fullname }}-headless
 {{- end }}

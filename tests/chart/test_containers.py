@@ -87,8 +87,8 @@ def test_variables_that_need_no_other_order_keep_theirs(render: Chart) -> None:
 @pytest.mark.parametrize(
     ("env", "circle"),
     [
-        ({"A": "$(B)", "B": "$(C)", "C": "$(B)"}, "B uses itself through $(B): B -> C -> B"),
-        ({"A": "$$$(A)"}, "A uses itself through $(A): A -> A"),
+        ({"A": "$(B)", "B": "$(C)", "C": "$(B)"}, "B refers to itself: B -> C -> B"),
+        ({"A": "$$$(A)"}, "A refers to itself: A -> A"),
     ],
 )
 def test_a_circle_of_variables_is_refused(render: Chart, env: dict[str, str], circle: str) -> None:
@@ -154,7 +154,7 @@ def test_there_are_no_probes_unless_asked_for(render: Chart) -> None:
 
 def test_a_probe_of_a_port_that_is_not_there_is_refused(render: Chart) -> None:
     service = {"command": ["web"], "ports": HTTP, "probes": {"port": "htp"}}
-    assert "services.web.probes.port is htp, which is not one of its ports (http)" in render.refusal({"web": service})
+    assert "services.web.probes.port refers to unknown port htp (ports: http)" in render.refusal({"web": service})
 
 
 def test_a_pod_with_ports_waits_before_it_stops(render: Chart) -> None:

@@ -46,7 +46,7 @@ def test_a_tag_set_on_the_command_line_wins(render: Chart) -> None:
 
 def test_a_number_as_a_tag_is_refused_by_schema_and_templates(render: Chart) -> None:
     assert "image" in render.refusal(WEB, image=image(tag=1.1))
-    assert "image.tag must be a text, got the number 1.1" in render.without_schema(WEB, image=image(tag=1.1))
+    assert "image.tag must be a string, got the number 1.1" in render.without_schema(WEB, image=image(tag=1.1))
 
 
 def test_no_tag_is_refused_by_schema_and_templates(render: Chart) -> None:
@@ -77,7 +77,7 @@ def test_a_tag_may_have_its_digest_behind_it(render: Chart) -> None:
         assert f"{REPOSITORY}:1@{digest}" == rendered.container("app-web")["image"]
         assert rendered.pod("app-web")["metadata"]["labels"]["app.kubernetes.io/version"] == "1"
     other = image(tag=f"1@{digest}", digest="sha256:" + "1" * 64)
-    assert "image.tag has another digest than image.digest" in render.refusal(WEB, image=other)
+    assert "image.tag has a different digest than image.digest" in render.refusal(WEB, image=other)
 
 
 @pytest.mark.parametrize(

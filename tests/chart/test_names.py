@@ -162,7 +162,7 @@ def test_two_services_that_make_one_object_are_an_error_that_names_both(render: 
         "web": {"command": ["a"], "config": {"a-b": {"data": {"c": "d"}}}},
         "web-a": {"command": ["b"], "config": {"b": {"data": {"c": "d"}}}},
     }
-    assert "services.web and services.web-a both make the ConfigMap app-web-a-b" in render.refusal(services)
+    assert "services.web and services.web-a both create the ConfigMap app-web-a-b" in render.refusal(services)
 
 
 @pytest.mark.parametrize(("kind", "longest"), [("Deployment", 63), ("StatefulSet", 52), ("CronJob", 52)])

@@ -37,7 +37,7 @@ def test_headless_and_none(render: Chart) -> None:
 def test_two_ports_with_one_number_of_the_service_are_refused(render: Chart) -> None:
     ports = {"a": {"containerPort": 1, "port": 80}, "b": {"containerPort": 80}}
     message = render.refusal({"web": {"command": ["web"], "ports": ports}})
-    assert "services.web.ports: a and b both are port 80/TCP of its Service" in message
+    assert "services.web.ports: a and b both use port 80/TCP of its Service" in message
 
 
 def test_an_ingress_leads_to_the_services_port(render: Chart) -> None:
@@ -65,7 +65,7 @@ def test_a_way_in_needs_a_port_that_is_there(render: Chart, key: str, setting: d
     no_ports = {"command": ["web"], key: {**setting, "labels": {"a": "b"}} if key == "monitor" else setting}
     assert f"services.web has {key}, and no ports" in render.refusal({"web": no_ports})
     wrong = {**WEB, key: {**setting, "port": "htp"}}
-    assert f"services.web.{key}.port is htp, which is not one of its ports (admin, http)" in render.refusal(
+    assert f"services.web.{key}.port refers to unknown port htp (ports: admin, http)" in render.refusal(
         {"web": wrong}
     )
 
@@ -132,7 +132,7 @@ def test_allow_to_names_services_and_leaves_dns_open(render: Chart) -> None:
 def test_a_name_that_is_no_service_is_refused(render: Chart) -> None:
     for key in ("allowFrom", "allowTo"):
         services = {"web": {**WEB, "networkPolicy": {key: ["wbe"]}}}
-        assert "names wbe, which is no service (web)" in render.refusal(services)
+        assert "refers to unknown service wbe (services: web)" in render.refusal(services)
 
 
 def test_a_policy_can_be_done_without(render: Chart) -> None:

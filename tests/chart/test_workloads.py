@@ -230,7 +230,7 @@ def test_keda_sets_the_replicas_alone(render: Chart) -> None:
     ("extra", "message"),
     [
         ({"keda": {"triggers": [{"type": "cpu", "metadata": {}}]}}, "only one can set the replicas"),
-        ({"kind": "DaemonSet"}, "autoscaling is for a Deployment or StatefulSet, and this is a DaemonSet"),
+        ({"kind": "DaemonSet"}, "autoscaling only applies to a Deployment or StatefulSet; this service is a DaemonSet"),
     ],
 )
 def test_what_cannot_scale_is_refused(render: Chart, extra: dict[str, object], message: str) -> None:

@@ -266,8 +266,8 @@ def test_several_files_are_checked_each_on_its_own_over_those_of_values(environm
     missing, unknown, warning, remedy, summary = ran.stdout.splitlines()
     assert missing == "base.yaml:1:1: image must have a tag, which every service runs (with envs/b.yaml)"
     assert unknown == "envs/eu/c.yaml:2:1: service is not a setting of the values; did you mean services?"
-    assert warning.startswith("envs/eu/c.yaml:1:14: warning: image.tag latest names another image")
-    assert remedy == "  use a tag that never moves"
+    assert warning.startswith("envs/eu/c.yaml:1:14: warning: image.tag is latest, which changes")
+    assert remedy == "  use a tag that never changes"
     assert summary == "2 errors, 1 warning in 4 files"
 
 

@@ -60,7 +60,7 @@ def test_what_defaults_break_is_said_once_and_names_the_services() -> None:
         "  e: {command: [e], ports: {grpc: {containerPort: 81}}}\n"
     )
     assert said(text) == [
-        "3: defaults.probes.port is http, which is not one of its ports (it has none) (breaks the services a and e)"
+        "3: defaults.probes.port refers to unknown port http (ports: none) (breaks the services a and e)"
     ]
 
 
@@ -80,13 +80,13 @@ def test_what_the_schema_finds_in_defaults_names_the_services_too() -> None:
 def test_a_service_that_breaks_what_it_has_from_defaults_is_where_it_is_shown() -> None:
     text = "defaults:\n  resources: {requests: {cpu: 2}}\nservices:\n  a: {command: [a]}\n  b:\n    command: [b]\n"
     assert said(text + "    resources: {limits: {cpu: 1}}\n") == [
-        "8: services.b.resources.limits.cpu is 1, below the request of 2"
+        "8: services.b.resources.limits.cpu must not be below the request (2), got 1"
     ]
 
 
 def test_what_the_users_defaults_break_of_the_charts_is_shown_at_the_users() -> None:
     assert said("defaults: {resources: {limits: {memory: 1Mi}}}\nservices: {a: {command: [a]}}\n") == [
-        "2: defaults.resources.limits.memory is 1Mi, below the request of 128Mi (breaks the service a)"
+        "2: defaults.resources.limits.memory must not be below the request (128Mi), got 1Mi (breaks the service a)"
     ]
 
 
@@ -99,14 +99,14 @@ def test_null_takes_away_what_defaults_would_break() -> None:
 
 def test_what_is_missing_because_of_defaults_is_shown_at_the_service() -> None:
     assert said("defaults: {kind: CronJob}\nservices:\n  a: {command: [a]}\n") == [
-        "4: services.a needs cronJob.schedule: it is a CronJob"
+        "4: services.a.cronJob.schedule is required for a CronJob"
     ]
 
 
 def test_one_mistake_behind_an_anchor_is_one_problem() -> None:
     text = "services:\n  a: &a {command: [a], probes: {port: http}}\n  b: *a\n"
     (message,) = said(text)
-    assert "services.a.probes.port is http" in message
+    assert "services.a.probes.port refers to unknown port http" in message
     assert "(also services.b.probes.port)" in message
 
 
@@ -251,7 +251,7 @@ def test_what_is_no_quantity_is_none(wrong: Any) -> None:
 
 def test_a_config_of_more_than_a_megabyte_is_refused() -> None:
     text = f"services:\n  a:\n    command: [a]\n    config: {{b: {{data: {{c: {'x' * (1024 * 1024 + 1)}}}}}}}\n"
-    assert said(text) == ["5: services.a.config.b has 1,048,577 bytes of data; Kubernetes takes 1,048,576"]
+    assert said(text) == ["5: services.a.config.b has 1,048,577 bytes of data; the limit is 1,048,576"]
 
 
 # Together with the schema
@@ -401,12 +401,12 @@ def test_scalars_of_expressions_become_text_too() -> None:
     text = 'services: {web: {command: [web], env: {A: "1"}}}\n'
     found = check(text, set=("services.web.env.A=+5",), set_json=('services.web.podLabels={"b":1.20}',))
     assert [(problem.message, problem.remedy) for problem in found] == [
-        ('services.web.podLabels.b is written 1.20, and Kubernetes gets "1.2"', 'put quotes around it: "1.20"'),
-        ('services.web.env.A is written +5, and the container gets "5"', "use --set-string"),
+        ('services.web.podLabels.b is 1.20, but Kubernetes gets "1.2"', 'put quotes around it: "1.20"'),
+        ('services.web.env.A is +5, but the container gets "5"', "use --set-string"),
     ]
     whole = '{"services":{"web":{"env":{"A":1e3}}}}'
     assert [problem.message for problem in check(text, set_json=(whole,))] == [
-        'services.web.env.A is written 1e3, and the container gets "1000"'
+        'services.web.env.A is 1e3, but the container gets "1000"'
     ]
 
 
@@ -418,7 +418,7 @@ def test_null_that_removes_something_is_no_lost_value() -> None:
 
 def test_an_empty_value_is_not_an_empty_string() -> None:
     (problem,) = check("services:\n  web:\n    command: [web]\n    env:\n      A:\n")
-    assert problem.message == "services.web.env.A has no value, which is null: it is left out"
+    assert problem.message == "services.web.env.A has no value, which is null: it is omitted"
     assert problem.remedy == 'write "" for an empty string, or remove the line'
 
 
@@ -439,17 +439,17 @@ def test_a_reference_is_to_what_comes_before_it_in_a_list() -> None:
 def test_dollars_that_somebody_doubled_on_purpose_are_left() -> None:
     assert said("services: {a: {command: [a], env: {A: a$$$$b, B: $$(X), C: $5, D: a$}}}\n") == []
     assert said("services: {a: {command: [a, kill $$]}}\n") == [
-        "2: services.a.command[1] has $$, and the container gets kill $"
+        "2: services.a.command[1] has $$: the container gets kill $"
     ]
 
 
 def test_a_service_that_only_an_expression_has_is_a_mistake() -> None:
     text = "services: {web: {command: [web]}, worker: {command: [worker]}}\n"
     (problem,) = check(text, set=("services.wbe.replicas=3",))
-    assert (problem.rule, problem.message) == ("unknown-service", "there is no service wbe; did you mean web?")
+    assert (problem.rule, problem.message) == ("unknown-service", "unknown service wbe; did you mean web?")
     assert problem.location == values.Location("--set services.wbe.replicas=3", None, 1)
     (problem,) = check(text, set_json=('services.x={"enabled":false}',))
-    assert problem.message == "there is no service x; the services are (web, worker)"
+    assert problem.message == "unknown service x; services: web, worker"
     assert check(text, set=("services.web.replicas=3",)) == []
     assert check(text, set=("services.new.command={new}",)) == []
 
@@ -507,12 +507,12 @@ TOO_LONG = (
     [
         ("app", []),
         (None, []),
-        ("App", ["App cannot be the name of a release: Helm takes lower-case letters, digits and '-', at most 53"]),
+        ("App", ["App is not a valid release name: use lower-case letters, digits and '-', at most 53"]),
         (
             "a_b",
-            ["a_b cannot be the name of a release: Helm takes lower-case letters, digits and '-', at most 53"],
+            ["a_b is not a valid release name: use lower-case letters, digits and '-', at most 53"],
         ),
-        ("1app", ["the objects of the release 1app are called after it, and need a letter first and no dot"]),
+        ("1app", ["the object names start with the release name 1app: it must start with a letter and have no dot"]),
         (
             "a-very-long-name-of-a-release-indeed-yes",
             [TOO_LONG],
@@ -555,8 +555,8 @@ def test_the_zone_of_a_keda_trigger_is_one_too() -> None:
         ("{apiVersion: v1, kind: ConfigMap}", ["extraObjects[0].metadata.name is missing"]),
         ("{apiVersion: v1, kind: 1, metadata: {name: a}}", ["extraObjects[0].kind must be a string"]),
         ('"kind: A\\nmetadata: {name: a}"', ["apiVersion is missing in extraObjects[0]"]),
-        ('"a: [1"', ["extraObjects[0] is not YAML: "]),
-        ('"just words"', ["extraObjects[0] is not YAML: it is not a map"]),
+        ('"a: [1"', ["extraObjects[0] is not valid YAML: "]),
+        ('"just words"', ["extraObjects[0] is not valid YAML: it is not a map"]),
         ('"{{ include \\"x\\" . }}"', []),
         ("{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {p: pa55}}", []),
         (

@@ -1,6 +1,6 @@
-"""What a service really gets: `defaults` merged under it as the chart does, read without trust in its shape.
+"""A service over `defaults`, merged as the chart does.
 
-The schema may have found problems elsewhere: what is not of the type that a rule expects counts as not there.
+The values may break the schema: a value of an unexpected type counts as missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sametag.chart.settings import merge
 from sametag.values.paths import get, has
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sametag.values import Path, Values
 
@@ -23,11 +23,10 @@ class Release(NamedTuple):
 
     Attributes:
         values: What they come from.
-        prefix: What stands before a service's name in the names of its objects; None where only the release's name
-            will tell.
-        names: Of all services, those that are disabled as well.
-        services: Those that are there, by name.
-        name: The release's; None where it is not known.
+        prefix: The prefix of object names; None if it is the release's name, which is unknown.
+        names: Of all services, disabled ones included.
+        services: The enabled ones, by name.
+        name: The release's; None if unknown.
     """
 
     values: Values
@@ -43,8 +42,8 @@ class Service(NamedTuple):
     Attributes:
         name: Its name.
         own: What is written under it.
-        merged: The same over `defaults`; nulls may remain, which mean that nothing is set.
-        defaults: The values' `defaults`, which its init containers and sidecars take over in part.
+        merged: The same over `defaults`; null means not set.
+        defaults: The values' `defaults`, which its init containers and sidecars inherit in part.
         kind: The kind of its workload.
         prefix: As in `Release`.
         names: As in `Release`.
@@ -67,20 +66,20 @@ class Service(NamedTuple):
 
     @property
     def fullname(self) -> str:
-        """The name of its objects; with the release's name left open where that is part of it."""
+        """The name of its objects; `<release>` stands for an unknown release's name."""
         return f"{'<release>-' if self.prefix is None else self.prefix}{self.name}"
 
     def get(self, *path: str) -> Any:
-        """Return the merged value at a path; None where there is none."""
+        """Return the merged value at a path; None if it is not set."""
         return get(self.merged, path)
 
     def map(self, *path: str) -> Tree:
-        """Return the merged map at a path; an empty one where there is none."""
+        """Return the merged map at a path; an empty one if it is not set."""
         value = self.merged.get(path[0]) if len(path) == 1 else self.get(*path)
         return value if isinstance(value, dict) else {}
 
     def newer(self, path: Path, than: Path) -> bool:
-        """Whether one setting is nearer to the service than another: its own, the user's `defaults`, the chart's."""
+        """Whether one setting takes precedence: the service's own, then the user's `defaults`, then the chart's."""
         return self._rank(path) > self._rank(than)
 
     def _rank(self, path: Path) -> int:
@@ -93,7 +92,9 @@ class Service(NamedTuple):
         if "sidecars" not in self.merged and "initContainers" not in self.merged:
             return []
         settings = ("initContainers", "sidecars")
-        return [((setting, index), one) for setting in settings for index, one in maps(self.merged.get(setting))]
+        return [
+            ((setting, index), container) for setting in settings for index, container in maps(self.merged.get(setting))
+        ]
 
 
 def read(values: Values, name: str | None = None) -> Release:
@@ -122,32 +123,32 @@ def kind_of(service: Tree) -> str:
 
 
 def mapping(value: Any) -> Tree:
-    """Return a map, an empty one in the place of anything else."""
+    """Return a map; an empty one in the place of anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def maps(value: Any) -> Iterator[tuple[int, Tree]]:
     """Yield the maps of a list with their indexes."""
     if isinstance(value, list):
-        yield from ((index, one) for index, one in enumerate(value) if isinstance(one, dict))
+        yield from ((index, entry) for index, entry in enumerate(value) if isinstance(entry, dict))
 
 
-def texts(value: Any) -> Iterator[tuple[int, str]]:
-    """Yield the texts of a list with their indexes."""
+def strings(value: Any) -> Iterator[tuple[int, str]]:
+    """Yield the strings of a list with their indexes."""
     if isinstance(value, list):
-        yield from ((index, one) for index, one in enumerate(value) if isinstance(one, str))
+        yield from ((index, entry) for index, entry in enumerate(value) if isinstance(entry, str))
 
 
-def whole(value: Any, otherwise: int | None = None) -> int | None:
-    """Return a whole number, or another in its place."""
+def integer(value: Any, otherwise: int | None = None) -> int | None:
+    """Return an integer; `otherwise` in the place of anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 
-def text(value: Any, otherwise: str = "") -> str:
-    """Return a text, or another in its place."""
+def string(value: Any, otherwise: str = "") -> str:
+    """Return a string that is not empty; `otherwise` in the place of anything else."""
     return value if isinstance(value, str) and value else otherwise
 
 
-def listed(names: Iterator[str] | list[str] | Tree | frozenset[str]) -> str:
-    """List names in their order, in brackets."""
-    return f"({', '.join(sorted(names)) or 'it has none'})"
+def listed(kind: str, names: Iterable[str]) -> str:
+    """List names of a kind, such as `(ports: grpc, http)`."""
+    return f"({kind}: {', '.join(sorted(names)) or 'none'})"

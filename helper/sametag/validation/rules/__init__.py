@@ -1,7 +1,7 @@
-"""What a schema cannot say: rules about what a service really gets, once `defaults` is merged under it.
+"""Values -> RuleHit -> Finding: what no schema can express, about each service over `defaults`.
 
-A rule is a function from a service, or from all of them, to what it finds there; `table` lists them. They run even
-where the schema found something: what is not of the shape that a rule expects counts as not there.
+A rule is a function from a service, or from all of them, to its hits; `registry` lists them. Rules run even after
+schema errors: a value of an unexpected type counts as missing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 def check(
     values: Values, misplaced: frozenset[Path] = frozenset(), release_name: str | None = None
 ) -> Iterator[Finding]:
-    """Yield what every rule finds.
+    """Yield the findings of every rule.
 
     Args:
         values: The chart's defaults and the user's values, coalesced.
-        misplaced: What is not there because of a mistake that is known already, such as a key with another spelling.
-        release_name: The name of the release; None where it is not known.
+        misplaced: What is missing because of a known mistake, such as a misspelled key.
+        release_name: The name of the release; None if unknown.
     """
     release = services.read(values, release_name)
     for rule in RELEASE_RULES:
@@ -38,17 +38,17 @@ def check(
     defaults = services.mapping(values.tree.get("defaults"))
     chosen = _Chosen(defaults, _written_defaults(values, defaults))
     for service in release.services.values():
-        for one in chosen.of(service):
-            if misplaced and any(("services", service.name, setting) in misplaced for setting in one.looks_at):
+        for service_rule in chosen.of(service):
+            if misplaced and any(("services", service.name, setting) in misplaced for setting in service_rule.looks_at):
                 continue
-            for hit in one.check(service):
-                yield _of_service(one, hit, service, defaults)
+            for hit in service_rule.check(service):
+                yield _of_service(service_rule, hit, service, defaults)
 
 
 class _Chosen:
-    """The rules that have something to look at; services that are alike have the same ones.
+    """The rules that apply to a service; services with the same settings share them.
 
-    A rule is of use where one of its settings is set, and where not everything that it looks at is the chart's own.
+    A rule applies if one of its settings is set, and if something that it looks at is the user's.
     """
 
     def __init__(self, defaults: Iterable[str], written: Iterable[str]) -> None:
@@ -68,13 +68,13 @@ class _Chosen:
 
 
 def _written_defaults(values: Values, defaults: dict[str, Any]) -> list[str]:
-    """Return the settings of `defaults` that are the user's: the chart's own break no rule."""
+    """Return the settings of `defaults` that are the user's; the chart's own break no rule."""
     user = values._replace(defaults=()) if values.defaults else values
     return [setting for setting in defaults if user.locate_key(("defaults", setting))]
 
 
 def _of_service(rule: Rule, hit: RuleHit, service: Service, defaults: dict[str, Any]) -> Finding:
-    """Put what was found where it was written: under the service, or else in `defaults`."""
+    """Locate a hit where the setting was written: in the service, or else in `defaults`."""
     if not has(service.own, hit.path) and has(defaults, hit.path):
         return _finding(rule, hit, ("defaults", *hit.path), ("defaults",), service.name)
     return _finding(rule, hit, ("services", service.name, *hit.path), ("services", service.name))

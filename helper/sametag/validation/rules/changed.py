@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sametag.chart.service import Release, Tree
     from sametag.values import Path
 
-# Where a setting is a map of scalars that Kubernetes wants as strings; `*` is any key, or any entry of a list.
+# Settings that are maps of scalars, which become strings; `*` is any key, or any entry of a list.
 TEXTS: tuple[Path, ...] = (
     ("env",),
     ("config", "*", "data"),
@@ -36,14 +36,14 @@ TEXTS: tuple[Path, ...] = (
 )
 # What only Helm's template language has; other programs have braces too.
 _HELM = r"\{\{-?[^}]*(\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\.Files\b|\b(include|tpl|toYaml) )"
-# What other programs read: files, annotations, rules, the metadata of KEDA's triggers.
+# Other programs read these, and may have templates: files, annotations, rules, KEDA's triggers.
 _OF_OTHERS = {"config", "secrets", "annotations", "podAnnotations", "extraObjects", "keda"}
 _TEMPLATES = "write the value itself; only strings under extraObjects are templates"
 _IN_CONTAINERS = {"env", "config", "secrets", "initContainers", "sidecars"}
 
 
 def changed_value(release: Release) -> Iterator[RuleHit]:
-    """YAML reads 022 as 18, 1.10 as 1.1 and on as true, before they become text."""
+    """YAML reads 022 as 18, 1.10 as 1.1 and on as true before they become strings."""
     tree = release.values.tree
     defaults = mapping(tree.get("defaults"))
     yield from _changed(release, ("defaults",), defaults, {})
@@ -65,7 +65,7 @@ def _changed(release: Release, at: Path, settings: Tree, under: Tree) -> Iterato
 
 
 def _at(tree: Any, where: Path, path: Path) -> Iterator[tuple[Path, Iterable[tuple[str, Any]]]]:
-    """Yield the scalars of the maps at a path with `*` in it; of a list, as env may be one, the value of each entry."""
+    """Yield the scalars of the maps at a path with `*`; of a list, such as env, the value of each entry."""
     if not where:
         if isinstance(tree, dict):
             yield path, tree.items()
@@ -96,18 +96,18 @@ def _flaw(release: Release, path: Path, value: Any) -> RuleHit | None:
         return None
     setting = path[1] if path[0] == "defaults" else path[2]
     whose = "the container" if setting in _IN_CONTAINERS else "Kubernetes"
-    says = f'is written {written}, and {whose} gets "{becomes}"'
-    return RuleHit(path, says, _quotes(release, path, written))
+    text = f'is {written}, but {whose} gets "{becomes}"'
+    return RuleHit(path, text, _quotes(release, path, written))
 
 
 def _nothing(release: Release, path: Path, written: str) -> RuleHit | None:
-    """What is null where there is nothing to remove; the word null itself cannot be meant as text."""
+    """Report null with nothing to remove; the word `null` itself is deliberate."""
     user = release.values
     if written not in ("", "~") or sum(1 for layer in user.layers if layer.locate_key(path)) > 1:
         return None
-    how = f"is written {written}, which is null" if written else "has no value, which is null"
+    how = f"is {written}, which is null" if written else "has no value, which is null"
     remedy = 'put quotes around it: "~"' if written else 'write "" for an empty string, or remove the line'
-    return RuleHit(path, f"{how}: it is left out", remedy, at_key=True)
+    return RuleHit(path, f"{how}: it is omitted", remedy, at_key=True)
 
 
 def _quotes(release: Release, path: Path, written: str) -> str:
@@ -119,7 +119,7 @@ def _quotes(release: Release, path: Path, written: str) -> str:
 
 
 def no_template(release: Release) -> Iterator[RuleHit]:
-    """Helm runs templates in the strings of extraObjects, and nowhere else in values."""
+    """Helm expands templates only in the strings of extraObjects."""
     if not any(b"{{" in layer.text or "{{" in layer.source for layer in release.values.layers):
         return
     tree = release.values.tree
@@ -129,7 +129,7 @@ def no_template(release: Release) -> Iterator[RuleHit]:
                 continue
             of_others = not _OF_OTHERS.isdisjoint(path)
             if re.search(_HELM, value) if of_others else "{{" in value:
-                yield RuleHit(path, "has {{, and is not a template here: it stays as it is", _TEMPLATES)
+                yield RuleHit(path, "has {{, but is not a template: Helm does not expand it here", _TEMPLATES)
 
 
 def _strings(tree: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -145,17 +145,17 @@ def _strings(tree: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def emptied_map(release: Release) -> Iterator[RuleHit]:
-    """Maps merge: an empty one over another changes nothing, and null removes it."""
+    """Maps are merged: an empty one changes nothing. null removes a map."""
     defaults = mapping(release.values.tree.get("defaults"))
     for name, service in release.services.items():
         for path in _empty(service.own, defaults, ()):
-            yield _emptied(("services", name, *path), "defaults have something there, and it stays")
+            yield _emptied(("services", name, *path), "it is merged with the map in defaults, which stays")
     for layer in release.values.layers:
         written = mapping(mapping(getattr(layer, "tree", None)).get("defaults"))
         for setting, value in written.items():
-            alone = sum(1 for one in release.values.layers if one.locate_key(("defaults", setting))) == 1
+            alone = sum(1 for other in release.values.layers if other.locate_key(("defaults", setting))) == 1
             if value == {} and mapping(defaults.get(setting)) and alone:
-                yield _emptied(("defaults", setting), "the chart has something there, and it stays")
+                yield _emptied(("defaults", setting), "it is merged with the chart's map, which stays")
 
 
 def _empty(own: Tree, under: Tree, path: Path) -> Iterator[Path]:
@@ -168,4 +168,4 @@ def _empty(own: Tree, under: Tree, path: Path) -> Iterator[Path]:
 
 
 def _emptied(path: Path, why: str) -> RuleHit:
-    return RuleHit(path, f"is {{}}: {why}", f"write null to remove it: {path[-1]}: null", at_key=True)
+    return RuleHit(path, f"is {{}}: {why}", f"to remove it, write {path[-1]}: null", at_key=True)

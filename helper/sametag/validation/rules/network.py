@@ -1,10 +1,10 @@
-"""Rules about blocks of addresses and ranges of ports."""
+"""Rules about CIDR blocks and port ranges."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sametag.chart.service import mapping, maps, texts, whole
+from sametag.chart.service import integer, mapping, maps, strings
 from sametag.validation.finding import RuleHit
 
 if TYPE_CHECKING:
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
 
 
 def backward_range(service: Service) -> Iterator[RuleHit]:
-    """Kubernetes refuses a range of ports that ends before it begins."""
+    """Kubernetes rejects a port range that ends before it begins."""
     for index, rule in maps(service.get("networkPolicy", "allowTo")):
         for number, ports in maps(rule.get("ports")):
-            first, last = whole(ports.get("port")), whole(ports.get("endPort"))
+            first, last = integer(ports.get("port")), integer(ports.get("endPort"))
             if first is not None and last is not None and last < first:
                 at = ("networkPolicy", "allowTo", index, "ports", number, "endPort")
-                yield RuleHit(at, f"is {last}, below port, {first}")
+                yield RuleHit(at, f"must not be below port ({first}), got {last}")
 
 
 def wrong_block(service: Service) -> Iterator[RuleHit]:
-    """Kubernetes refuses a block of addresses with bits beyond its prefix, and an exception that is not inside."""
+    """Kubernetes rejects an invalid CIDR block, host bits beyond its prefix, and an exception outside of it."""
     for path, written, around in _blocks(service):
         block = _block(written)
         if isinstance(block, str):
             yield RuleHit(path, f"is {written}, which {block}")
         elif around is not None and not _is_inside(block, _block(around)):
-            yield RuleHit(path, f"is {written}, and not a part of {around}")
+            yield RuleHit(path, f"is {written}, which is not inside {around}")
 
 
 def _blocks(service: Service) -> Iterator[tuple[Path, str, str | None]]:
-    """Yield every block that is written, with the one that it is an exception of."""
-    for index, written in texts(service.get("service", "loadBalancerSourceRanges")):
+    """Yield every block, with the one that it is an exception of."""
+    for index, written in strings(service.get("service", "loadBalancerSourceRanges")):
         yield ("service", "loadBalancerSourceRanges", index), written.strip(), None
     for path, peer in _peers(service):
         block = mapping(peer.get("ipBlock"))
         around = block.get("cidr")
         if isinstance(around, str):
             yield (*path, "ipBlock", "cidr"), around, None
-            for index, written in texts(block.get("except")):
+            for index, written in strings(block.get("except")):
                 yield (*path, "ipBlock", "except", index), written, around
 
 
@@ -63,13 +63,17 @@ def _block(written: str) -> IPv4Network | IPv6Network | str:
     try:
         interface = ip_interface(written)
     except ValueError:
-        return "is no block of addresses"
+        return "is not a CIDR block"
     network = interface.network
-    return network if interface.ip == network.network_address else f"has bits beyond its prefix: {network} has none"
+    return (
+        network
+        if interface.ip == network.network_address
+        else f"has bits set beyond its prefix: the block is {network}"
+    )
 
 
 def _is_inside(block: IPv4Network | IPv6Network, around: IPv4Network | IPv6Network | str) -> bool:
-    # What is wrong with the one around it is said there.
+    # An invalid block is reported where it is written.
     if isinstance(around, str):
         return True
     ends = (block.network_address, block.broadcast_address)

@@ -1,4 +1,4 @@
-"""Rules about the objects of the user's own, under extraObjects."""
+"""Rules about the user's own objects, under extraObjects."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from sametag.values import Path
 
 _BASE64 = r"\s*(?:[A-Za-z0-9+/]{4}\s*)*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\s*"
-# The maps of these kinds whose values the API server takes as strings only.
+# The maps whose values must be strings.
 _STRINGS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 
 
 def incomplete_object(release: Release) -> Iterator[RuleHit]:
-    """Helm refuses an object without apiVersion, kind and a name or generateName, and text that is not YAML."""
+    """Helm rejects an object without apiVersion, kind and a name or generateName, and a string that is not YAML."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str):
-            yield RuleHit(path, f"is not YAML: {obj}")
+            yield RuleHit(path, f"is not valid YAML: {obj}")
             continue
         generated = has(obj, ("metadata", "generateName")) and not has(obj, ("metadata", "name"))
         for key in (("apiVersion",), ("kind",), ("metadata", "generateName" if generated else "name")):
@@ -41,7 +41,7 @@ def incomplete_object(release: Release) -> Iterator[RuleHit]:
 
 
 def wrong_object(release: Release) -> Iterator[RuleHit]:
-    """The API server takes only strings in a ConfigMap and a Secret, and base64 under data of a Secret."""
+    """A ConfigMap and a Secret hold strings; data of a Secret is base64."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str) or not written:
             continue
@@ -53,7 +53,7 @@ def wrong_object(release: Release) -> Iterator[RuleHit]:
                     source = release.values.written(at) or json_text(value)
                     yield RuleHit(at, "must be a string", f'put quotes around it: "{source}"')
                 elif (kind, field) == ("Secret", "data") and isinstance(value, str) and not _is_base64(value):
-                    yield RuleHit(at, "must be base64", "write it under stringData as it is")
+                    yield RuleHit(at, "must be base64", "write it unencoded under stringData")
 
 
 def _is_base64(text: str) -> bool:
@@ -61,7 +61,7 @@ def _is_base64(text: str) -> bool:
 
 
 def _objects(release: Release) -> Iterator[tuple[Path, Tree | str, bool]]:
-    """Yield every object with its path and whether it is written as a map; of a text that is not YAML, why."""
+    """Yield every object, or why a string is not YAML; with the path, and whether it is written as a map."""
     entries = release.values.tree.get("extraObjects")
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         path: Path = ("extraObjects", index)

@@ -1,4 +1,4 @@
-"""Every rule that a schema cannot say: its name, its severity, its reason, and the settings that it looks at."""
+"""Every rule that a schema cannot express: name, severity, and the settings that it looks at."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Rule(NamedTuple):
     Attributes:
         name: As in `Problem`.
         severity: As in `Problem`.
-        check: Finds what breaks it; its docstring is the rule's reason, in one line.
-        settings: The settings of a service that it is about: where none of them is set, it has nothing to say.
+        check: Yields what breaks it; its docstring is the published reason, in one line.
+        settings: The settings of a service that it is about; it runs if one of them is set.
         beside: Other settings that it looks at.
     """
 
@@ -63,12 +63,12 @@ _FILES = ("config", "secrets")
 _OUTSIDE = ("ingress", "route", "monitor")
 _BEHIND = ("ports", "service")
 
-# Several may share a name: to the user they are one.
+# Rules with the same name are one rule to the user.
 SERVICE_RULES = (
     Rule("unknown-port", "error", ports.probed_port, ("probes", "lifecycle", *_HELPERS), ("ports",)),
     Rule("unknown-port", "error", ports.led_to_port, _OUTSIDE, _BEHIND),
     Rule("no-service-behind", "error", ports.leads_nowhere, _OUTSIDE, _BEHIND),
-    Rule("late-backend", "error", ports.route_timeouts, ("route",)),
+    Rule("backend-timeout-too-long", "error", ports.route_timeouts, ("route",)),
     Rule("repeated-gateway", "error", ports.route_parents, ("route",)),
     Rule("repeated-port", "error", ports.repeated_port, ("ports", *_HELPERS)),
     Rule("wrong-service-type", "error", ports.service_type, ("ports", "service")),
@@ -93,11 +93,11 @@ SERVICE_RULES = (
         ("config", "secrets"),
     ),
     Rule("circular-variable", "error", variables.circular_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
-    Rule("no-name-server", "error", containers.names_without_server, ("dnsPolicy",)),
+    Rule("missing-nameserver", "error", containers.names_without_server, ("dnsPolicy",)),
     Rule("request-above-limit", "error", resources.request_above_limit, ("resources", *_HELPERS)),
-    Rule("part-of-a-page", "error", resources.huge_pages, ("resources", *_HELPERS)),
-    Rule("unequal-devices", "error", resources.whole_devices, ("resources", *_HELPERS)),
-    Rule("thousandths-of-bytes", "error", resources.thousandths_of_bytes, ("resources", *_HELPERS)),
+    Rule("hugepages-multiple", "error", resources.huge_pages, ("resources", *_HELPERS)),
+    Rule("request-not-limit", "error", resources.whole_devices, ("resources", *_HELPERS)),
+    Rule("milli-bytes", "error", resources.milli_bytes, ("resources", *_HELPERS)),
     Rule("minimum-above-maximum", "error", resources.minimum_above_maximum, ("autoscaling", "keda")),
     Rule("two-scalers", "error", resources.two_scalers, ("autoscaling", "keda"), ("replicas",)),
     Rule(
@@ -148,9 +148,9 @@ SERVICE_RULES = (
     Rule("slow-start", "warning", workloads.slow_start, ("probes", *_HELPERS), ("progressDeadlineSeconds",)),
     Rule("unknown-variable", "warning", variables.unknown_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
     Rule("doubled-dollar", "warning", variables.doubled_dollar, ("env", "command", "args", *_HELPERS)),
-    Rule("late-deadline", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
-    Rule("held-claim", "warning", workloads.held_claim, ("volumes",)),
-    Rule("spaced-command", "warning", containers.spaced_command, ("command", *_HELPERS)),
+    Rule("deadline-after-timeout", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
+    Rule("rwo-volume-rolling-update", "warning", workloads.rwo_volume, ("volumes",)),
+    Rule("command-with-spaces", "warning", containers.spaced_command, ("command", *_HELPERS)),
 )
 
 RELEASE_RULES = (
@@ -159,7 +159,7 @@ RELEASE_RULES = (
     ReleaseRule("same-object", "error", release.same_object),
     ReleaseRule("shared-account", "error", release.shared_account),
     ReleaseRule("too-long-name", "error", release.too_long_name),
-    ReleaseRule("name-is-no-text", "error", release.no_text),
+    ReleaseRule("boolean-like-name", "error", release.boolean_like_name),
     ReleaseRule("changed-value", "warning", changed.changed_value),
     ReleaseRule("unknown-service", "error", sharing.mistyped_service),
     ReleaseRule("incomplete-object", "error", objects.incomplete_object),
@@ -167,9 +167,9 @@ RELEASE_RULES = (
     ReleaseRule("wrong-release-name", "error", release.release_name),
     ReleaseRule("no-services", "warning", sharing.no_services),
     ReleaseRule("early-hook", "warning", sharing.early_hook),
-    ReleaseRule("claim-of-each", "warning", sharing.claim_of_each),
+    ReleaseRule("unshared-claim", "warning", sharing.claim_of_each),
     ReleaseRule("not-a-template", "warning", changed.no_template),
     ReleaseRule("emptied-map", "warning", changed.emptied_map),
     ReleaseRule("latest-tag", "warning", release.latest_tag),
-    ReleaseRule("contested-host", "warning", release.contested_host),
+    ReleaseRule("duplicate-ingress-host", "warning", release.duplicate_host),
 )

@@ -1,10 +1,10 @@
-"""Rules about what services of one release have from each other, and what none of them has."""
+"""Rules about what the services of a release share, or all lack."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sametag.chart.service import listed, mapping, maps
+from sametag.chart.service import mapping, maps
 from sametag.validation.finding import RuleHit
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from sametag.chart.service import Release, Service, Tree
     from sametag.values import Path
 
-# What makes a service of its own, and is not changed of one that is there.
+# What a new service has, and nobody changes in an existing one with an expression.
 _OF_A_NEW_SERVICE = {"command", "args", "hook", "cronJob", "kind"}
 
 
 def mistyped_service(release: Release) -> Iterator[RuleHit]:
-    """An expression that sets something of a service that is nowhere else would make another service."""
+    """An expression that sets something in an unknown service would create another service."""
     layers = release.values.layers
     files = [layer for layer in layers if not _is_expression(layer)]
     services = mapping(release.values.tree.get("services"))
@@ -32,9 +32,9 @@ def mistyped_service(release: Release) -> Iterator[RuleHit]:
 
         others = [other for other in services if any(layer.locate_key(("services", other)) for layer in files)]
         near = get_close_matches(name, others, n=1)
-        meant = f"did you mean {near[0]}?" if near else f"the services are {listed(others)}"
-        whole = f"there is no service {name}; {meant}"
-        yield RuleHit(path, remedy="a new service has a command or args", at_key=True, message=whole)
+        meant = f"did you mean {near[0]}?" if near else f"services: {', '.join(sorted(others))}"
+        message = f"unknown service {name}; {meant}"
+        yield RuleHit(path, remedy="to add a service, set its command or args too", at_key=True, message=message)
 
 
 def _is_expression(layer: Any) -> bool:
@@ -42,16 +42,16 @@ def _is_expression(layer: Any) -> bool:
 
 
 def no_services(release: Release) -> Iterator[RuleHit]:
-    """A release without services runs nothing; an upgrade to it would remove all that runs."""
+    """A release without services runs nothing; an upgrade to it removes every workload."""
     tree = release.values.tree
     if not release.services and not tree.get("extraObjects") and tree.get("enabled") is not False:
-        whole = "no service is enabled" if tree.get("services") else "there are no services"
+        message = "no service is enabled" if tree.get("services") else "there are no services"
         path: Path = ("services",) if any(layer.locate_key(("services",)) for layer in release.values.layers) else ()
-        yield RuleHit(path, remedy="write services: {web: {command: [/bin/web]}}", at_key=True, message=whole)
+        yield RuleHit(path, remedy="write services: {web: {command: [/bin/web]}}", at_key=True, message=message)
 
 
 def early_hook(release: Release) -> Iterator[RuleHit]:
-    """A hook before the install runs before the objects of other services are there, and its pod waits for them."""
+    """A pre-install hook runs before the objects of other services exist, and its pod waits for them."""
     made: dict[tuple[str, str], str] = {}
     for service in release.services.values():
         if service.get("hook") is None:
@@ -67,13 +67,13 @@ def early_hook(release: Release) -> Iterator[RuleHit]:
         for path, kind, wanted in _wanted(service):
             owner = made.get((kind, wanted))
             if owner:
-                says = f"is the {kind} {wanted} of {owner}, which is not there before the install"
+                text = f"is the {kind} {wanted} of {owner}, which does not exist before the install"
                 remedy = 'give the hook its own, or run it post-install: hook: {"on": [post-install, pre-upgrade]}'
-                yield RuleHit(("services", name, *path), says, remedy)
+                yield RuleHit(("services", name, *path), text, remedy)
 
 
 def _made(service: Service) -> Iterator[tuple[str, str]]:
-    """Yield the kind and name of what a service makes and others could read."""
+    """Yield kind and name of the objects of a service that others can read."""
     for kind, setting in (("ConfigMap", "config"), ("Secret", "secrets")):
         for entry, files in service.map(setting).items():
             if not mapping(files).get("existing"):
@@ -85,7 +85,7 @@ def _made(service: Service) -> Iterator[tuple[str, str]]:
 
 
 def _wanted(service: Service) -> Iterator[tuple[Path, str, str]]:
-    """Yield what the pods of a service cannot start without: the path, the kind and the name."""
+    """Yield path, kind and name of the objects that the pods of a service need to start."""
     own = {*service.map("secrets"), *service.map("config")}
     for where, container in [((), service.merged), *service.helpers()]:
         env = container.get("env")
@@ -102,7 +102,7 @@ def _wanted(service: Service) -> Iterator[tuple[Path, str, str]]:
 
 
 def _of_variable(value: Tree) -> Iterator[tuple[Path, str, str]]:
-    """Yield what a variable is read from, in the short form and in Kubernetes' own."""
+    """Yield what a variable is read from, in the short form or in Kubernetes' own."""
     for field, kind in (("secret", "Secret"), ("configMap", "ConfigMap")):
         if isinstance(value.get(field), str) and not value.get("optional"):
             yield (field,), kind, value[field]
@@ -129,7 +129,7 @@ def _wanted_files(service: Service) -> Iterator[tuple[Path, str, str]]:
 
 
 def claim_of_each(release: Release) -> Iterator[RuleHit]:
-    """A claim in defaults is made once for each service: they do not share the volume."""
+    """A claim in `defaults` is created for each service: they do not share the volume."""
     for entry, volume in mapping(mapping(release.values.tree.get("defaults")).get("volumes")).items():
         if not mapping(volume).get("claim"):
             continue
@@ -141,6 +141,6 @@ def claim_of_each(release: Release) -> Iterator[RuleHit]:
             and "claim" not in mapping(mapping(service.own.get("volumes")).get(entry))
         ]
         if len(heirs) > 1:
-            says = f"is one claim for each service {listed(heirs)}: they do not share it"
-            remedy = "to share one, mount an existing claim: {persistentVolumeClaim: {claimName: NAME}}"
-            yield RuleHit(("defaults", "volumes", entry, "claim"), says, remedy, at_key=True)
+            text = f"creates one claim for each service ({', '.join(sorted(heirs))}): they do not share it"
+            remedy = "to share a volume, mount an existing claim: {persistentVolumeClaim: {claimName: NAME}}"
+            yield RuleHit(("defaults", "volumes", entry, "claim"), text, remedy, at_key=True)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 _REFERENCE = r"\$\$|\$\(([^()\s]+)\)"
-# One $ of two is lost; four are what somebody writes who wants two.
+# One $ of two is lost; four are two on purpose.
 _DOUBLED = r"(?<!\$)\$\$\$?(?![$(])"
 # enableServiceLinks is false: of the cluster's Services only the API server's is among the variables.
 _KUBERNETES = "KUBERNETES_(SERVICE_|PORT)"
 
 
 def environments(service: Service) -> list[tuple[Path, Any, bool]]:
-    """Return the `env` of each container: its path, the map or list, and whether it has variables from elsewhere."""
+    """Return the `env` of each container: path, map or list, and whether it has variables from other sources."""
     elsewhere = any(service.merged.get(setting) for setting in ("envFrom", "config", "secrets"))
     found: list[tuple[Path, Any, bool]] = [(("env",), service.get("env"), elsewhere)]
     for path, container in service.helpers():
@@ -39,11 +39,11 @@ def used(value: Any) -> list[str]:
 
 
 def circular_variable(service: Service) -> Iterator[RuleHit]:
-    """Kubernetes fills in only variables that stand before, so that variables that use each other have no order."""
+    """Kubernetes expands only variables that are defined before: a circle has no order."""
     for path, env, elsewhere in environments(service):
         for circle in _circles(mapping(env), elsewhere=elsewhere):
-            says = f"uses itself through $({circle[0]}): {' -> '.join(circle)}"
-            yield RuleHit((*path, circle[0]), says, "$$(NAME) is the text $(NAME)", at_key=True)
+            text = f"refers to itself: {' -> '.join(circle)}"
+            yield RuleHit((*path, circle[0]), text, "write $$(NAME) for the literal text $(NAME)", at_key=True)
 
 
 def _circles(env: Tree, *, elsewhere: bool) -> Iterator[list[str]]:
@@ -66,7 +66,7 @@ def _circles(env: Tree, *, elsewhere: bool) -> Iterator[list[str]]:
 
 
 def unknown_variable(service: Service) -> Iterator[RuleHit]:
-    """Kubernetes leaves $(NAME) as it is where no variable has that name before it."""
+    """Kubernetes does not expand $(NAME) if no variable of that name is defined before it."""
     elsewhere = _of_files(service)
     places: list[tuple[Path, Any, set[str] | None]] = [(("env",), service.get("env"), elsewhere)]
     for path, container in service.helpers():
@@ -85,7 +85,7 @@ def unknown_variable(service: Service) -> Iterator[RuleHit]:
 
 
 def _of_files(service: Service) -> set[str] | None:
-    """Return the variables from config and secrets; None where others come from elsewhere, so that nobody knows."""
+    """Return the variables from config and secrets; None if others come from objects outside of the values."""
     if service.get("envFrom"):
         return None
     names: set[str] = set()
@@ -99,7 +99,7 @@ def _of_files(service: Service) -> set[str] | None:
 
 
 def _variables(path: Path, env: Any) -> Iterator[tuple[Path, str, Any]]:
-    """Yield the variables of a map or a list: where their value is, their name, and the value."""
+    """Yield the variables of a map or a list: path of the value, name, and value."""
     if isinstance(env, dict):
         yield from (((*path, name), name, value) for name, value in env.items())
     for index, entry in maps(env):
@@ -107,12 +107,12 @@ def _variables(path: Path, env: Any) -> Iterator[tuple[Path, str, Any]]:
 
 
 def doubled_dollar(service: Service) -> Iterator[RuleHit]:
-    """Kubernetes makes one $ of $$ in variables, commands and arguments."""
+    """Kubernetes turns $$ into $ in variables, commands and arguments."""
     for path, value in _expanded(service):
         if "$$" in value and re.search(_DOUBLED, value):
             becomes = value.replace("$$", "$")
-            says = f"has $$, and the container gets {becomes}" if len(value) <= 60 else "has $$, of which one $ is left"  # noqa: PLR2004
-            yield RuleHit(path, says, "write $$$$ for two, or $ for one")
+            text = f"has $$: the container gets {becomes}" if len(value) <= 60 else "has $$: the container gets one $"  # noqa: PLR2004
+            yield RuleHit(path, text, "write $$$$ for two, or $ for one")
 
 
 def _expanded(service: Service) -> Iterator[tuple[Path, str]]:
