@@ -65,9 +65,7 @@ def test_a_way_in_needs_a_port_that_is_there(render: Chart, key: str, setting: d
     no_ports = {"command": ["web"], key: {**setting, "labels": {"a": "b"}} if key == "monitor" else setting}
     assert f"services.web has {key}, and no ports" in render.refusal({"web": no_ports})
     wrong = {**WEB, key: {**setting, "port": "htp"}}
-    assert f"services.web.{key}.port refers to unknown port htp (ports: admin, http)" in render.refusal(
-        {"web": wrong}
-    )
+    assert f"services.web.{key}.port refers to unknown port htp (ports: admin, http)" in render.refusal({"web": wrong})
 
 
 @pytest.mark.parametrize(
