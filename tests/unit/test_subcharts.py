@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sametag import chart, values
-from sametag.cli import subcharts
+from sametag.validation import subcharts
 
 OURS = Path(__file__).parents[2] / "chart"
 METADATA = """apiVersion: v2

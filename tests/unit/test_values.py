@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from sametag import values
+from sametag.deploy.next_values import lost_values
 from sametag.helm.command import to_helm
 from sametag.values import Location, Sources
-from sametag.values.losing import lost
 
 DATA = Path(__file__).parent / "data"
 SCALARS = json.loads((DATA / "helm-yaml-scalars.json").read_text())
@@ -422,18 +422,18 @@ def test_what_files_do_not_say_is_lost_from_the_release_and_said() -> None:
     given = {"image": {"repository": "app"}, "services": {"web": {"env": {"A": "9"}, "replicas": 3}}}
     defaults = {"defaults": {"replicas": 2}}
 
-    found = lost(kept, given, {**defaults, "image": {"pullPolicy": "Always"}}, "values of revision 7")
+    found = lost_values(kept, given, {**defaults, "image": {"pullPolicy": "Always"}}, "values of revision 7")
 
     assert [(problem.path, problem.severity, problem.message.partition(": ")[2]) for problem in found] == [
-        ("image.pullPolicy", "warning", "it goes back to the chart's default"),
-        ("services.web.env.B", "warning", "it goes back to the chart's default"),
+        ("image.pullPolicy", "warning", "it is reset to the chart's default"),
+        ("services.web.env.B", "warning", "it is reset to the chart's default"),
         ("services.old", "warning", "the service is removed"),
     ]
-    assert lost(kept, given, kept, "values of revision 7") == []
+    assert lost_values(kept, given, kept, "values of revision 7") == []
 
 
 def test_many_lost_values_are_counted() -> None:
-    found = lost({str(number): number for number in range(20)}, {}, {}, "values of revision 7")
+    found = lost_values({str(number): number for number in range(20)}, {}, {}, "values of revision 7")
 
     assert len(found) == 11
     assert found[-1].message == "and 10 more values are not in your values"

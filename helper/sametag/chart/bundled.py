@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import tarfile
     from collections.abc import Callable, Iterable, Iterator
 
+    from sametag.values import Values
+
 # An archive member larger than this is no Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
 # The slashes in charts/NAME/Chart.yaml.
 _OF_A_SUBCHART = 2
@@ -40,6 +42,13 @@ class Chart(NamedTuple):
     defaults: str
     schema: dict[str, Any] | None
     dependencies: tuple[Dependency, ...] = ()
+
+
+def defaults_of(chart: Chart) -> Values:
+    """Read the default values of a chart, with the place of each."""
+    from sametag import values
+
+    return values.from_text(chart.defaults, f"{chart.path}/values.yaml")
 
 
 class Dependency(NamedTuple):

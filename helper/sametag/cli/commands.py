@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sametag import chart as charts
 from sametag import values
 from sametag.cli.context import given_chart, progress, request_of, run_to_its_end, say_step, target_of
-from sametag.cli.given import defaults_of, sources, user_values
+from sametag.cli.given import sources, user_values
 from sametag.cli.progress import telling
 from sametag.cli.validate import check, print_report, refuse_problems
 from sametag.errors import ClusterError, UsageError
@@ -79,21 +79,18 @@ def install(arguments: Arguments) -> int:
     from sametag import deploy
 
     with telling(arguments) as told, given_chart(arguments) as chart:
-        user = user_values(arguments)
-        refuse_problems(chart, user, arguments.release)
-        told.outcome = run_to_its_end(deploy.install(request_of(arguments, told), chart, user.tree))
+        told.outcome = run_to_its_end(deploy.install(request_of(arguments, told), chart, sources(arguments)))
     return _DONE
 
 
 def upgrade(arguments: Arguments) -> int:
     """Move every service of a release to a tag."""
     from sametag import deploy
-    from sametag.cli.planning import planning
 
     with telling(arguments) as told, given_chart(arguments) as chart:
         request = request_of(arguments, told)
-        plan = planning(arguments, chart)
-        told.outcome = run_to_its_end(deploy.upgrade(request, chart, plan, install=arguments.install))
+        upgrade = deploy.upgrade(request, chart, sources(arguments), install=arguments.install)
+        told.outcome = run_to_its_end(upgrade)
     return _DONE
 
 
@@ -112,7 +109,6 @@ def diff(arguments: Arguments) -> int:
 def _planned(arguments: Arguments) -> Plan:
     """Have a dry run say what it would do; that it would be refused is no reason to show nothing."""
     from sametag import deploy
-    from sametag.cli.planning import planning
 
     found: list[Plan] = []
 
@@ -132,7 +128,7 @@ def _planned(arguments: Arguments) -> Plan:
         else:
             with given_chart(arguments) as chart:
                 install = bool(arguments.values)
-                run_to_its_end(deploy.upgrade(request, chart, planning(arguments, chart), install=install))
+                run_to_its_end(deploy.upgrade(request, chart, sources(arguments), install=install))
     except ClusterError as refused:
         if not found:
             raise
@@ -235,7 +231,7 @@ def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], lis
 
     target = target_of(arguments)
     helm = HelmCommand(target, warn=progress)
-    defaults, release = defaults_of(chart), arguments.release or "release-name"
+    defaults, release = charts.defaults_of(chart), arguments.release or "release-name"
 
     async def ask(user: Values) -> list[Problem]:
         manifests = await helm.render(release, chart.path, user.tree, namespace=target.resolved_namespace)

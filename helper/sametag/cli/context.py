@@ -61,11 +61,14 @@ def _graces(arguments: Arguments) -> dict[str, float]:
 
 
 def say_step(event: Event) -> None:
-    """Print the one kind of event that is a line for the reader."""
-    from sametag.deploy import Step
+    """Print the events that are for the reader of a command without progress."""
+    from sametag.cli.validate import print_problems
+    from sametag.deploy import Problems, Step
 
     if isinstance(event, Step):
         progress(str(event))
+    elif isinstance(event, Problems):
+        print_problems(event.problems)
 
 
 def progress(line: str) -> None:

@@ -11,7 +11,6 @@ from sametag.masking import utf_8
 if TYPE_CHECKING:
     import argparse
 
-    from sametag.chart import Chart
     from sametag.values import Values
 
 
@@ -36,11 +35,6 @@ def sources(arguments: argparse.Namespace) -> values.Sources:
         set_literal=tuple(arguments.set_literal),
         tag=arguments.tag,
     )
-
-
-def defaults_of(chart: Chart) -> Values:
-    """Read the chart's own values, which those of the user go over."""
-    return values.from_text(chart.defaults, f"{chart.path}/values.yaml")
 
 
 def user_values(arguments: argparse.Namespace) -> Values:

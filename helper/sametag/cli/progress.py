@@ -29,7 +29,12 @@ class Told:
         self.outcome: Outcome | None = None
 
     def __call__(self, event: Event) -> None:
-        """Pass on an event."""
+        """Pass on an event; problems of the values go to standard error, whatever the output is."""
+        from sametag.cli.validate import print_problems
+        from sametag.deploy import Problems
+
+        if isinstance(event, Problems):
+            print_problems(event.problems)
         self._tell(lambda listener: listener(event))
 
     def end(self, end: End) -> None:

@@ -9,14 +9,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TextIO
 
 from sametag import validation, values
+from sametag.chart import defaults_of
 from sametag.cli.files import expand
-from sametag.cli.given import defaults_of, sources
+from sametag.cli.given import sources
 from sametag.errors import UsageError, ValuesError
 from sametag.output.problems import Report, collect, lines
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sametag.chart import Chart
     from sametag.values import Problem, Values
@@ -56,9 +57,14 @@ def refuse_problems(chart: Chart, user: Values, release: str) -> None:
         ValuesError: It is.
     """
     found = _checker(chart, release)(user)
-    print_report(Report((), tuple(found)), "text", sys.stderr)
+    print_problems(found)
     if values.has_errors(found):
         raise ValuesError("the values are invalid; nothing was changed")
+
+
+def print_problems(problems: Iterable[Problem]) -> None:
+    """Print what is wrong with the values of a command that needs them."""
+    print_report(Report((), tuple(problems)), "text", sys.stderr)
 
 
 def print_report(report: Report, style: str, stream: TextIO) -> None:
@@ -72,7 +78,7 @@ def _checker(chart: Chart, release: str | None) -> Callable[[Values], list[Probl
     _import_engine()
     if not chart.dependencies:
         return validation.checker(defaults_of(chart), chart.schema, release)
-    from sametag.cli import subcharts
+    from sametag.validation import subcharts
 
     return subcharts.checker(chart, release)
 

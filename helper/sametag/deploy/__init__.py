@@ -6,7 +6,7 @@ recover is named within seconds and not after Helm's timeout. A failed rollout e
 was.
 """
 
-from sametag.deploy.events import Event, Failure, Outcome, Plan, Progress, Start, Step, Troubled
+from sametag.deploy.events import Event, Failure, Outcome, Plan, Problems, Progress, Start, Step, Troubled
 from sametag.deploy.install import install
 from sametag.deploy.request import Options, Request
 from sametag.deploy.rollback import rollback
@@ -22,6 +22,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Plan",
+    "Problems",
     "Progress",
     "Request",
     "Start",

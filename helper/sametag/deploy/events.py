@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sametag.drift import ObjectDiff
     from sametag.helm import Hook, Revision
     from sametag.rollout import Evidence, ServiceState
+    from sametag.values import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,14 @@ class Failure:
     evidence: tuple[Evidence, ...]
 
 
-Event = Step | Start | Plan | Progress | Troubled | Failure
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """What is wrong with the values; the deployment stops if one of the problems is an error."""
+
+    problems: tuple[Problem, ...]
+
+
+Event = Problems | Step | Start | Plan | Progress | Troubled | Failure
 
 
 @dataclass(frozen=True, slots=True)

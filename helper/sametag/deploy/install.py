@@ -8,22 +8,22 @@ from sametag.deploy.apply import apply
 from sametag.deploy.events import Progress
 from sametag.deploy.interruption import interruption
 from sametag.deploy.leftovers import leftovers_of
+from sametag.deploy.next_values import next_values, refuse_invalid
 from sametag.deploy.session import begin
 from sametag.deploy.uninstall import remove
 from sametag.errors import RolloutError, UsageError
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from sametag.chart import Chart
     from sametag.deploy.events import Outcome
     from sametag.deploy.request import Request
     from sametag.deploy.session import Session
     from sametag.deploy.stuck import StuckError
     from sametag.helm import Revision
+    from sametag.values import Sources
 
 
-async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Outcome | None:
+async def install(request: Request, chart: Chart, sources: Sources) -> Outcome | None:
     """Install a release for the first time.
 
     Afterwards every pod of every service is ready on the release's image. If that fails, the release is removed again
@@ -33,10 +33,12 @@ async def install(request: Request, chart: Chart, values: dict[str, Any]) -> Out
         The outcome; None after a dry run.
 
     Raises:
+        ValuesError: The values are invalid.
         UsageError: The release exists.
         RolloutError: A service did not become ready.
         SametagError: The cluster or Helm refused; nothing was changed.
     """
+    values = refuse_invalid(request, chart, next_values(chart, sources, None))
     async with begin(request) as session, interruption(session):
         if any(revision.was_deployed for revision in session.history) and not session.gone:
             raise UsageError(f"release {request.release} exists", "use sametag upgrade to change it")

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sametag import drift, values
+from sametag import drift
 from sametag import helm as helm_release
-from sametag.chart import pinned
+from sametag.chart import defaults_of, pinned
 from sametag.deploy import fields, objections
 from sametag.deploy.events import Plan
 from sametag.deploy.foresight import foreseen, has_host_ports
@@ -109,7 +109,7 @@ async def dry_run(session: Session, chart: Chart, user: dict[str, Any]) -> tuple
             refuse_empty(Members(release, {}), release, good)
         raise
     manifests = [then.manifest, *then.hook_manifests]
-    expected = members(release, namespace, manifests, (user, defaults_of(chart)))
+    expected = members(release, namespace, manifests, (user, defaults_of(chart).tree))
     refuse_untagged(expected, chart, user)
     refuse_empty(expected, release, good)
     await _refuse_missing(session, then.manifest)
@@ -123,16 +123,11 @@ def _rendered(release: str, chart: Chart, user: dict[str, Any], manifest: str) -
             "name": release,
             "version": 1,
             "info": {"status": "rendered"},
-            "chart": {"metadata": {"name": chart.name, "version": chart.version}, "values": defaults_of(chart)},
+            "chart": {"metadata": {"name": chart.name, "version": chart.version}, "values": defaults_of(chart).tree},
             "config": user,
             "manifest": manifest,
         }
     )
-
-
-def defaults_of(chart: Chart) -> dict[str, Any]:
-    """Return the chart's default values."""
-    return values.from_text(chart.defaults, "values.yaml").tree
 
 
 async def _refuse_missing(session: Session, manifest: str) -> None:
@@ -151,7 +146,7 @@ def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> No
     Raises:
         UsageError: No service can follow the tag.
     """
-    merged = {**defaults_of(chart), **user}
+    merged = {**defaults_of(chart).tree, **user}
     if not expected.images and not all(isinstance(merged.get(key), dict) for key in _OURS):
         raise UsageError(
             f"the chart {chart.name} renders no workload from `services` and `image`, so that nothing follows a tag",

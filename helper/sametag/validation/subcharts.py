@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag import validation, values
-from sametag.cli.given import defaults_of
+from sametag.chart import defaults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
