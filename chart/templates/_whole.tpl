@@ -21,7 +21,7 @@ halves apart. The service's context
 {{- if not .port }}
 {{- range $key := list "path" "readinessPath" }}
 {{- if get $service.probes $key }}
-{{- fail (printf "%s.probes.port is missing, %s needs it" $path $key) }}
+{{- fail (printf "%s.probes.port is missing: %s requires it" $path $key) }}
 {{- end }}
 {{- end }}
 {{- end }}

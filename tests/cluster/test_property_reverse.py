@@ -34,7 +34,7 @@ STRICTER: tuple[Excuse, ...] = (
     Excuse("must be at most (86400|3600)", "a day, or an hour, is the most that makes sense"),
     Excuse("thousandths of a byte|no pod would start", "the kubelet starts no such pod"),
     Excuse("must be a host name", "a name whose last part is a number is an address"),
-    Excuse('must not be empty|got the text ""', "nothing is said by leaving it out"),
+    Excuse('must not be empty|got the string ""', "nothing is said by leaving it out"),
     Excuse(r"items\[\d+\]\.key must be", "no key can be called so"),
     Excuse("monitor.path must start with '/'", "every path does"),
     Excuse("mountPath must be an absolute path", "it would be taken for one"),

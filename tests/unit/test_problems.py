@@ -32,7 +32,7 @@ IN_EXPRESSION = Problem(
     "error",
     "image.tag",
     Location("--set image.tag=5", None, 1),
-    "image.tag must be text, got the number 5",
+    "image.tag must be a string, got the number 5",
     "use --set-string",
 )
 WARNING = Problem("latest-tag", "warning", "image.tag", Location("a,b:c.yaml", 1, 2), "100% wrong", "change\nit")
@@ -66,7 +66,7 @@ def junit(problems: Sequence[Problem], *files: str) -> ET.Element:
 def test_text_is_place_and_message_with_the_remedy_below_and_the_count() -> None:
     assert printed([IN_FILE, IN_EXPRESSION, WARNING]) == [
         "values.yaml:12:5: replcas is not a setting of a service; did you mean replicas?",
-        "--set image.tag=5: image.tag must be text, got the number 5",
+        "--set image.tag=5: image.tag must be a string, got the number 5",
         "  use --set-string",
         "a,b:c.yaml:1:2: warning: 100% wrong [latest-tag]",
         r"  change\nit",
@@ -107,7 +107,7 @@ def test_json_is_versioned_and_has_every_field() -> None:
                 "severity": "error",
                 "path": "image.tag",
                 "location": {"source": "--set image.tag=5", "line": None, "column": 1},
-                "message": "image.tag must be text, got the number 5",
+                "message": "image.tag must be a string, got the number 5",
                 "remedy": "use --set-string",
             },
             {
@@ -133,7 +133,7 @@ def test_annotations_are_escaped_as_github_documents() -> None:
 def test_an_annotation_without_a_file_says_where_in_its_text() -> None:
     in_input = IN_FILE._replace(location=Location("<stdin>", 3, 4))
     assert printed([IN_EXPRESSION, in_input, NOWHERE], "github") == [
-        "::error title=wrong-type::--set image.tag=5: image.tag must be text, got the number 5%0Ause --set-string",
+        "::error title=wrong-type::--set image.tag=5: image.tag must be a string, got the number 5%0Ause --set-string",
         f"::error title=unknown-key::<stdin>:3:4: {IN_FILE.message}",
         f"::warning title=unusable-schema::{NOWHERE.message}",
     ]
@@ -223,7 +223,7 @@ def test_sarif_is_what_its_schema_says_and_names_every_problem() -> None:
     (run,) = log["runs"]
     described = run["tool"]["driver"]["rules"]
     rules = [rule["id"] for rule in described]
-    assert "Nothing reads the key." in [rule["fullDescription"]["text"] for rule in described]
+    assert "Unknown key." in [rule["fullDescription"]["text"] for rule in described]
     assert [rules[result["ruleIndex"]] for result in run["results"]] == [problem.rule for problem in ALL]
     assert [result["level"] for result in run["results"]] == [problem.severity for problem in ALL]
     assert [one["location"]["uri"] for one in run["artifacts"]] == ["values.yaml", "a%2Cb%3Ac.yaml", "no.yaml"]
@@ -236,7 +236,7 @@ def test_sarif_is_what_its_schema_says_and_names_every_problem() -> None:
             "logicalLocations": [{"fullyQualifiedName": "services.render.replcas"}],
         }
     ]
-    assert run["results"][1]["message"]["text"].startswith("--set image.tag=5: image.tag must be text")
+    assert run["results"][1]["message"]["text"].startswith("--set image.tag=5: image.tag must be a string")
 
 
 def test_the_schema_of_sarif_refuses_what_is_none() -> None:

@@ -173,7 +173,7 @@ def test_a_rejected_value_or_key_is_said_in_the_users_words(case: dict[str, str]
 )
 def test_a_numeric_tag_shows_its_source_and_what_helm_makes_of_it(written: str, as_helm: str) -> None:
     expected = (
-        f"1:14: image.tag must be text, got the number {as_helm}, which Helm makes of {written}"
+        f"1:14: image.tag must be a string, but Helm reads {written} as the number {as_helm}"
         f' [put quotes around it: "{written}"]'
     )
     assert said(check(f"image: {{tag: {written}}}\n")) == [expected]
@@ -182,7 +182,7 @@ def test_a_numeric_tag_shows_its_source_and_what_helm_makes_of_it(written: str, 
 def test_a_tag_of_an_expression_is_shown_with_the_option_that_helps() -> None:
     (problem,) = check(HEAD, set=("image.tag=5",))
     assert problem.location == Location("--set image.tag=5", None, 1)
-    assert (problem.message, problem.remedy) == ("image.tag must be text, got the number 5", "use --set-string")
+    assert (problem.message, problem.remedy) == ("image.tag must be a string, got the number 5", "use --set-string")
 
 
 @pytest.mark.parametrize("option", ["set_string", "set_literal"])
@@ -231,7 +231,7 @@ def test_one_mistake_behind_an_anchor_is_one_problem() -> None:
 
 def test_a_value_of_the_defaults_is_shown_there() -> None:
     assert said(check(HEAD + "defaults: {replicas: x}\n")) == [
-        '2:22: defaults.replicas must be a whole number, got the text "x"'
+        '2:22: defaults.replicas must be an integer, got the string "x"'
     ]
 
 
@@ -302,7 +302,7 @@ def test_a_schema_that_cannot_be_used_is_a_warning_and_nothing_is_fetched(unusab
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"contains": {"type": "string"}}, "a lacks an entry that must be there"),
+        ({"contains": {"type": "string"}}, "a lacks a required entry"),
         ({"items": [{}], "additionalItems": False}, "a has too many entries"),
         ({"not": {"type": "array"}}, "a is not allowed"),
         ({"oneOf": [{"type": "array"}, {"minItems": 1}]}, "a fits more than one alternative"),

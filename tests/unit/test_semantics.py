@@ -73,7 +73,7 @@ def test_more_than_three_broken_services_are_counted() -> None:
 def test_what_the_schema_finds_in_defaults_names_the_services_too() -> None:
     text = "defaults:\n  replicas: many\nservices:\n  a: {command: [a]}\n  b: {command: [b], replicas: 2}\n"
     assert said(text) == [
-        '3: defaults.replicas must be a whole number, got the text "many" (breaks the service a)',
+        '3: defaults.replicas must be an integer, got the string "many" (breaks the service a)',
     ]
 
 
@@ -117,7 +117,7 @@ def test_halves_that_do_not_go_together_are_an_error_where_the_service_adds_its_
     )
     (problem,) = check(text)
     assert (problem.path, problem.location and problem.location.line) == ("services.b.config.a", 8)
-    assert "together with defaults" in problem.message
+    assert "merged with defaults" in problem.message
     assert check(text.replace("{a: {data", "{a: {existing: null, data")) == []
 
 
@@ -155,7 +155,7 @@ def test_a_comment_silences_the_rules_that_it_names_and_no_other() -> None:
     service = "services:\n  web:\n    command: [web]\n    probes: {port: 81, path: /}"
     assert [problem.rule for problem in check(service)] == ["undeclared-port"]
     assert check(f"{service} # sametag: ignore undeclared-port, latest-tag")[0].message == (
-        "there is no latest-tag here to ignore"
+        "nothing to ignore: no latest-tag warning here"
     )
     assert check(f"{service} # sametag: ignore undeclared-port: another container listens") == []
     assert [problem.rule for problem in check(f"{service} # sametag: ignore latest-tag")] == [
@@ -177,10 +177,10 @@ def test_an_error_cannot_be_silenced() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("latest-tga", "there is no rule latest-tga; did you mean latest-tag?"),
-        ("xyz", "there is no rule xyz"),
-        ("unknown-port", "unknown-port is an error, and cannot be ignored"),
-        ("latest-tag", "there is no latest-tag here to ignore"),
+        ("latest-tga", "unknown rule latest-tga; did you mean latest-tag?"),
+        ("xyz", "unknown rule xyz"),
+        ("unknown-port", "unknown-port is an error and cannot be ignored"),
+        ("latest-tag", "nothing to ignore: no latest-tag warning here"),
     ],
 )
 def test_a_comment_that_silences_nothing_is_a_warning(rule: str, message: str) -> None:

@@ -183,15 +183,15 @@ def test_what_people_regret_is_named_with_its_place(text: str, problem: str) -> 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: 1\nb: 2\na: 3\n", "the key a is in this map twice, first on line 1"),
+        ("a: 1\nb: 2\na: 3\n", "duplicate key a, first on line 1"),
         ("on: 1\n", "Helm reads the key on as true"),
         ("a:\n\tb: 1\n", "a tab in column 1"),
         ("a: 'x\n", "this quote is not closed"),
         ("a: [1\n", "this bracket is not closed"),
-        ("a: @x\n", "text cannot begin with this character"),
+        ("a: @x\n", "a string cannot start with this character"),
         ('a: "\\q"\n', "YAML does not know this escape"),
-        ("a:\n  - 1\n  b: 2\n", "this line is no entry of the list above"),
-        ("a: - b\n", "a list cannot begin here"),
+        ("a:\n  - 1\n  b: 2\n", "this line is not an entry of the list above"),
+        ("a: - b\n", "a list cannot start here"),
     ],
 )
 def test_a_problem_is_said_in_plain_words(text: str, words: str) -> None:
@@ -204,7 +204,7 @@ def test_bytes_that_are_no_utf8_are_located() -> None:
 
 @pytest.mark.usefixtures("either_parser")
 def test_half_a_character_is_refused() -> None:
-    assert "one half of a character" in read('a: "\\ud800"\n').problems[0].message
+    assert "half a character" in read('a: "\\ud800"\n').problems[0].message
 
 
 def test_all_problems_of_a_file_are_found_at_once() -> None:
@@ -356,7 +356,7 @@ def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("missing.yaml", "no such file or directory"),
         (".", "is a directory"),
-        ("https://example.com/values.yaml", "download it first"),
+        ("https://example.com/values.yaml", "download the file first"),
         ("nul\0byte", "embedded null byte"),
         ("/dev/zero", "larger than 64 MiB"),
     ],

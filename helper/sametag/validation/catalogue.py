@@ -1,4 +1,4 @@
-"""The names of all rules, for documentation, for reports that describe them, and for comments that name one."""
+"""The names and reasons of all rules, for the documentation, for reports, and for ignore comments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Entry(NamedTuple):
     Attributes:
         name: As in `Problem`.
         severity: As in `Problem`.
-        reason: One line: why it is one.
+        reason: Why it is a rule; one line.
         group: `reading`, `schema`, `semantics` or `server`: what finds it.
     """
 
@@ -24,53 +24,53 @@ class Entry(NamedTuple):
 
 
 _READING = {
-    "alias-bomb": "Helm reads no file whose aliases multiply to more than this.",
-    "bad-key": "A map, a list or nothing cannot be a key.",
+    "alias-bomb": "Helm rejects a file whose aliases expand to too much.",
+    "bad-key": "A map, a list or null cannot be a key.",
     "bad-merge": "`<<` needs a map, or a list of maps.",
-    "control-character": "YAML cannot hold it.",
-    "cycle": "An alias that stands inside of its anchor never ends.",
-    "duplicate-key": "Of two equal keys Helm takes the last, and says nothing.",
+    "control-character": "YAML cannot contain control characters.",
+    "cycle": "An alias inside its own anchor never ends.",
+    "duplicate-key": "Helm silently uses the last of two equal keys.",
     "infinite-number": "Helm cannot pass on .inf and .nan.",
     "not-a-map": "Values are a map of keys.",
     "not-utf-8": "Helm reads UTF-8.",
-    "set-expression": "An expression of --set that Helm refuses, or drops without a word.",
+    "set-expression": "An expression of --set that Helm rejects or silently drops.",
     "several-documents": "Helm 4 merges them, Helm 3 ignores all but the first.",
     "tab": "YAML is indented with spaces.",
-    "too-deep": "Helm, or a program after it, gives up on it.",
-    "unknown-alias": "There is no anchor of that name above the alias.",
+    "too-deep": "Helm, or a program after it, cannot process it.",
+    "unknown-alias": "No anchor of that name is defined above the alias.",
     "unreadable-file": "The file cannot be read.",
-    "wrong-yaml-tag": "The value is not of the type that its tag says.",
-    "yaml-syntax": "This is no YAML.",
+    "wrong-yaml-tag": "The value does not have the type of its tag.",
+    "yaml-syntax": "Not valid YAML.",
 }
 _SCHEMA = {
-    "bad-name": "Kubernetes refuses an entry of such a name.",
-    "missing-entry": "The list lacks an entry that must be there.",
-    "missing-key": "Something that is needed is not there.",
-    "misplaced-key": "The key is one of another map.",
-    "no-alternative": "None of several forms fits, or more than one.",
-    "not-allowed": "It must not be set.",
-    "not-an-option": "It is none of the values that are known.",
+    "bad-name": "Kubernetes rejects the name.",
+    "missing-entry": "A required entry of the list is missing.",
+    "missing-key": "A required key is missing.",
+    "misplaced-key": "The key belongs to another map.",
+    "no-alternative": "The value matches none of several forms, or more than one.",
+    "not-allowed": "The setting is not allowed.",
+    "not-an-option": "The value is not one of the options.",
     "out-of-range": "The number is too small or too large.",
-    "repeated-entry": "The list has an entry twice.",
+    "repeated-entry": "The list has duplicate entries.",
     "schema": "Another rule of the chart's schema.",
-    "unknown-key": "Nothing reads the key.",
-    "wrong-format": "The text has not the form that it must have.",
-    "wrong-length": "It is too short or too long.",
-    "wrong-type": "The value is of another type.",
+    "unknown-key": "Unknown key.",
+    "wrong-format": "The string does not have the required format.",
+    "wrong-length": "The value is too short or too long.",
+    "wrong-type": "The value has the wrong type.",
 }
 _WARNINGS = {
-    "changed-key": ("reading", "Helm reads the key as another one, such as `on` as `true`."),
-    "lost-value": ("reading", "The release has a value that its next ones do not say: it goes back to the default."),
+    "changed-key": ("reading", "Helm reads the key differently, such as `on` as `true`."),
+    "lost-value": ("reading", "The release has a value that the new values do not have: it returns to the default."),
     "unusable-schema": (
         "schema",
-        "The chart's schema refers to another document, or is none; Helm will check with it.",
+        "The chart's schema is invalid or refers to another document; only Helm checks it.",
     ),
-    "unused-ignore": ("reading", "A comment that silences nothing hides what comes later."),
+    "unused-ignore": ("reading", "A comment that silences nothing can hide a later warning."),
 }
 
 _SERVER: dict[str, tuple[Severity, str]] = {
-    "server-refused": ("error", "The API server refuses an object, or a pod that a workload would start."),
-    "server-warns": ("warning", "The API server takes an object, and warns of it."),
+    "server-refused": ("error", "The API server rejects an object, or a pod that a workload would start."),
+    "server-warns": ("warning", "The API server accepts an object with a warning."),
 }
 
 

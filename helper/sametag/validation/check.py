@@ -1,4 +1,4 @@
-"""From values and a schema to problems: one for each cause, the first in the sources first."""
+"""Values -> Problem: run the stages, keep one problem for each cause, and hide secrets."""
 
 from __future__ import annotations
 
@@ -21,26 +21,24 @@ if TYPE_CHECKING:
     from sametag.validation.finding import Finding
     from sametag.values import Path, Values
 
-# The rules are about values such as these; another chart's may mean another thing.
+# The rules are about this chart's values; another chart's can mean something else.
 _OURS = {"image", "defaults", "services"}
-# How `words.got` names a value, and what it adds where Helm reads another one.
-_GOT = re.compile(
-    r"\b(the (?:text|string|number|boolean)) (?:\"(?:[^\"\\]|\\.)*\"|[^\s,]+)(, which Helm makes of \S+)?"
-)
+# How `wording.got` describes a value.
+_GOT = re.compile(r"(?:but Helm reads \S+ as|got) (the (?:string|number|boolean)) (?:\"(?:[^\"\\]|\\.)*\"|[^\s,]+)")
 
 # Parts of a value that are too short to tell it from another word.
 _TELLING = 4
 
 
 def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Problem]:
-    """Return everything that is wrong with the user's values of a chart, but for warnings that they silence.
+    """Return everything that is wrong with the user's values, except for silenced warnings.
 
-    Values that cannot be read are not checked further: what is missing in them would be reported as missing.
+    Values that cannot be read are not checked further: they are incomplete.
 
     Args:
         defaults: The chart's values.yaml.
-        user: What the user gave.
-        schema: The chart's values.schema.json; None where it has none.
+        user: The user's values.
+        schema: The chart's values.schema.json; None if it has none.
     """
     return checker(defaults, schema)(user)
 
@@ -48,12 +46,12 @@ def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Prob
 def checker(
     defaults: Values, schema: Schema | None, release_name: str | None = None
 ) -> Callable[[Values], list[Problem]]:
-    """Return a function that does what `validate` does, for many values of one chart: the schema is compiled once.
+    """Return a `validate` for many values of one chart, which compiles the schema once.
 
     Args:
         defaults: As in `validate`.
         schema: As in `validate`.
-        release_name: The name of the release, which its objects are called after; None where it is not known.
+        release_name: The name of the release, which object names start with; None if unknown.
     """
     compiled: Compiled = {}
 
@@ -63,7 +61,7 @@ def checker(
             return _quietly(values, silence(values, values.problems))
         found = check(values, schema, compiled=compiled, release_name=release_name)
         places = {problem.location for problem in found}
-        # A warning where there is an error has the same cause: a key `on`, which Helm reads as true.
+        # A warning at the place of an error has the same cause: a key `on`, which Helm reads as true.
         read = (one for one in values.problems if one.location not in places)
         return _quietly(values, silence(values, [*read, *found]))
 
@@ -82,7 +80,7 @@ def check(
     compiled: Compiled | None = None,
     release_name: str | None = None,
 ) -> list[Problem]:
-    """Return what a schema rejects in merged values, and what it cannot say.
+    """Return what the schema and the rules reject in merged values.
 
     Args:
         values: The chart's defaults and the user's values, coalesced.
@@ -113,12 +111,12 @@ def check(
     if together and (new := halves.failures(after, failures)):
         found += [_together(one) for one in _explained(together, judged, engine, compiled, new)]
     found += _beyond_the_schema(values, found, release_name)
-    # Of a service that nobody meant nothing else is said.
+    # Nothing else is reported about a mistyped service.
     mistyped = {one.path for one in found if one.rule == "unknown-service"}
     if mistyped:
         found = [one for one in found if one.path in mistyped or one.path[:2] not in mistyped]
     if any(one.severity == "error" for one in found):
-        # What is wrong may be where the services were meant to be.
+        # Another error can be why there are no services.
         found = [one for one in found if one.rule != "no-services"]
     return _sorted(values, place(values, found))
 
@@ -131,13 +129,13 @@ def _compiled(schema: Schema, engine: Engine, compiled: Compiled) -> Validator:
 
 def _together(finding: Finding) -> Finding:
     if finding.needs:
-        return finding._replace(remedy=finding.remedy or "neither the service nor defaults have it")
-    remedy = finding.remedy or "set to null what it has from defaults and must not have"
-    return finding._replace(message=f"{finding.message}, together with defaults", remedy=remedy)
+        return finding._replace(remedy=finding.remedy or "set it in the service or in defaults")
+    remedy = finding.remedy or "set the inherited key to null"
+    return finding._replace(message=f"{finding.message} (merged with defaults)", remedy=remedy)
 
 
 def _beyond_the_schema(values: Values, found: list[Finding], release_name: str | None) -> list[Finding]:
-    """Return what the rules find, where the schema has not said already that something is wrong with it."""
+    """Return what the rules find in settings that the schema accepts."""
     if not found:
         return list(rules.check(values, release_name=release_name))
     wrong = {_setting(finding.path) for finding in found}
@@ -153,7 +151,7 @@ def _setting(path: Path) -> Path:
 def _explained(
     values: Values, schema: Schema, engine: Engine, compiled: Compiled, failures: list[SchemaError]
 ) -> list[Finding]:
-    # Valid values, which are most, do without these imports.
+    # Valid values do not need these imports.
     from sametag.validation.explain import explain, misplaced
     from sametag.validation.finding import Context
     from sametag.validation.schema_tree import Shape
@@ -170,8 +168,8 @@ def _causes(found: list[Finding]) -> list[Finding]:
     unknown_in = {finding.path[:-1] for finding in found if finding.rule == "unknown-key"}
     causes: dict[Path, Finding] = {}
     for finding in sorted(found, key=_telling):
-        # What is missing is not reported where an unknown key was meant to be it, to be in it, or to hold it; that no
-        # alternative is there, where any key is unknown.
+        # A missing key is not reported if an unknown key was meant to be it, to be in it, or to hold it; a missing
+        # alternative is not reported if any key is unknown.
         if finding.rule == "no-alternative" and finding.path in unknown_in:
             continue
         if not any(need in along or not meant.isdisjoint(_prefixes(need)) for need in finding.needs):
@@ -231,7 +229,7 @@ def _texts(values: Values, path: Path, value: Any) -> Iterator[str]:
 def _without(text: str, path: str, secrets: Iterable[str], *, whole: bool) -> str:
     before, name, after = text.partition(path) if path else ("", "", text)
     if whole:
-        after = _GOT.sub(rf"\1 {masking.HIDDEN}", after)
+        after = _GOT.sub(rf"got \1 {masking.HIDDEN}", after)
     for secret in sorted(filter(None, set(secrets)), key=len, reverse=True):
         if len(secret) >= _TELLING:
             after = after.replace(secret, masking.HIDDEN)

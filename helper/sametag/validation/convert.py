@@ -1,4 +1,4 @@
-"""How to write a value of the wrong type as the one that is wanted."""
+"""How to write a value of the wrong type."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from sametag.validation.finding import Context
     from sametag.values import Path
 
-# What other tools, and older YAML, take for a boolean.
+# The longest value that a remedy repeats.
 _SHOWN = 120
+# Booleans of other tools, and of older YAML.
 _YES, _NO = {"true", "yes", "on", "y"}, {"false", "no", "off", "n"}
 
 
 def conversion(context: Context, path: Path, types: list[str], value: Any) -> str | None:
-    """Say how to write the value at this path as one of these types; None where that cannot be told."""
+    """Say how to write the value at this path as one of these types; None if unknown."""
     location = context.values.locate(path)
     option = location.option if location else None
     if types == ["string"] and isinstance(value, bool | int | float):
@@ -42,8 +43,8 @@ def _unquoted(types: list[str], value: str) -> str | None:
         return None
     if re.fullmatch("-?[0-9]+", value):
         return f"remove the quotes: {value}"
-    # A whole number of Kubernetes has its unit in its name: terminationGracePeriodSeconds.
-    return f"write {value[:-1]}, a number of seconds" if re.fullmatch("[0-9]+s", value) else None
+    # Kubernetes' integers have the unit in the name: terminationGracePeriodSeconds.
+    return f"write {value[:-1]} (seconds)" if re.fullmatch("[0-9]+s", value) else None
 
 
 def _as_list(value: Any) -> str | None:
@@ -51,7 +52,7 @@ def _as_list(value: Any) -> str | None:
         return "write a list: '- ' before its first key" if value else "write an empty list: []"
     if not isinstance(value, str):
         return None
-    # A command line is a list of its words; what a shell would read otherwise is left in one piece.
+    # A command line is split into words, unless a shell would read it differently.
     entries = value.split() if re.fullmatch(r"[\w ./:=@%+-]+", value) else [value]
     return f"write a list: [{', '.join(map(wording.quoted, entries))}]"
 

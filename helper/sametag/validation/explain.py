@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sametag.validation.schema_tree import Shape
     from sametag.values import Path
 
-# From the most telling to the least; a value that fails in several ways is reported for the first.
+# From the most to the least informative: a value that fails several keywords is reported for the first.
 _RULES = {
     "not": "not-allowed",
     "type": "wrong-type",
@@ -73,16 +73,16 @@ _SIZES = {
 }
 _OTHERS = {
     "not": "is not allowed",
-    "uniqueItems": "must not have the same entry twice",
+    "uniqueItems": "must not have duplicate entries",
     "additionalItems": "has too many entries",
-    "contains": "lacks an entry that must be there",
+    "contains": "lacks a required entry",
 }
-# We say better than x-error what is wrong with these.
+# Our own words are more precise than x-error for these.
 _OWN_WORDS = {"const", *_SIZES, *(keyword for keyword, rule in _RULES.items() if rule == "out-of-range")}
 
 
 def explain(context: Context, failure: SchemaError) -> Iterator[Finding]:
-    """Yield what one failure means: several keys can be unknown or missing at once."""
+    """Yield the findings of one schema error: several keys can be unknown or missing at once."""
     if failure.is_name:
         yield _bad_name(failure)
     elif failure.keyword not in _SEVERAL:
@@ -96,7 +96,7 @@ def explain(context: Context, failure: SchemaError) -> Iterator[Finding]:
 
 
 def misplaced(context: Context, findings: list[Finding]) -> list[Finding]:
-    """Return the findings, with one in the place of all that are about an entry which is a setting by its name."""
+    """Replace the findings about an entry that is a misplaced setting, such as `probes` among the ports."""
     entries = {finding.path[:depth] for finding in findings for depth in range(2, len(finding.path) + 1)}
     instead = {path: found for path in entries if (found := _misplaced_entry(context, path))}
     kept = [one for one in findings if not any(one.path[: len(path)] == path for path in instead)]
@@ -127,21 +127,21 @@ def _fits(context: Context, path: Path, schemas: Iterable[Schema]) -> bool:
 
 
 def _explain_value(context: Context, failure: SchemaError) -> Finding:
-    """Return what the failure of one keyword about one value means."""
+    """Return the finding of one keyword about one value."""
     value, keyword = context.value(failure.path), failure.keyword
     if keyword == "type":
         return _wrong_type(context, failure, value)
     text = _rejection(failure, value)
     key_at = failure.path if keyword == "not" else None
     if keyword not in {"not", *_SIZES} and not isinstance(value, dict | list):
-        text += f", got {wording.got(value, context.values.written(failure.path))}"
+        text += f", {wording.got(value, context.values.written(failure.path))}"
     message = f"{context.name(failure.path)} {text}"
     remedy = failure.schema.get("x-remedy") or _similar_option(failure, value)
     return Finding(_RULES.get(keyword, "schema"), failure.path, message, remedy, key_at, _RANKS.get(keyword, _LAST))
 
 
 def _rejection(failure: SchemaError, value: Any) -> str:
-    """Say what one keyword rejects, to be read after the path."""
+    """Say what one keyword rejects, read after the path."""
     keyword, schema = failure.keyword, failure.schema
     if keyword not in schema:
         return "is not allowed here"
@@ -151,7 +151,7 @@ def _rejection(failure: SchemaError, value: Any) -> str:
         return _size(keyword, schema[keyword], len(value))
     if keyword in _WORDS:
         return _WORDS[keyword](schema[keyword])
-    return _OTHERS.get(keyword) or f"breaks the schema's rule {keyword} ({failure.said})"
+    return _OTHERS.get(keyword) or f"violates {keyword} in the schema ({failure.said})"
 
 
 def _size(keyword: str, limit: int, size: int) -> str:
@@ -177,13 +177,12 @@ def _wrong_type(context: Context, failure: SchemaError, value: Any) -> Finding:
     text = f"must be {wording.kinds(types)}"
     if "x-error" in failure.schema and len(types) > 1:
         text = failure.schema["x-error"]
-    message = f"{context.name(failure.path)} {text}, got {wording.got(value, context.values.written(failure.path))}"
+    message = f"{context.name(failure.path)} {text}, {wording.got(value, context.values.written(failure.path))}"
     remedy = failure.schema.get("x-remedy") or conversion(context, failure.path, types, value)
     return Finding("wrong-type", failure.path, message, remedy, None, _RANKS["type"])
 
 
 def _bad_name(failure: SchemaError) -> Finding:
-    """Return what is wrong with the name of an entry."""
     name = str(failure.path[-1])
     text = failure.schema.get("x-error")
     if text is None:
@@ -194,7 +193,7 @@ def _bad_name(failure: SchemaError) -> Finding:
 
 
 def _similar_name(name: str, pattern: str | None) -> str | None:
-    """Suggest the name as most names of Kubernetes are written, where that is what is wanted."""
+    """Suggest the name in Kubernetes' usual form, if the pattern accepts it."""
     usual = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
     return f"did you mean {usual}?" if pattern and usual != name and re.search(pattern, usual) else None
 
@@ -223,7 +222,7 @@ def _unknown_key(context: Context, path: Path, valid: dict[str, list[Schema]]) -
 
 
 def _changed(context: Context, path: Path) -> Finding | None:
-    """Return what reading said of this key, where Helm makes another one of it: `on` becomes `true`."""
+    """Return the problem found while reading, if Helm reads this key as another one: `on` as `true`."""
     at = context.values.locate_key(path)
     said = (one for one in context.values.problems if one.rule == "changed-key" and one.location == at)
     return next((Finding(one.rule, path, one.message, one.remedy, path, meant=(path,)) for one in said), None)
@@ -249,7 +248,7 @@ def _missing_dependencies(context: Context, failure: SchemaError) -> Iterator[Fi
         if key in value and isinstance(needed, list):
             for missing in needed:
                 if missing not in value:
-                    yield _missing_key(failure, (*failure.path, missing), f", {key} needs it")
+                    yield _missing_key(failure, (*failure.path, missing), f": {key} requires it")
 
 
 def _narrow(context: Context, failure: SchemaError) -> Iterator[Finding | SchemaError]:
@@ -289,7 +288,7 @@ def _in_the_schemas_words(context: Context, failure: SchemaError) -> Finding:
     schema, path = failure.schema, failure.path
     text, value = schema["x-error"], context.value(path)
     if not isinstance(value, dict | list):
-        text += f", got {wording.got(value, context.values.written(path))}"
+        text += f", {wording.got(value, context.values.written(path))}"
     required = [
         key for branch in schema[failure.keyword] if isinstance(branch, dict) for key in branch.get("required", ())
     ]

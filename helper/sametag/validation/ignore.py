@@ -1,7 +1,7 @@
-"""Leave out warnings that a comment at their line silences: `# sametag: ignore RULE[, RULE]`.
+"""Drop the warnings that a comment silences: `# sametag: ignore RULE[, RULE]`.
 
-The comment stands on the line of the warning, or alone on the line above. PyYAML drops comments: they are looked for in
-the text, and only where it has one. An error cannot be silenced.
+The comment is on the line of the warning, or alone on the line above. PyYAML drops comments, so they are searched for
+in the text. An error cannot be silenced.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class _Ignore(NamedTuple):
 
 
 def silence(values: Values, problems: Sequence[Problem]) -> list[Problem]:
-    """Return the problems without the warnings that are silenced, and with one for each comment that silences nothing.
+    """Return the problems without the silenced warnings, and with one for each comment that silences nothing.
 
-    Whether a comment is of use can be told where there are no errors, which hide warnings, and only one source, since
-    another may replace what the comment is about.
+    Unused comments are reported only without errors, which hide warnings, and with a single source, since another one
+    can replace the line.
     """
     ignores = [one for layer in values.layers if _MARK in layer.text for one in _ignores(layer.source, layer.text)]
     if not ignores:
@@ -73,9 +73,9 @@ def _unused(ignore: _Ignore) -> Problem:
         from difflib import get_close_matches
 
         near = get_close_matches(ignore.rule, known, n=1)
-        message = f"there is no rule {ignore.rule}" + (f"; did you mean {near[0]}?" if near else "")
+        message = f"unknown rule {ignore.rule}" + (f"; did you mean {near[0]}?" if near else "")
     elif known[ignore.rule] == "error":
-        message = f"{ignore.rule} is an error, and cannot be ignored"
+        message = f"{ignore.rule} is an error and cannot be ignored"
     else:
-        message = f"there is no {ignore.rule} here to ignore"
+        message = f"nothing to ignore: no {ignore.rule} warning here"
     return Problem("unused-ignore", "warning", "", ignore.place, message, "remove the comment")

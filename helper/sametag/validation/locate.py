@@ -1,4 +1,4 @@
-"""From findings to problems: each at the place where it was written, and once for all that it breaks."""
+"""Finding -> Problem: locate each finding in the sources, and report one mistake once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from sametag.validation.finding import Finding
     from sametag.values import Location, Path, Values
 
-# How many places are named that one mistake breaks, such as the services that share an anchor.
+# The most places that are listed for one mistake.
 _NAMED = 3
 
 
 def place(values: Values, findings: Iterable[Finding]) -> list[Problem]:
-    """Locate findings; those that one piece of text causes in several places become one."""
+    """Locate findings; those with the same cause become one problem."""
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
         if finding.breaks:
-            # What `defaults` breaks in one service is said in other words for another.
+            # The message of a mistake in `defaults` can differ between services.
             cause: tuple[object, ...] = (finding.path,)
         else:
             cause = (_cause(values, finding), finding.message.replace(path_text(finding.path), ""))
@@ -31,7 +31,7 @@ def place(values: Values, findings: Iterable[Finding]) -> list[Problem]:
 
 
 def _cause(values: Values, finding: Finding) -> Location | None:
-    """Locate the text that is to be changed, without the alias that leads to it."""
+    """Locate the text to change: the anchor, not the alias."""
     if finding.key_at == finding.path:
         return values.locate_key(finding.path)
     return values.locate(finding.path if finding.key_at is None else finding.key_at)

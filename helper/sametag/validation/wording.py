@@ -1,4 +1,4 @@
-"""Schema jargon in the user's words."""
+"""Schema terms and values in the user's words."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _TYPES = {
-    "string": "text",
-    "integer": "a whole number",
+    "string": "a string",
+    "integer": "an integer",
     "number": "a number",
-    "boolean": "true or false",
+    "boolean": "a boolean",
     "object": "a map",
     "array": "a list",
-    "null": "nothing",
+    "null": "null",
 }
 _FORMATS = {
     "ipv4": "an IPv4 address",
@@ -32,7 +32,7 @@ _FORMATS = {
     "regex": "a regular expression",
     "uri": "a URI",
 }
-# Text that means itself in YAML, also between brackets.
+# A string that needs no quotes in YAML, also in brackets.
 _UNQUOTED = "[A-Za-z0-9/_][A-Za-z0-9/._-]*"
 _SHOWN_TEXT = 60
 _SHOWN_OPTIONS = 8
@@ -44,35 +44,36 @@ def named(path: Path, title: str | None) -> str:
 
 
 def kinds(types: Sequence[str] | str) -> str:
-    """Name the types of a schema; null, which stands for leaving a setting out, goes unsaid beside others."""
+    """Name the types of a schema; null, which omits a setting, is not listed with others."""
     wanted = [types] if isinstance(types, str) else [kind for kind in types if kind != "null"]
     return either([_TYPES[kind] for kind in _TYPES if kind in wanted] or [_TYPES["null"]])
 
 
 def got(value: Any, written: str | None = None) -> str:
-    """Name a value: what it is, and the source text where Helm makes something else of it."""
+    """Say what a value is, read after what it must be: `got …`, or how Helm reads its source text."""
     if value is None:
-        return "nothing (null)"
+        return "got null"
     if isinstance(value, str):
-        return f"the text {quoted(value)}"
+        return f"got the string {quoted(value)}"
     if isinstance(value, bool):
         return _with_source("the boolean " + ("true" if value else "false"), written)
     if isinstance(value, int | float):
         return _with_source(f"the number {go_text(value)}", written)
-    return "a map" if isinstance(value, dict) else "a list"
+    return "got a map" if isinstance(value, dict) else "got a list"
 
 
 def _with_source(what: str, written: str | None) -> str:
-    return what if written is None or what.endswith(f" {written}") else f"{what}, which Helm makes of {written}"
+    is_plain = written is None or what.endswith(f" {written}")
+    return f"got {what}" if is_plain else f"but Helm reads {written} as {what}"
 
 
 def plain(value: Any) -> str:
-    """Write a boolean or a number as YAML has it."""
+    """Write a boolean or a number as in YAML."""
     return json.dumps(value)
 
 
 def quoted(text: str) -> str:
-    """Quote a text, on one line and not too long."""
+    """Quote a string on one line, and shorten a long one."""
     return json.dumps(text if len(text) <= _SHOWN_TEXT else text[: _SHOWN_TEXT - 1] + "…", ensure_ascii=False)
 
 
@@ -98,14 +99,14 @@ def options(values: Sequence[Any]) -> str:
 
 
 def known(keys: Iterable[str]) -> str | None:
-    """List the keys that are valid, when they are few."""
+    """List the valid keys; None if there are many."""
     names = sorted(keys)
-    return f"known here: {either(names)}" if 0 < len(names) <= _SHOWN_OPTIONS else None
+    return f"valid keys: {', '.join(names)}" if 0 < len(names) <= _SHOWN_OPTIONS else None
 
 
 def format_name(name: str) -> str:
     """Name a format of JSON Schema."""
-    return _FORMATS.get(name, f"of the format {name}")
+    return _FORMATS.get(name, f"in the format {name}")
 
 
 def counted(number: int, what: str) -> str:

@@ -67,7 +67,7 @@ def resolve_tagged(tag: str, text: str) -> Scalar:
         return text
     value = text if short == "timestamp" else _as_float64(_resolve(text))
     if not _CHECKS[short](value):
-        raise WrongTagError(f"!!{short} does not fit the text {text!r}")
+        raise WrongTagError(f"!!{short} does not fit {text!r}")
     return value
 
 

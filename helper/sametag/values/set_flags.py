@@ -25,7 +25,7 @@ _NAME_LEVELS = 30
 _MAX_INDEX = 65536
 _SHOWN = 80
 _INT64 = range(-(2**63), 2**63)
-_JSON_REMEDY = "text in JSON has double quotes; in a shell, put single quotes around the whole expression"
+_JSON_REMEDY = "strings in JSON have double quotes; in a shell, put single quotes around the whole expression"
 
 
 class ExpressionError(ValueError):
@@ -128,7 +128,7 @@ def _check_text(expression: str) -> None:
     try:
         expression.encode()
     except UnicodeEncodeError as error:
-        raise ExpressionError("this is not UTF-8", column=error.start + 1) from error
+        raise ExpressionError("not UTF-8", column=error.start + 1) from error
 
 
 def _whole_object(expression: str, tree: dict[str, Any], source: str) -> tuple[dict[str, Any], Expression]:
@@ -184,7 +184,7 @@ class _Parser:
         path = (*path, index)
         between, end = self._until("=[.")
         if between or not end:
-            raise ExpressionError(f"after [{index}] there must be =, . or [", "write name[0]=value")
+            raise ExpressionError(f"[{index}] must be followed by =, . or [", "write name[0]=value")
         if len(path) > DEPTH_LIMIT:
             raise ExpressionError(f"nested more than {DEPTH_LIMIT} levels deep")
         entries += [None] * (index + 1 - len(entries))
@@ -202,7 +202,7 @@ class _Parser:
     def _list_index(self) -> int:
         text, end = self._until("]")
         if not end or not re.fullmatch("[+-]?[0-9]{1,9}", text):
-            raise ExpressionError(f"[{text}{end} is no index", "write name[0]=value")
+            raise ExpressionError(f"[{text}{end} is not an index", "write name[0]=value")
         if not 0 <= int(text) <= _MAX_INDEX:
             raise ExpressionError(f"the index must be 0 to {_MAX_INDEX}, not {text}")
         return int(text)
@@ -210,7 +210,7 @@ class _Parser:
     def _value(self, path: Path) -> Any:
         begin = self._at
         if not (self._is_literal or self._is_json) and begin == len(self._text) and _dropped_when_empty(path):
-            raise ExpressionError("Helm drops an empty value at the end of this expression", "put a comma after the =")
+            raise ExpressionError("Helm drops an empty value at the end of this expression", "add a comma after the =")
         value = self._json_value() if self._is_json else self._text_value()
         self.settings.append((path, self.start + 1, self._text[begin : self._at].removesuffix(",")))
         return value
@@ -281,7 +281,7 @@ def _list(value: Any, path: Path) -> list[Any]:
 
 def _map(value: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ExpressionError(f"{path_text(path)} is not a map, nothing can be set in it")
+        raise ExpressionError(f"{path_text(path)} is not a map: it cannot have keys")
     return dict(value)
 
 
@@ -307,25 +307,25 @@ def _from_json(text: str, at: int) -> tuple[Any, int]:
         json.dumps(value, ensure_ascii=False).encode()
         deep = height(value, {}) > DEPTH_LIMIT
     except json.JSONDecodeError as error:
-        raise ExpressionError(f"this is no JSON: {error.msg}", _JSON_REMEDY, error.pos + 1) from error
+        raise ExpressionError(f"not valid JSON: {error.msg}", _JSON_REMEDY, error.pos + 1) from error
     except UnicodeEncodeError as error:
-        raise ExpressionError("a \\u escape is one half of a character", column=at + 1) from error
+        raise ExpressionError("a \\u escape is half a character", column=at + 1) from error
     except RecursionError:
         deep = True
     if deep:
-        raise ExpressionError(f"this is nested more than {DEPTH_LIMIT} levels deep", column=at + 1)
+        raise ExpressionError(f"nested more than {DEPTH_LIMIT} levels deep", column=at + 1)
     return value, end
 
 
 def _float64(text: str) -> int | float:
     value = float(text)
     if not math.isfinite(value):
-        raise ExpressionError(f"{text} is too large for a number")
+        raise ExpressionError(f"the number {text} is too large")
     return number(value)
 
 
 def _no_constant(text: str) -> None:
-    raise ExpressionError(f"{text} is not a number that JSON has")
+    raise ExpressionError(f"{text} is not a JSON number")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -333,5 +333,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ExpressionError(f"the key {twice} is in a JSON object twice")
+        raise ExpressionError(f"duplicate key {twice} in a JSON object")
     return found

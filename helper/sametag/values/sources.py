@@ -116,13 +116,13 @@ def _read_text(file: str) -> str:
         raise ExpressionError(f"{file}: {error}") from error
     except UnicodeDecodeError as error:
         raise ExpressionError(
-            f"{file} is not UTF-8 text", "Helm would replace what is not: encode it as base64"
+            f"{file} is not UTF-8 text", "Helm would replace invalid bytes: encode the file as base64"
         ) from error
 
 
 def _read(file: str) -> bytes:
     if file.startswith(("http://", "https://")):
-        raise _UnreadableError("sametag reads no URLs; download it first")
+        raise _UnreadableError("sametag does not read URLs; download the file first")
     try:
         if file.strip() == _STDIN:
             return _limited(sys.stdin.buffer.read(_SIZE_LIMIT + 1))

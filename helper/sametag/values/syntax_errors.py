@@ -1,4 +1,4 @@
-"""Say in the user's words why a file is no YAML, and where."""
+"""Say in the user's words why a file is not valid YAML, and where."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _UNCLOSED = (
     (
         r"did not find expected ',' or|expected ',' or",
         "this bracket is not closed",
-        "close it, or put quotes around text with brackets, braces or commas in it",
+        "close it, or put quotes around a string with brackets, braces or commas",
     ),
     ("unexpected end of stream", "this quote is not closed", "add the closing quote"),
 )
 _KNOWN = (
     (
         "mapping values are not allowed",
-        "a key cannot begin here",
-        "put quotes around text with ': ' in it, and check the indentation of this line and of the one above",
+        "a key cannot start here",
+        "put quotes around a string with ': ', and check the indentation of this line and the one above",
     ),
     (
         "did not find expected key|could not find expected ':'|expected <block end>",
@@ -41,13 +41,13 @@ _KNOWN = (
     ),
     (
         "did not find expected '-' indicator",
-        "this line is no entry of the list above",
-        "begin it with '- ', or indent it as the key that it belongs to",
+        "this line is not an entry of the list above",
+        "start it with '- ', or indent it under its key",
     ),
     (
         "did not find expected node content|expected the node content",
-        "there is no value where one must be",
-        "put quotes around text that begins with a special character",
+        "a value is missing here",
+        "put quotes around a string that starts with a special character",
     ),
     (
         "found unknown escape character",
@@ -56,12 +56,12 @@ _KNOWN = (
     ),
     (
         "cannot start any token",
-        "text cannot begin with this character",
+        "a string cannot start with this character",
         "put quotes around it",
     ),
-    ("found invalid Unicode character", "an escape here is one half of a character", "write the character itself"),
-    ("block sequence entries are not allowed", "a list cannot begin here", "put it on the next line, indented"),
-    ("did not find expected <document start>", "the document has ended, and something follows it", None),
+    ("found invalid Unicode character", "an escape here is half a character", "write the character itself"),
+    ("block sequence entries are not allowed", "a list cannot start here", "put it on the next line, indented"),
+    ("did not find expected <document start>", "something follows the end of the document", None),
 )
 
 
@@ -70,7 +70,7 @@ def explain(error: YAMLError, text: str, source: str) -> Problem:
     if isinstance(error, ReaderError):
         return _unprintable(text, source)
     if not isinstance(error, MarkedYAMLError) or (mark := error.problem_mark or error.context_mark) is None:
-        return Problem("yaml-syntax", "error", "", Location(source, 1, 1), f"this is no YAML: {error}")
+        return Problem("yaml-syntax", "error", "", Location(source, 1, 1), f"not valid YAML: {error}")
     if tab := _tab(text, mark.line, mark.column):
         location = Location(source, mark.line + 1, tab)
         return Problem(
@@ -82,9 +82,9 @@ def explain(error: YAMLError, text: str, source: str) -> Problem:
     lines = text.splitlines()
     if mark.line >= len(lines):
         location = Location(source, len(lines) or 1, len(lines[-1]) + 1 if lines else 1)
-        message = f"the file ends before this is complete{_context(error)}"
+        message = f"the file ends too early{_context(error)}"
         return Problem("yaml-syntax", "error", "", location, message, "close the brackets and quotes above")
-    message, remedy = _find(_KNOWN, said) or (f"this is no YAML: {said}", None)
+    message, remedy = _find(_KNOWN, said) or (f"not valid YAML: {said}", None)
     return _problem(source, mark, message + _context(error), remedy)
 
 
@@ -107,7 +107,7 @@ def _unprintable(text: str, source: str) -> Problem:
     before = text[: found.start()] if found else ""
     location = Location(source, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
     what = f"the control character U+{ord(found[0]):04X}" if found else "a control character"
-    return Problem("control-character", "error", "", location, f"YAML cannot hold {what}", "remove it")
+    return Problem("control-character", "error", "", location, f"YAML cannot contain {what}", "remove it")
 
 
 def _tab(text: str, line: int, column: int) -> int | None:
@@ -132,4 +132,4 @@ def _context(error: MarkedYAMLError) -> str:
     begin, end = error.context_mark, error.problem_mark
     if begin is None or end is None or begin.line == end.line:
         return ""
-    return f" (it began on line {begin.line + 1})"
+    return f" (it starts on line {begin.line + 1})"

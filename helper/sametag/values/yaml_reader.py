@@ -118,15 +118,15 @@ class Builder:
         """Return the one document, when all events were read; anything but a map is a problem."""
         for mark, document in list(zip(self._document_marks, self._documents, strict=True))[1:]:
             if document is not None:
-                message = "a second document begins here; Helm 4 merges it, Helm 3 ignores it"
-                self._report("several-documents", mark, message, "write one document, or give several files")
+                message = "a second document starts here; Helm 4 merges it, Helm 3 ignores it"
+                self._report("several-documents", mark, message, "use one document, or pass several files")
                 break
         tree = self._documents[0] if self._documents else None
         if isinstance(tree, dict):
             return tree
         if tree is not None:
             what = "a list" if isinstance(tree, list) else "a single value"
-            self._report("not-a-map", self._document_marks[0], f"values must be a map of keys, this is {what}")
+            self._report("not-a-map", self._document_marks[0], f"values must be a map, got {what}")
         return {}
 
     def _document_start(self, event: Any) -> None:
@@ -178,8 +178,8 @@ class Builder:
 
     def _check_finite(self, value: float, text: str, mark: Any) -> None:
         if not math.isfinite(value):
-            message = f"{text} is not a number that Helm can pass on"
-            self._report("infinite-number", mark, message, f'put quotes around it if it is text: "{text}"')
+            message = f"{text} is not a number that Helm supports"
+            self._report("infinite-number", mark, message, f'put quotes around it if it is a string: "{text}"')
 
     def _map_start(self, event: Any) -> None:
         self._start({}, event)
@@ -225,7 +225,7 @@ class Builder:
     def _check_key(self, read: _Read, mark: Any) -> None:
         top, key = self._top, read.key
         if key is None:
-            raise self._broken("bad-key", mark, f"{read.written or 'nothing'} cannot be a key", "put quotes around it")
+            raise self._broken("bad-key", mark, f"{read.written or 'null'} cannot be a key", "put quotes around it")
         if key in top.container and not (top.merged and key in top.merged):
             self._report_duplicate(key, mark)
         if read.written is not None and key != read.written:
@@ -234,16 +234,16 @@ class Builder:
 
     def _report_duplicate(self, key: str, mark: Any) -> None:
         first = self._top.entries[key][0].line + 1
-        message = f"the key {key} is in this map twice, first on line {first}; Helm takes the last one and says nothing"
+        message = f"duplicate key {key}, first on line {first}; Helm silently uses the last one"
         self._report("duplicate-key", mark, message, f"remove one of lines {first} and {mark.line + 1}")
 
     def _alias(self, event: Any) -> None:
         mark, name, top = event.start_mark, event.anchor, self._top
         if name not in self._anchors:
-            raise self._broken("unknown-alias", mark, f"there is no anchor &{name} above this alias")
+            raise self._broken("unknown-alias", mark, f"no anchor &{name} is defined above this alias")
         anchor = self._anchors[name]
         if anchor is None:
-            raise self._broken("cycle", mark, f"the alias *{name} is inside of what it stands for")
+            raise self._broken("cycle", mark, f"the alias *{name} refers to itself")
         self._count(anchor, mark)
         if not top.is_map or top.key is not None:
             self._add(anchor.read.value, anchor.mark, anchor.read.written)
@@ -259,7 +259,7 @@ class Builder:
         self._aliased += anchor.size
         many = self._aliased > _FEW_ALIASED and self._nodes > _FEW_NODES
         if many and self._aliased > _allowed_ratio(self._nodes) * self._nodes:
-            raise self._broken("alias-bomb", mark, "the aliases up to here multiply to more than Helm reads")
+            raise self._broken("alias-bomb", mark, "the aliases expand to more than Helm accepts")
         if len(self._stack) + anchor.height > DEPTH_LIMIT:
             raise self._too_deep(mark)
 
@@ -267,19 +267,19 @@ class Builder:
         """Merge over the keys above and under those below, as Helm's parser does; in a list the first map wins."""
         top = self._top
         maps = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, dict) for one in maps):
+        if not all(isinstance(entry, dict) for entry in maps):
             raise self._broken("bad-merge", top.key_mark, "<< needs a map, or a list of maps")
-        for one in reversed(maps):
-            top.container.update(one)
-            top.entries.update(self.marks[id(one)])
-            top.merged = {*(top.merged or ()), *one}
+        for entry in reversed(maps):
+            top.container.update(entry)
+            top.entries.update(self.marks[id(entry)])
+            top.merged = {*(top.merged or ()), *entry}
 
     def _container_as_key(self, mark: Any) -> Broken:
-        remedy = "put quotes around text that begins with { or ["
+        remedy = "put quotes around a string that starts with { or ["
         return self._broken("bad-key", mark, "a map or a list cannot be a key", remedy)
 
     def _too_deep(self, mark: Any) -> Broken:
-        return self._broken("too-deep", mark, f"this is nested more than {DEPTH_LIMIT} levels deep")
+        return self._broken("too-deep", mark, f"nested more than {DEPTH_LIMIT} levels deep")
 
     def _broken(self, rule: str, mark: Any, message: str, remedy: str | None = None) -> Broken:
         return Broken(self._problem(rule, mark, message, remedy))
