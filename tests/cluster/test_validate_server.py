@@ -139,7 +139,7 @@ def test_a_refused_field_is_said_at_its_line(asked: Any) -> None:
     assert code == 1
     (problem,) = problems
     assert problem.startswith("8 server-refused services.web.service.ipFamilies[0]: ")
-    assert "the API server refuses Service app-web at spec.ipFamilies[0]" in problem
+    assert "the API server rejects Service app-web at spec.ipFamilies[0]" in problem
 
 
 def test_a_refused_pod_is_said_at_the_setting_and_in_defaults_where_it_comes_from_there(asked: Any) -> None:

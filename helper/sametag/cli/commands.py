@@ -226,8 +226,8 @@ async def _read_history(arguments: Arguments) -> Records:
 
 def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], list[Problem]]:
     """Return what asks the API server about values."""
-    from sametag.deploy.refusals import refusals
     from sametag.helm.command import HelmCommand
+    from sametag.validation.server import refusals
 
     target = target_of(arguments)
     helm = HelmCommand(target, warn=progress)

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sametag.chart.labels import service_of
-from sametag.drift.traits import template_of
+from sametag.kube.objects import template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

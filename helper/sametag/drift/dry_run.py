@@ -10,8 +10,8 @@ from sametag.chart.settings import services_in
 from sametag.drift.helm_apply import HelmApply
 from sametag.drift.owners import touched
 from sametag.drift.scaling import has_replicas, scaled_after
-from sametag.drift.traits import pod_of, template_of
 from sametag.kube.api import Refusal
+from sametag.kube.objects import pod_of, template_of
 from sametag.values.merge import coalesce
 
 if TYPE_CHECKING:

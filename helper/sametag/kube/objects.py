@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 #: An object as JSON.
 Object = dict[str, Any]
@@ -127,6 +127,48 @@ def concrete(item: Any, path: Path) -> tuple[str | int, ...]:
             steps.append(part)
         item, field = item[steps[-1]], part
     return tuple(steps)
+
+
+# Controllers name themselves as owners of their pods, and some policies refuse pods without an owner.
+_OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "00000000-0000-0000-0000-000000000000"}
+
+
+def template_of(item: Object) -> Any:
+    """Return the pod template of a workload; None if an object does not have one."""
+    spec = as_map(item.get("spec"))
+    template = ((spec.get("jobTemplate") or {}).get("spec") or spec).get("template")
+    return template if isinstance(template, dict) and isinstance(template.get("spec"), dict) else None
+
+
+def pod_of(item: Object, accounts: Container[str]) -> Object | None:
+    """Return a pod as its workload would create it: some admission refuses pods only, and accepts their workload.
+
+    Args:
+        item: The workload, or any other object, which creates no pods: None is returned.
+        accounts: Names of ServiceAccounts that are part of the release, and may not exist yet.
+    """
+    template = template_of(item)
+    if template is None:
+        return None
+    its = metadata_of(item)
+    # Controllers shorten the names of their pods.
+    name = str(its.get("name") or its.get("generateName"))[:58]
+    pod = _with_claims(template["spec"], item["spec"].get("volumeClaimTemplates"))
+    if pod.get("serviceAccountName") in accounts:
+        pod = {key: value for key, value in pod.items() if key not in ("serviceAccountName", "serviceAccount")}
+    owner = {**_OWNER, "name": name, "controller": True}
+    metadata = {**(template.get("metadata") or {}), "name": f"{name}-0", "ownerReferences": [owner]}
+    if its.get("namespace"):
+        metadata["namespace"] = str(its["namespace"])
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
+
+
+def _with_claims(pod: Object, templates: Any) -> Object:
+    """Return a pod with the volumes that a StatefulSet's controller adds for its claims, replacing their namesakes."""
+    names = [str((claim.get("metadata") or {}).get("name")) for claim in templates or () if isinstance(claim, dict)]
+    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
+    others = [volume for volume in pod.get("volumes") or () if volume.get("name") not in names]
+    return {**pod, "volumes": [*others, *claims]} if claims else pod
 
 
 def without(item: Object, paths: Iterable[Path]) -> Object:

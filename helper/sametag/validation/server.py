@@ -1,4 +1,7 @@
-"""Ask the API server about everything that values would make, and say what it refuses where it was written."""
+"""Manifests -> Problem: what the API server rejects, located where it was written.
+
+Nothing is changed: each object is sent as a dry run.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,9 @@ from typing import TYPE_CHECKING
 from sametag.chart.labels import service_of
 from sametag.chart.manifest import objects
 from sametag.chart.settings import field_path, object_setting, services_in, setting_of
-from sametag.drift.traits import pod_of
 from sametag.kube.api import Answer, Api, Objection
 from sametag.kube.connection import connect
-from sametag.kube.objects import metadata_of
+from sametag.kube.objects import metadata_of, pod_of
 from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from sametag.kube.objects import Object
     from sametag.values import Location, Path, Values
 
-# What the server's words are about where it names no field: admission never does.
+# The setting behind a message that names no field: admission never names one.
 _WORDS: tuple[tuple[str, Path], ...] = (
     ("PriorityClass", ("priorityClassName",)),
     ("RuntimeClass", ("runtimeClassName",)),
@@ -33,23 +35,23 @@ _WORDS: tuple[tuple[str, Path], ...] = (
 
 # The component of the pod of `helm test`.
 _TEST = "helm.test"
-# So many questions at once; the server's own limit for one client is not far above.
+# Concurrent requests; the server's own limit for one client is not far above.
 _AT_ONCE = 8
 
 
 async def refusals(target: Target, manifests: str, merged: Values) -> list[Problem]:
-    """Return what the API server has against rendered manifests; nothing is changed.
+    """Return the API server's objections to rendered manifests; nothing is changed.
 
-    It is asked about a pod of every workload too: Pod Security, quotas and missing classes refuse pods, and take the
-    workload that could never start them.
+    A pod of every workload is sent too: Pod Security, quotas and missing classes reject pods, but accept the workload
+    that can never start them.
 
     Args:
         target: The cluster and namespace.
         manifests: What Helm rendered.
-        merged: The values that it was rendered from, to say where they were written.
+        merged: The values that the manifests were rendered from, which know where they were written.
 
     Raises:
-        ClusterError: The cluster cannot be asked: no rights, or no such namespace.
+        ClusterError: The cluster cannot be asked: missing permissions, or no such namespace.
     """
     limit = asyncio.Semaphore(_AT_ONCE)
     rendered = list(objects(manifests))
@@ -61,7 +63,7 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
             found = [(obj, objection) for objection in answer.objections]
             pod = pod_of(obj, accounts)
             if pod and answer.taken and (of_pod := _of_pod(await api.objections(pod), workload=answer)):
-                # The server warns of a workload whose pods it will refuse: once is enough.
+                # The server warns about a workload whose pods it rejects: once is enough.
                 return [(pod, objection) for objection in of_pod]
             return found
 
@@ -70,10 +72,10 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
         answers = await asyncio.gather(*(ask(api, obj) for obj in rendered))
     objections = [pair for found in answers for pair in found]
     problems = {_problem(obj, objection, merged) for obj, objection in objections if not _is_test(obj)}
-    told = {(problem.rule, problem.path) for problem in problems}
-    # What the pod of `helm test` shares with the services is said of them.
+    reported = {(problem.rule, problem.path) for problem in problems}
+    # What the pod of `helm test` shares with the services is reported for them.
     of_test = (_problem(obj, objection, merged) for obj, objection in objections if _is_test(obj))
-    problems.update(problem for problem in of_test if not problem.path or (problem.rule, problem.path) not in told)
+    problems.update(problem for problem in of_test if not problem.path or (problem.rule, problem.path) not in reported)
     return sorted(problems, key=lambda problem: (problem.severity, _place(problem), problem.message))
 
 
@@ -82,9 +84,9 @@ def _is_test(obj: Object) -> bool:
 
 
 def _of_pod(answer: Answer, workload: Answer) -> list[Objection]:
-    # A workload that runs has its pods already, and they count.
+    # The pods of a running workload already count.
     counted = "exceeded quota" if workload.exists else None
-    return [one for one in answer.objections if counted is None or counted not in one.message]
+    return [objection for objection in answer.objections if counted is None or counted not in objection.message]
 
 
 def _problem(obj: Object, objection: Objection, merged: Values) -> Problem:
@@ -95,24 +97,24 @@ def _problem(obj: Object, objection: Objection, merged: Values) -> Problem:
     name = path_text(path)
     if objection.warning:
         return Problem(
-            "server-warns", "warning", name, location, f"the API server warns of {whose}: {objection.message}"
+            "server-warns", "warning", name, location, f"the API server warns about {whose}: {objection.message}"
         )
-    message = f"{name + ': ' if name else ''}the API server refuses {whose}{where}: {objection.message}"
+    message = f"{name + ': ' if name else ''}the API server rejects {whose}{where}: {objection.message}"
     return Problem("server-refused", "error", name, location, message, _remedy(objection))
 
 
 def _remedy(objection: Objection) -> str | None:
     remedies = {
-        "the cluster has no kind": "install what defines this kind, or remove the setting",
+        "the cluster has no kind": "install the CRD of this kind, or remove the setting",
         "violates PodSecurity": "change the setting, or the namespace's pod-security.kubernetes.io/enforce label",
-        "exceeded quota": "ask for more, or let the services ask for less",
-        "immutable": "it cannot be changed in place: rename it, or delete the object first",
+        "exceeded quota": "raise the quota, or lower the requests",
+        "immutable": "it cannot be changed in place: rename or delete the object first",
     }
     return next((remedy for words, remedy in remedies.items() if words in objection.message), None)
 
 
 def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Location | None]:
-    """Return the path and the place of the setting behind an objection, as far as they are in the values."""
+    """Return path and location of the setting behind an objection, as far as the values have it."""
     services = merged.tree.get("services") or {}
     service = service_of(obj)
     if service == _TEST:
@@ -122,7 +124,7 @@ def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Lo
     setting = _setting(obj, objection, services_in(merged.tree).get(service) or {})
     own = known_part(services[service], setting)
     shared = known_part(merged.tree.get("defaults") or {}, setting)
-    # What the chart itself says in `defaults` is not the user's to look for.
+    # The chart's own `defaults` are not in the user's files.
     if len(shared) > len(own) and merged.locate_key(("defaults", *shared)):
         return ("defaults", *shared), merged.locate_key(("defaults", *shared))
     return ("services", service, *own), merged.locate_key(("services", service, *own))
@@ -139,8 +141,8 @@ def _of_defaults(pod: Object, objection: Objection, merged: Values) -> tuple[Pat
 def _setting(obj: Object, objection: Objection, service: Object) -> Path:
     if objection.field:
         return setting_of(obj, field_path(obj, objection.field), service)
-    told = (setting for pattern, setting in _WORDS if re.search(pattern, objection.message))
-    return next(told, object_setting(obj["kind"]))
+    settings = (setting for pattern, setting in _WORDS if re.search(pattern, objection.message))
+    return next(settings, object_setting(obj["kind"]))
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:
