@@ -16,7 +16,7 @@ from gifinator import MISSING, NEW, OLD, ROOT
 from rollouts import moving, progress, start
 from sametag.deploy import Failure
 from sametag.errors import RolloutError
-from sametag.output.progress.listener import End
+from sametag.output.progress import End
 from sametag.output.report import Report
 from sametag.rollout import Evidence, Trouble
 

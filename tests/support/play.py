@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rollouts import NEW, OLD, failed_upgrade, good_upgrade, moving, progress, running, start
 from sametag.cli.progress import listener
 from sametag.errors import RolloutError
-from sametag.output.progress.listener import End
+from sametag.output.progress import End
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -144,7 +144,7 @@ class Terminal:
             # What has scrolled away cannot be reached.
             top = max(len(self.rows) - self._lines, 0)
             self._row = max(self._row - int(argument or 1), top)
-        elif command == "J":
-            self.rows = [*self.rows[: self._row], self.rows[self._row][: self._column]]
+        elif command == "K":
+            self.rows[self._row] = self.rows[self._row][: self._column]
         else:
             assert command == "m", f"an unknown sequence: ESC [ {argument} {command}"

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag.cli.commands import COMMANDS
+from sametag.cli.commands import COMMANDS, select
 from sametag.cli.options import parser
-from sametag.cli.selecting import select
 from sametag.helm import Revision
 from terminal import Terminal
 
@@ -117,8 +116,8 @@ def test_history_shows_revision_and_tag_side_by_side(api: ApiServer) -> None:
     digest, who = "sha256:abababababab", "alice@laptop Upgrade complete: why not"
     assert [line.split() for line in ran.stdout.splitlines()] == [
         ["REVISION", "TAG", "DIGEST", "CHART", "STATUS", "VERIFIED", "WHEN", "WHO", "DESCRIPTION"],
-        ["1", "1.9", "-", "sametag-0.1.0", "superseded", "no", "2026-01-02", "03:04:05", "-", "Upgrade", "complete"],
-        ["2", "1.10", digest, "sametag-0.1.0", "deployed", "yes", *f"2026-01-02 03:04:05 {who}".split()],
+        ["1", "1.9", "-", "sametag-0.1.0", "superseded", "no", "2026-01-02", "03:04", "-", "Upgrade", "complete"],
+        ["2", "1.10", digest, "sametag-0.1.0", "deployed", "yes", *f"2026-01-02 03:04 {who}".split()],
     ]
 
 
@@ -413,16 +412,16 @@ def test_select_shows_what_can_be_gone_back_to_and_asks_until_it_is_told(api: Ap
     command = [sys.executable, "-m", "sametag", "rollback", "app", "--select"]
 
     with Terminal(command, 100, 24, KUBECONFIG=str(api.kubeconfig)) as terminal:
-        terminal.wait_for("which one, 1 to 1? [1]")
+        terminal.wait_for("revision, 1 to 1 [1]:")
         assert [row.split() for row in terminal.rows[:2]] == [
             ["TAG", "REVISION", "WHEN", "WHO", "VERIFIED", "MIGRATIONS", "CROSSED"],
             ["1", "1.9", "1", *terminal.rows[1].split()[3:5], "-", "no", "-"],
         ]
         terminal.press("2\n")
-        terminal.wait_for("which one, 1 to 1? [1] 2")
+        terminal.wait_for("revision, 1 to 1 [1]: 2")
         terminal.press("\x04")
         assert terminal.wait() == 130
-        assert "nothing was chosen, and nothing was changed" in str(terminal)
+        assert "no revision chosen; nothing was changed" in str(terminal)
 
 
 def test_select_without_a_terminal_names_the_flags_that_do_without(api: ApiServer) -> None:
@@ -431,7 +430,7 @@ def test_select_without_a_terminal_names_the_flags_that_do_without(api: ApiServe
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.splitlines() == [
         "sametag: --select needs a terminal",
-        "  --to-tag TAG or --to-revision N says which revision is meant",
+        "  use --to-tag TAG or --to-revision N",
     ]
     assert api.requests == []
 

@@ -78,7 +78,7 @@ def test_an_unknown_command_gets_the_usage_of_the_one_that_was_meant(
 
 def test_a_version_that_was_meant_as_the_tag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["render", "--version", "1.5.0"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1].strip() == "--tag 1.5.0 chooses the tag of every service"
+    assert capsys.readouterr().err.splitlines()[-1].strip() == "to choose the tag of every service: --tag 1.5.0"
 
 
 # All that take the name of a release as their first word.

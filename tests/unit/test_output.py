@@ -15,10 +15,9 @@ from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, mov
 from sametag.deploy import Failure, Outcome, Step, Troubled
 from sametag.errors import RolloutError
 from sametag.helm import Revision
-from sametag.output.progress.documents import Documents
-from sametag.output.progress.json_lines import JsonStream
+from sametag.output.progress import End
+from sametag.output.progress.documents import Documents, JsonStream
 from sametag.output.progress.lines import ProgressLines
-from sametag.output.progress.listener import End
 from sametag.output.wording import phase
 from sametag.rollout import Evidence, Trouble
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sametag.deploy import Event
-    from sametag.output.progress.listener import Listener
+    from sametag.output.progress import Listener
 
 FAILED = End("upgrade", "shop", 5.5, error=RolloutError("upgrade of shop failed", f"every service is back on {OLD}"))
 
@@ -68,7 +67,7 @@ def test_each_change_of_a_service_is_a_line_and_no_line_comes_twice() -> None:
         "   0.9 s  api  0.0.5 -> 0.0.6  0/1 ready",
         "   1.0 s  web  0.0.5 -> 0.0.6  0/1 ready",
         "   2.5 s  api  0.0.5 -> 0.0.6  1/1 ready",
-        "   2.5 s  web  0.0.5 -> 0.0.6  1/1 ready, 1 old left",
+        "   2.5 s  web  0.0.5 -> 0.0.6  1/1 ready, 1 old pod left",
         "   3.0 s  web  0.0.5 -> 0.0.6  1/1 ready",
     ]
     assert results == ["upgraded shop: 2 services on tag 0.0.6 (revision 2) in 3.2 s"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +14,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, running, start
-from sametag.cli.progress import telling
+from sametag.cli.progress import reporting
 from sametag.deploy import Failure
 from sametag.errors import HelmError, InterruptedByUserError, RolloutError, UsageError
-from sametag.output.progress.listener import End
+from sametag.output.progress import End
 from sametag.output.report import Report
 from sametag.rollout import FAILED as FAILED_RUN
 from sametag.rollout import Evidence, Run, ServiceState, Trouble
@@ -70,6 +71,20 @@ def test_report_json_has_every_pod_of_every_service_with_its_states(tmp_path: Pa
     assert web == {f"web-{MISSING}": ["starting", "trouble", "older"], f"web-{OLD}": ["older", "ready"]}
     assert [failure["services"] for failure in found["failures"]] == [["web"]]
     assert [event["event"] for event in found["events"]][-1] == "end"
+
+
+def test_a_pod_between_two_crashes_is_in_trouble(tmp_path: Path) -> None:
+    crashing = moving("web", OLD, MISSING, troubles=(crash().trouble,))
+    between = moving("web", OLD, MISSING)
+    between = replace(between, pods=(replace(between.pods[0], ready=False, restarts=2),))
+    events: list[Event] = [
+        start("upgrade", MISSING),
+        *(progress(at, OLD, state) for at, state in ((1, crashing), (2, between))),
+    ]
+    (service,) = document(report(tmp_path, events, FAILED))["services"]
+
+    spans = {pod["name"]: [span["state"] for span in pod["spans"]] for pod in service["pods"]}
+    assert spans[f"web-{MISSING}"] == ["trouble"]
 
 
 def test_the_states_of_a_pod_follow_each_other_and_end_with_the_rollout(tmp_path: Path) -> None:
@@ -181,10 +196,10 @@ def test_a_report_that_cannot_be_written_does_not_hide_how_the_rollout_ended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "report"
-    options = Namespace(format="json", report=str(folder), command="upgrade", release="shop")
+    options = Namespace(output="json", report=str(folder), command="upgrade", release="shop")
 
     def fail() -> None:
-        with telling(options):
+        with reporting(options):
             folder.rmdir()
             raise FAILED
 

@@ -1,4 +1,4 @@
-"""The commands: each takes the parsed arguments, prints, and returns its exit code."""
+"""The commands: each takes the parsed arguments, prints, and returns an exit code."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING
 
 from sametag import chart as charts
 from sametag import values
-from sametag.cli.context import given_chart, progress, request_of, run_to_its_end, say_step, target_of
-from sametag.cli.given import sources, user_values
-from sametag.cli.progress import telling
+from sametag.cli.context import (
+    given_chart,
+    progress,
+    request_of,
+    run_to_its_end,
+    sources,
+    target_of,
+    user_values,
+)
+from sametag.cli.progress import reporting, say_step
 from sametag.cli.validate import check, print_report, refuse_problems
-from sametag.errors import ClusterError, UsageError
+from sametag.errors import ClusterError, InterruptedByUserError, UsageError
 from sametag.output.outlet import Outlet
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeVar
 
     from sametag.chart import Chart
     from sametag.deploy import Event, Plan
-    from sametag.helm import Records
+    from sametag.helm import Records, Revision
     from sametag.values import Problem, Values
 
     Arguments = argparse.Namespace
@@ -68,7 +75,7 @@ def render(arguments: Arguments) -> int:
 
 
 def _print_document(text: str) -> None:
-    """Print what programs read: UTF-8, whatever the terminal has."""
+    """Print a document for programs: in UTF-8, whatever the encoding of the terminal is."""
     if isinstance(sys.stdout, Outlet):
         sys.stdout.use_utf_8()
     print(text, end="")
@@ -78,8 +85,8 @@ def install(arguments: Arguments) -> int:
     """Install a release and wait until every service is ready."""
     from sametag import deploy
 
-    with telling(arguments) as told, given_chart(arguments) as chart:
-        told.outcome = run_to_its_end(deploy.install(request_of(arguments, told), chart, sources(arguments)))
+    with reporting(arguments) as broadcast, given_chart(arguments) as chart:
+        broadcast.outcome = run_to_its_end(deploy.install(request_of(arguments, broadcast), chart, sources(arguments)))
     return _DONE
 
 
@@ -87,10 +94,10 @@ def upgrade(arguments: Arguments) -> int:
     """Move every service of a release to a tag."""
     from sametag import deploy
 
-    with telling(arguments) as told, given_chart(arguments) as chart:
-        request = request_of(arguments, told)
+    with reporting(arguments) as broadcast, given_chart(arguments) as chart:
+        request = request_of(arguments, broadcast)
         upgrade = deploy.upgrade(request, chart, sources(arguments), install=arguments.install)
-        told.outcome = run_to_its_end(upgrade)
+        broadcast.outcome = run_to_its_end(upgrade)
     return _DONE
 
 
@@ -107,7 +114,7 @@ def diff(arguments: Arguments) -> int:
 
 
 def _planned(arguments: Arguments) -> Plan:
-    """Have a dry run say what it would do; that it would be refused is no reason to show nothing."""
+    """Return the plan of a dry run, even of one that would be refused."""
     from sametag import deploy
 
     found: list[Plan] = []
@@ -123,7 +130,9 @@ def _planned(arguments: Arguments) -> Plan:
     try:
         if to_tag is not None or to_revision is not None:
             if any(sources(arguments)):
-                raise UsageError("a rollback takes its values from its revision: leave out the values, or --to-…")
+                raise UsageError(
+                    "--to-tag and --to-revision cannot be combined with values", "a rollback has those of its revision"
+                )
             run_to_its_end(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
         else:
             with given_chart(arguments) as chart:
@@ -132,53 +141,88 @@ def _planned(arguments: Arguments) -> Plan:
     except ClusterError as refused:
         if not found:
             raise
-        progress(f"upgrade would stop: {refused.message}")
+        progress(f"upgrade would fail: {refused.message}")
     return found[0]
 
 
 def rollback(arguments: Arguments) -> int:
-    """Bring every service of a release back."""
+    """Roll every service back to an earlier tag."""
     from sametag import deploy
 
     to_tag, to_revision = arguments.to_tag, arguments.to_revision
     if arguments.select:
-        from sametag.cli.selecting import refuse_without_terminal, select
-
         refuse_without_terminal()
         to_revision = select(run_to_its_end(_read_history(arguments)).revisions).number
-    with telling(arguments) as told:
-        request = request_of(arguments, told)
-        told.outcome = run_to_its_end(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
+    with reporting(arguments) as broadcast:
+        request = request_of(arguments, broadcast)
+        broadcast.outcome = run_to_its_end(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
     return _DONE
+
+
+def refuse_without_terminal() -> None:
+    """Refuse --select unless somebody can answer.
+
+    Raises:
+        UsageError: Standard input or standard error is not a terminal.
+    """
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
+        raise UsageError("--select needs a terminal", "use --to-tag TAG or --to-revision N")
+
+
+def select(history: Sequence[Revision]) -> Revision:
+    """List the revisions that a rollback can go to, and return the chosen one; an empty line chooses the first.
+
+    Raises:
+        InterruptedByUserError: Standard input ends.
+        UsageError: The list is empty.
+    """
+    from sametag.helm import choices
+    from sametag.output.history import choices_table
+
+    offered = choices(history) if history else []
+    if not offered:
+        raise UsageError("nothing to roll back to: no other revision was deployed")
+    print("\n".join(choices_table(history, offered)), file=sys.stderr)
+    while True:
+        print(f"revision, 1 to {len(offered)} [1]: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise InterruptedByUserError("no revision chosen; nothing was changed")
+        answer = line.strip() or "1"
+        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(offered):
+            return offered[int(answer) - 1]
 
 
 def history(arguments: Arguments) -> int:
     """List the revisions with their tags."""
     from sametag.output import history as releases
 
-    found = run_to_its_end(_read_history(arguments))
-    lines = [releases.history_json(*found)] if arguments.output == "json" else releases.history_table(*found)
-    print("\n".join(lines))
+    records = run_to_its_end(_read_history(arguments))
+    if arguments.output == "json":
+        print(releases.history_json(*records))
+    else:
+        width = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
+        print("\n".join(releases.history_table(*records, width)))
     return _DONE
 
 
 def status(arguments: Arguments) -> int:
-    """Show every pod of every service; exit 6 when something is not as the release says."""
+    """Show every pod of every service; exit with 6 if anything differs from the release."""
     from sametag import deploy
-    from sametag.cli.watching import shower
+    from sametag.cli.progress import status_printer
 
-    with shower(arguments) as show:
+    with status_printer(arguments) as printer:
         if arguments.watch:
-            # Ctrl-C is how a watch ends, or a reader (head, say) that has seen enough.
+            # A watch ends with Ctrl-C, or with a reader, such as head, that has seen enough.
             with suppress(KeyboardInterrupt, BrokenPipeError):
-                run_to_its_end(deploy.follow(target_of(arguments), arguments.release, show))
+                run_to_its_end(deploy.follow(target_of(arguments), arguments.release, printer))
         else:
-            show(run_to_its_end(deploy.status(target_of(arguments), arguments.release)))
-    return _DONE if show.as_released else _DIFFERENT
+            printer(run_to_its_end(deploy.status(target_of(arguments), arguments.release)))
+    return _DONE if printer.as_released else _DIFFERENT
 
 
 def unlock(arguments: Arguments) -> int:
-    """Get a release out of the state that a dead client left it in."""
+    """Recover a release that a crashed client left pending."""
     from sametag import deploy
     from sametag.output import history as releases
 
@@ -188,7 +232,7 @@ def unlock(arguments: Arguments) -> int:
 
 
 def uninstall(arguments: Arguments) -> int:
-    """Remove a release."""
+    """Uninstall a release."""
     from sametag import deploy
 
     request = request_of(arguments, say_step)
@@ -225,7 +269,7 @@ async def _read_history(arguments: Arguments) -> Records:
 
 
 def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], list[Problem]]:
-    """Return what asks the API server about values."""
+    """Return a check of values that asks the API server."""
     from sametag.helm.command import HelmCommand
     from sametag.validation.server import refusals
 

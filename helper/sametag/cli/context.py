@@ -1,4 +1,4 @@
-"""What the commands have in common: the cluster, the chart, the request, and how a coroutine is run to its end."""
+"""What the commands share: the cluster, the chart, the values, the request, and how a coroutine is run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sametag import chart as charts
+from sametag import values
 from sametag.errors import UsageError
+from sametag.masking import utf_8
 
 if TYPE_CHECKING:
     from argparse import Namespace as Arguments
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
     from sametag.chart import Chart
     from sametag.deploy import Event, Request
     from sametag.kube.connection import Target
+    from sametag.values import Values
 
     T = TypeVar("T")
 
 
 def target_of(arguments: Arguments) -> Target:
-    """Return the cluster and the namespace that the command works on."""
+    """Return the cluster and the namespace of a command."""
     from sametag.kube.connection import Target
 
     return Target(arguments.kubeconfig, arguments.kube_context, arguments.namespace)
@@ -60,17 +63,6 @@ def _graces(arguments: Arguments) -> dict[str, float]:
     return found
 
 
-def say_step(event: Event) -> None:
-    """Print the events that are for the reader of a command without progress."""
-    from sametag.cli.validate import print_problems
-    from sametag.deploy import Problems, Step
-
-    if isinstance(event, Step):
-        progress(str(event))
-    elif isinstance(event, Problems):
-        print_problems(event.problems)
-
-
 def progress(line: str) -> None:
     """Print a line of progress."""
     print(line, file=sys.stderr, flush=True)
@@ -78,7 +70,7 @@ def progress(line: str) -> None:
 
 @contextmanager
 def given_chart(arguments: Arguments) -> Iterator[Chart]:
-    """Load the chart; one in a registry is fetched with Helm first, and removed again."""
+    """Load the chart; Helm downloads one in a registry first, into a temporary folder."""
     reference = arguments.chart
     if reference is None or not charts.is_remote(reference):
         _refuse_version(arguments.chart_version)
@@ -96,18 +88,15 @@ def given_chart(arguments: Arguments) -> Iterator[Chart]:
 
 
 def _refuse_version(version: str | None) -> None:
-    """Refuse --version of a chart that has just one: the tag was meant, and Helm's users know no other flag."""
+    """Refuse --version unless the chart is in a registry: usually --tag was meant."""
     if version is not None:
-        from sametag.errors import UsageError
-
         raise UsageError(
-            "--version is the version of a chart in a registry, and --chart names none",
-            f"--tag {version} chooses the tag of every service",
+            "--version needs a --chart in a registry (oci://…)", f"to choose the tag of every service: --tag {version}"
         )
 
 
 def run_to_its_end(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; SIGTERM and SIGHUP (a terminal that closes) end it as Ctrl-C does, so that Helm ends cleanly."""
+    """Run a coroutine; SIGTERM and SIGHUP (the terminal closes) end it as Ctrl-C does, so that Helm ends cleanly."""
     import asyncio
     import signal
 
@@ -122,3 +111,31 @@ def run_to_its_end(coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(main())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def sources(arguments: Arguments) -> values.Sources:
+    """Return the sources of the values.
+
+    Raises:
+        UsageError: A flag is not UTF-8, as JSON and YAML must be.
+    """
+    expressions = {name: getattr(arguments, name) for name in ("set", "set_string", "set_json", "set_literal")}
+    expressions |= {"set_file": [text.partition("=")[0] for text in arguments.set_file], "tag": [arguments.tag or ""]}
+    for option, texts in expressions.items():
+        for text in texts:
+            if utf_8(text) != text:
+                raise UsageError(f"--{option.replace('_', '-')} {utf_8(text)} is not UTF-8")
+    return values.Sources(
+        files=tuple(arguments.values),
+        set=tuple(arguments.set),
+        set_string=tuple(arguments.set_string),
+        set_json=tuple(arguments.set_json),
+        set_file=tuple(arguments.set_file),
+        set_literal=tuple(arguments.set_literal),
+        tag=arguments.tag,
+    )
+
+
+def user_values(arguments: Arguments) -> Values:
+    """Read and merge the user's values."""
+    return values.load(sources(arguments))

@@ -1,4 +1,4 @@
-"""What history says."""
+"""What `history`, `rollback --select` and `unlock` print."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sametag.drift import crossed
 from sametag.masking import masked
+from sametag.output.plain import table
 from sametag.output.progress.summary import running
-from sametag.output.table import table
 from sametag.output.wording import DIGEST_LENGTH
 
 if TYPE_CHECKING:
@@ -18,12 +18,25 @@ if TYPE_CHECKING:
     from sametag.deploy import Unlocked
     from sametag.helm import Damaged, Revision
 
-# The status of what cannot be read as a revision; none of Helm's.
+# The status of a record that cannot be read; not one of Helm's.
 _DAMAGED = "damaged"
 
 
-def history_table(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) -> Iterator[str]:
-    """Yield one line a record, oldest first; what runs now is the last revision that is deployed."""
+# On a narrow terminal: the columns that are left out, in this order, and how far others are shortened.
+_DROPPED = (3, 2, 7)
+_LEAST = {1: 8, 8: 12}
+
+
+def history_table(
+    history: Sequence[Revision], damaged: Sequence[Damaged] = (), width: int | None = None
+) -> Iterator[str]:
+    """Yield one line for each record, oldest first; the last deployed revision is what runs now.
+
+    Args:
+        history: The revisions.
+        damaged: The records that cannot be read.
+        width: The columns of the terminal; None for lines as long as they need to be.
+    """
     head = ("REVISION", "TAG", "DIGEST", "CHART", "STATUS", "VERIFIED", "WHEN", "WHO", "DESCRIPTION")
     rows = [
         (
@@ -43,11 +56,12 @@ def history_table(history: Sequence[Revision], damaged: Sequence[Damaged] = ()) 
         (str(record.number or "-"), "-", "-", "-", _DAMAGED, "no", _local(record.created), "-", str(record))
         for record in damaged
     ]
-    return table(head, sorted(rows, key=lambda row: int(row[0]) if row[0] != "-" else 0))
+    rows.sort(key=lambda row: int(row[0]) if row[0] != "-" else 0)
+    return table(head, rows, width=width, drop=_DROPPED, least=_LEAST)
 
 
 def _local(time: datetime | None) -> str:
-    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}" if time else "-"
+    return f"{time.astimezone():%Y-%m-%d %H:%M}" if time else "-"
 
 
 def choices_table(history: Sequence[Revision], choices: Sequence[Revision]) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from sametag.output.plain import table
 from sametag.output.plan import change_document, in_short
-from sametag.output.table import table
 from sametag.output.wording import DIGEST_LENGTH, names, number_of, run_document, schedule_document, tag_of
 from sametag.rollout import NOT_RUN
 

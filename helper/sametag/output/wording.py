@@ -1,25 +1,25 @@
-"""The words that every output has for a rollout: on a terminal, in lines, in the report."""
+"""Words that all outputs of a rollout share: the terminal, the lines, the report."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sametag.output.plain import plain
 from sametag.rollout import AWAITED, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from sametag.deploy import Outcome
     from sametag.rollout import Evidence, Run, Schedule, ServiceState, Trouble
 
-# A digest is long, and its first 12 digits are what people compare.
+# People compare the first 12 digits of a digest.
 DIGEST_LENGTH = len("sha256:") + 12
 
 WAITING, STARTING, FINISHING, READY, TROUBLE = "waiting", "starting", "finishing", "ready", "trouble"
-GONE = "gone"  # the release has it no more
+GONE = "gone"  # no longer part of the release
 SCHEDULED = "scheduled"  # a CronJob
-UNTOUCHED = "untouched"  # the rollout ended before it came to it
+UNTOUCHED = "untouched"  # the rollout ended before reaching it
 
 
 def tag_of(reference: str) -> str:
@@ -29,17 +29,17 @@ def tag_of(reference: str) -> str:
 
 
 def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
-    """Say how far a service is on its way to a tag.
+    """Return how far a service is on its way to a tag.
 
     Returns:
-        WAITING: nothing has happened to it yet. STARTING: new pods are not ready. FINISHING: they are, and older ones
-        are left. READY. TROUBLE: something is wrong with its newest pods. Of a Job, the state of its run; of a CronJob,
-        SCHEDULED once it has the tag.
+        WAITING: nothing has happened yet. STARTING: its new pods are not ready. FINISHING: they are, but older ones are
+        left. READY. TROUBLE: its newest pods have a problem. For a Job, the state of its run; for a CronJob, SCHEDULED
+        once it has the tag.
     """
     if state.run:
         return TROUBLE if state.troubles and not state.run.ended else state.run.state
     unchanged = before is not None and before.spec == state.spec
-    # A chart around others may have several tags.
+    # The release of a parent chart may have several tags.
     elsewhere = not state.extra and bool(state.pods or state.cron) and not {*tag.split(", ")} & {*state.tags}
     if state.cron:
         return WAITING if unchanged and elsewhere else SCHEDULED
@@ -53,7 +53,7 @@ def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
 
 
 def in_words(state: ServiceState, word: str) -> str:
-    """Say how far it is: of a Job with its tries and seconds, of a CronJob with its schedule; `word` is its phase."""
+    """Return a phase in words: for a Job with tries and seconds, for a CronJob with its schedule."""
     if state.run:
         reason = f" ({state.troubles[0].reason})" if word == TROUBLE else ""
         return f"{state.run}{reason}"
@@ -61,12 +61,12 @@ def in_words(state: ServiceState, word: str) -> str:
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """Return how far a Job is as plain data."""
+    """Return the run of a Job as plain data."""
     return {"state": run.state, "tries": run.tries, "limit": run.limit, "ended": run.ended, "seconds": run.seconds}
 
 
 def schedule_document(cron: Schedule) -> dict[str, Any]:
-    """Return when a CronJob runs, and how it last did, as plain data."""
+    """Return when a CronJob runs, and how its last run went, as plain data."""
     return {
         "schedule": cron.schedule,
         "timeZone": cron.time_zone or None,
@@ -78,29 +78,29 @@ def schedule_document(cron: Schedule) -> dict[str, Any]:
     }
 
 
-# Of one cause a terminal shows at most this; the report and the events have it all.
+# The most that a terminal shows of one cause; the report and the events have everything.
 _EVENTS, _LOG_LINES = 3, 8
 
-# What the kubelet tells besides the reason, and that says no more.
+# Events that add nothing to the reason.
 _NOISE = ("BackOff: ", "Failed: Error: ", "Killing: Stopping container ")
 
 
 def cause_lines(found: Evidence) -> Iterator[str]:
-    """Yield a trouble that may heal, with its services, and what it waits for."""
+    """Yield a trouble that may heal: its services, the trouble, what it is waiting for."""
     yield f"{names(found.services)}{counted(found)}: {plain(found.trouble.summary)}"
     if awaited := AWAITED.get(found.trouble.reason):
         yield f"  waiting for {awaited}"
 
 
 def place_lines(found: Evidence) -> Iterator[str]:
-    """Yield where something failed; the error says why."""
+    """Yield where something failed; the error at the end says why."""
     if place := where(found.trouble):
         more = f", and {found.pods - 1} more" if found.pods > 1 else ""
         yield f"{names(found.services)}: {place} ({found.trouble.reason}{more})"
 
 
 def left_lines(found: Evidence) -> list[str]:
-    """Return what one pod of a cause left behind: its events, its last log lines."""
+    """Return the events and last log lines of one pod of a cause."""
     told = " ".join(found.trouble.message.split())
     events = [
         event
@@ -116,41 +116,39 @@ def left_lines(found: Evidence) -> list[str]:
 
 
 def counted(found: Evidence) -> str:
-    """Say how many services fail for one cause, where it is not one."""
+    """Return how many services have one cause, such as ` (4)`; empty for one."""
     return f" ({len(found.services)})" if found.others else ""
 
 
 def where(trouble: Trouble) -> str:
-    """Name the pod and the container; empty where the trouble is the whole workload's."""
+    """Name the pod and the container; empty if the trouble is the whole workload's."""
     return " ".join(part for part in (f"pod {trouble.pod}" if trouble.pod else "", trouble.container) if part)
 
 
-_DONE = {"install": "installed", "upgrade": "upgraded", "rollback": "rolled back"}
+def kind(state: ServiceState) -> str:
+    """Return what a state is of: `service`, `job`, `cronJob`, or `workload` for one of no service."""
+    return "job" if state.run else "cronJob" if state.cron else "workload" if state.extra else "service"
 
 
-def outcome_line(command: str, release: str, outcome: Outcome) -> str:
-    """Say in one line what is true after a deployment."""
-    revision, count = outcome.revision, len(outcome.services)
-    unseen = "".join(f"; {name}: {words}" for name, words in outcome.unseen.items())
-    return (
-        f"{_DONE[command]} {release}: {services(count)} on tag {revision.tag or revision.digest} "
-        f"(revision {revision.number}) in {outcome.seconds:.1f} s{unseen}"
+_KINDS = {"service": "service", "job": "Job", "cronJob": "CronJob"}
+
+
+def counted_kinds(kinds: Iterable[str]) -> str:
+    """Count services, Jobs and CronJobs apart, such as `4 services, 1 Job`; workloads of no service do not count."""
+    counts = Counter(kinds)
+    return ", ".join(
+        number_of(counts[name], word) for name, word in _KINDS.items() if counts[name] or name == "service"
     )
 
 
-# Names in one line; a hundred would hide what matters.
+# A line with a hundred names would hide what matters.
 _NAMES = 5
 
 
-def names(all_of_them: Sequence[str]) -> str:
+def names(items: Sequence[str]) -> str:
     """Return some names in one line, and how many more there are."""
-    more = [f"and {len(all_of_them) - _NAMES} more"] if len(all_of_them) > _NAMES else []
-    return ", ".join([*all_of_them[:_NAMES], *more])
-
-
-def services(count: int) -> str:
-    """Return `1 service` or `4 services`."""
-    return number_of(count, "service")
+    more = [f"and {len(items) - _NAMES} more"] if len(items) > _NAMES else []
+    return ", ".join([*items[:_NAMES], *more])
 
 
 def number_of(count: int, word: str) -> str:

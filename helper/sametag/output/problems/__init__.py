@@ -22,15 +22,15 @@ def lines(report: Report, style: str, *, colour: bool = False) -> Iterator[str]:
     """Yield the lines of a report in one of `FORMATS`; colour is for text on a terminal."""
     match style:
         case "json":
-            from sametag.output.problems.structured import document
+            from sametag.output.problems.text import document
 
             yield document(report)
         case "github":
-            from sametag.output.problems.github import workflow_commands
+            from sametag.output.problems.ci import workflow_commands
 
             yield from workflow_commands(report)
         case "gitlab":
-            from sametag.output.problems.gitlab import code_quality
+            from sametag.output.problems.ci import code_quality
 
             yield code_quality(report)
         case "junit":

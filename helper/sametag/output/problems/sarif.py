@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sametag.output.problems.paths import fingerprints, in_repository
-from sametag.output.problems.report import file_of, place
+from sametag.output.problems.report import file_of, fingerprints, in_repository, place
 
 if TYPE_CHECKING:
     from sametag.output.problems.report import Report

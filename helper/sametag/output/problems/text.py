@@ -1,10 +1,12 @@
-"""Problems as text for people: one line each that editors and terminals make a link of, and the remedy below it.
+"""Problems as text for people, and as our own JSON document.
 
-The source line is not shown: values hold what should not be in the log of a CI job, and the line is one click away.
+The text begins with `file:line:column`, which editors and terminals turn into a link. The source line is not shown: the
+values may hold what does not belong in the log of a CI job, and the line is one click away.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from sametag.output.problems.report import counted, place, printable
@@ -19,7 +21,7 @@ _BOLD, _DIM, _YELLOW, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 
 
 def text(report: Report, *, colour: bool = False) -> Iterator[str]:
-    """Yield the lines of each problem, then how many there are; nothing when one file is as it should be."""
+    """Yield the lines of each problem, then their number; nothing if the only file is valid."""
     for problem in report.problems:
         yield from problem_lines(problem, colour=colour)
     if len(report.files) > 1:
@@ -29,9 +31,9 @@ def text(report: Report, *, colour: bool = False) -> Iterator[str]:
 
 
 def problem_lines(problem: Problem, *, colour: bool = False) -> Iterator[str]:
-    """Yield `file:line:column: message`, and the remedy where there is one.
+    """Yield `file:line:column: message`, then the remedy, if any.
 
-    The rule of a warning is named: with its name it can be silenced.
+    A warning names its rule, which is what silences it.
     """
     where = f"{place(problem.location)}: " if problem.location else ""
     label, rule = ("warning: ", f" [{problem.rule}]") if problem.severity == "warning" else ("", "")
@@ -42,3 +44,16 @@ def problem_lines(problem: Problem, *, colour: bool = False) -> Iterator[str]:
     yield f"{where}{label}{printable(problem.message)}{rule}"
     if remedy:
         yield remedy
+
+
+#: The version of the document; it changes when a field changes its meaning or goes.
+VERSION = 1
+
+
+def document(report: Report) -> str:
+    """Return one document: `version`, `files`, and `problems` with all that `Problem` has."""
+    rows = [
+        problem._asdict() | {"location": problem.location._asdict() if problem.location else None}
+        for problem in report.problems
+    ]
+    return json.dumps({"version": VERSION, "files": report.files, "problems": rows}, indent=2)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.output.plan import plan_document
-from sametag.output.wording import GONE, in_words, phase, run_document, schedule_document, tag_of
+from sametag.output.wording import GONE, in_words, kind, phase, run_document, schedule_document, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sametag.deploy import Event, Outcome
-    from sametag.output.progress.listener import End
+    from sametag.output.progress import End
     from sametag.rollout import Evidence, PodState, ServiceState
 
     Document = dict[str, Any]
@@ -74,6 +75,7 @@ class Documents:
     def _service(self, state: ServiceState, before: ServiceState | None) -> Document:
         return {
             "name": state.name,
+            "kind": kind(state),
             "workload": state.workload,
             "state": (word := phase(state, before, self._tag)),
             "words": in_words(state, word),
@@ -102,6 +104,27 @@ class Documents:
         else:
             more |= {"result": "dry run", "exitCode": 0}
         return self._document("end", more)
+
+
+class JsonStream:
+    """Write each event as one line of JSON.
+
+    Args:
+        write: Called with each line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._documents = Documents()
+
+    def __call__(self, event: Event) -> None:
+        """Write what is new in this event."""
+        for document in self._documents.of(event):
+            self._write(json.dumps(document))
+
+    def end(self, end: End) -> None:
+        """Write the last line: the outcome, or the error with its exit code. A stream that lacks it is not complete."""
+        self._write(json.dumps(self._documents.end(end)))
 
 
 def _pod(pod: PodState, *, newest: bool) -> Document:

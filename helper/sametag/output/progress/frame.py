@@ -1,4 +1,4 @@
-"""What a terminal shows of a rollout at one moment: a line a service, and below those in trouble, why."""
+"""What a terminal shows of a rollout at one moment: a line for each service, and why those in trouble are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sametag.output.plain import plain
-from sametag.output.wording import FINISHING, READY, SCHEDULED, STARTING, TROUBLE, WAITING, in_words, phase, where
+from sametag.output.plain import fit, plain, shortened
+from sametag.output.wording import (
+    FINISHING,
+    READY,
+    SCHEDULED,
+    STARTING,
+    TROUBLE,
+    WAITING,
+    in_words,
+    kind,
+    number_of,
+    phase,
+    where,
+)
 from sametag.rollout import DONE, FAILED, RUNNING
 
 if TYPE_CHECKING:
@@ -18,7 +30,7 @@ if TYPE_CHECKING:
     from sametag.deploy import Progress, Start
     from sametag.rollout import Evidence, ServiceState
 
-# In the order in which they need a reader, where there is no room for all.
+# The most urgent first: where there is no room for all services, the others are counted.
 _STYLES = {
     TROUBLE: "red",
     FAILED: "red",
@@ -32,8 +44,11 @@ _STYLES = {
 }
 
 _HEAD = ("SERVICE", "DESIRED", "UPDATED", "READY", "TAG", "STATE", "TIME")
-_NUMBERS = (1, 2, 3, 6)
-_WIDE, _NARROW = 80, (0, 1, 3, 4, 5)  # columns of the terminal for all of them, and which are shown on a narrower one
+_SERVICE, _DESIRED, _UPDATED, _READY, _TAG, _STATE, _TIME = range(len(_HEAD))
+_NUMBERS = (_DESIRED, _UPDATED, _READY, _TIME)
+# On a narrow terminal these are left out, in this order. Names and tags are shortened, the state never is.
+_DROPPED = (_UPDATED, _TIME, _DESIRED, _READY, _TAG)
+_LEAST = {_SERVICE: 12, _TAG: 12}
 _MESSAGE_LINES, _LOG_LINES = 3, 5
 
 # Service, pod, container, reason.
@@ -45,10 +60,10 @@ class Moment:
     """What is known of a rollout at one moment.
 
     Attributes:
-        start: What it is about.
-        progress: The services.
-        finished: Seconds from the beginning until a service was ready, by its name.
-        evidence: Of pods in trouble.
+        start: The action, the release and the tag.
+        progress: The states of the services.
+        finished: Seconds until each service was ready, by name.
+        evidence: Events and logs of pods in trouble.
     """
 
     start: Start
@@ -59,19 +74,18 @@ class Moment:
 
 @dataclass(slots=True)
 class _Block:
-    """The lines of one service."""
+    """The lines of one service, and its phase."""
 
     phase: str
     lines: list[Text]
 
 
 def frame(moment: Moment, width: int, height: int) -> list[Text]:
-    """Return at most `height` lines for a terminal `width` columns wide; what has no room is counted in the last."""
+    """Return at most `height` lines of at most `width` columns; what has no room is counted in the last."""
     states = moment.progress.states
     phases = [phase(state, moment.progress.before.get(state.name), moment.start.tag) for state in states]
     rows = [_row(moment, state, word) for state, word in zip(states, phases, strict=True)]
-    columns = range(len(_HEAD)) if width >= _WIDE else _NARROW
-    head, *lines = _aligned([_HEAD, *rows], columns)
+    head, *lines = _aligned([_HEAD, *rows], width)
     head.stylize("dim")
     for word, line in zip(phases, lines, strict=True):
         line.stylize(_STYLES[word])
@@ -80,18 +94,33 @@ def frame(moment: Moment, width: int, height: int) -> list[Text]:
         _Block(word, [line, *(_why(moment, state, width, told) if word == TROUBLE else ())])
         for state, word, line in zip(states, phases, lines, strict=True)
     ]
-    services = [word for state, word in zip(states, phases, strict=True) if state.steady]
-    above = [_title(moment, services), head]
+    above = [_title(moment, phases, width), head]
     room = height - len(above)
     if sum(len(block.lines) for block in blocks) <= room:
         return [*above, *(line for block in blocks for line in block.lines)]
     return [*above, *_most_urgent(blocks, room)][:height]
 
 
-def _title(moment: Moment, phases: Sequence[str]) -> Text:
-    start = moment.start
-    said = f"{start.action} of {start.release} to {start.tag}: {phases.count(READY)} of {len(phases)} services ready"
-    return Text.assemble((said, "bold"), f"  {moment.progress.seconds:.1f} s")
+def _title(moment: Moment, phases: Sequence[str], width: int) -> Text:
+    start, time = moment.start, f"  {moment.progress.seconds:.1f} s"
+    verb, counts = f"{start.action} of {start.release} to", _counts(moment, phases)
+    if len(f"{verb} {start.tag}: {counts}{time}") > width:
+        verb, counts = f"{start.action} of {shortened(start.release, 16)} to", _counts(moment, phases, short=True)
+    if len(f"{verb} {counts}{time}") + min(len(start.tag), _LEAST[_TAG]) + 3 > width:
+        verb = f"{start.action} to"
+    tag = shortened(start.tag, max(width - len(f"{verb} : {counts}{time}"), _LEAST[_TAG]))
+    return Text.assemble((f"{verb} {tag}: {counts}", "bold"), time)
+
+
+def _counts(moment: Moment, phases: Sequence[str], *, short: bool = False) -> str:
+    """Count the services that are ready, and apart from them the Jobs that are done."""
+    counts = []
+    for name, what, end, good in (("service", "services", "ready", READY), ("job", "Jobs", "done", DONE)):
+        words = [word for state, word in zip(moment.progress.states, phases, strict=True) if kind(state) == name]
+        if words or name == "service":
+            done = words.count(good)
+            counts.append(f"{done}/{len(words)} {what}" if short else f"{done} of {len(words)} {what} {end}")
+    return ", ".join(counts)
 
 
 def _row(moment: Moment, state: ServiceState, word: str) -> tuple[str, ...]:
@@ -101,10 +130,11 @@ def _row(moment: Moment, state: ServiceState, word: str) -> tuple[str, ...]:
     if state.cron or state.run:
         moves = state.run is not None and not state.run.ended and word != WAITING
         time = f"{moment.progress.seconds:.1f} s" if moves else ""
-        return state.name, "", "", "", ", ".join(state.tags), in_words(state, word), time
+        words = f"{word}, {state.cron.schedule}" if state.cron else in_words(state, word)
+        return state.name, "", "", "", ", ".join(state.tags), words, time
     said = state.troubles[0].reason if word == TROUBLE else word
     if word == FINISHING:
-        said = f"{len(state.others)} old left"
+        said = f"{number_of(len(state.others), 'old pod')} left"
     seconds = moment.finished.get(state.name, moment.progress.seconds)
     return (
         state.name,
@@ -117,18 +147,20 @@ def _row(moment: Moment, state: ServiceState, word: str) -> tuple[str, ...]:
     )
 
 
-def _aligned(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> list[Text]:
-    widths = {column: max(len(row[column]) for row in rows) for column in columns}
-    return [
-        Text(
-            "  ".join(f"{row[column]:{'>' if column in _NUMBERS else '<'}{width}}" for column, width in widths.items())
-        )
-        for row in rows
-    ]
+def _aligned(rows: Sequence[Sequence[str]], width: int) -> list[Text]:
+    wanted = {column: max(len(row[column]) for row in rows) for column in range(len(_HEAD))}
+    columns = fit(wanted, width, _DROPPED, _LEAST)
+    return [Text("  ".join(_cell(row[column], column, size) for column, size in columns.items())) for row in rows]
+
+
+def _cell(text: str, column: int, size: int) -> str:
+    if column in _LEAST:
+        text = shortened(text, size)
+    return text.rjust(size) if column in _NUMBERS else text.ljust(size)
 
 
 def _why(moment: Moment, state: ServiceState, width: int, told: set[str]) -> Iterator[Text]:
-    """Yield each cause that is not `told` yet, with the first pod that met with it, and the end of its log."""
+    """Yield each cause that is not `told` yet: the first pod that has it, and the end of its log."""
     for trouble in state.troubles:
         if trouble.cause in told:
             continue
@@ -137,18 +169,18 @@ def _why(moment: Moment, state: ServiceState, width: int, told: set[str]) -> Ite
         yield from _wrapped(f"{place}: {trouble.summary}" if place else trouble.summary, width)
         found = moment.evidence.get((state.name, trouble.pod, trouble.container, trouble.reason))
         for line in found.log[-_LOG_LINES:] if found else ():
-            yield Text(f"    | {plain(line).expandtabs()}", "dim")
+            yield Text(f"    | {plain(line).expandtabs()}"[:width], "dim")
 
 
 def _wrapped(text: str, width: int) -> Iterator[Text]:
-    room = max(width - 4, 20)
+    room = max(width - 4, 8)
     text = plain(text)
     for start in range(0, min(len(text), room * _MESSAGE_LINES), room):
         yield Text(f"    {text[start : start + room]}", "red")
 
 
 def _most_urgent(blocks: Sequence[_Block], room: int) -> Iterator[Text]:
-    """Yield the lines of those who need a reader most, and count the rest."""
+    """Yield the lines of the most urgent services, and count the rest."""
     order = list(_STYLES)
     rest = sorted(blocks, key=lambda block: order.index(block.phase))
     room -= 1

@@ -1,4 +1,4 @@
-"""A rollout in lines: for a log, a pipe, or a terminal that cannot redraw."""
+"""A rollout as lines: for a log, a pipe, or a terminal that cannot redraw."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.errors import InterruptedByUserError
 from sametag.output.plain import plain
 from sametag.output.plan import plan_lines
-from sametag.output.progress.summary import Summary
-from sametag.output.wording import TROUBLE, cause_lines, in_words, left_lines, outcome_line, place_lines, tag_of
+from sametag.output.progress.summary import Summary, result_line
+from sametag.output.wording import TROUBLE, cause_lines, in_words, left_lines, number_of, place_lines, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sametag.deploy import Event
-    from sametag.output.progress.listener import End
+    from sametag.output.progress import End
     from sametag.rollout import Evidence, ServiceState
 
 
 class ProgressLines:
-    """Turn the events of a deployment into lines: one for each change of a service, never the same line twice.
+    """Turn the events of a deployment into lines: one for each change of a service, none twice.
 
     Args:
         write: Called with each line of progress.
-        result: Called with the line that says what is true in the end.
+        result: Called with the last line, the result.
     """
 
     def __init__(self, write: Callable[[str], None], result: Callable[[str], None]) -> None:
@@ -40,7 +40,7 @@ class ProgressLines:
         self._summary(event)
         match event:
             case Start():
-                # What was said of the services no longer holds.
+                # What was written about the services no longer holds.
                 self._last.clear()
                 self._told.clear()
             case Step():
@@ -56,7 +56,7 @@ class ProgressLines:
                 self._causes(event.evidence, place_lines)
 
     def _causes(self, causes: Sequence[Evidence], head: Callable[[Evidence], Iterator[str]]) -> None:
-        """Write each cause once: what has failed has mostly been told while it might yet have healed."""
+        """Write each cause once: most failures were written before, as a trouble that might heal."""
         for found in causes:
             if found.trouble.cause in self._told:
                 continue
@@ -78,7 +78,7 @@ class ProgressLines:
                 self._write(f"{event.seconds:6.1f} s  {line}")
 
     def end(self, end: End) -> None:
-        """Write the result, or where it failed and what runs now."""
+        """Write the result, or what failed and what runs now."""
         if end.error:
             for line in self._summary.lines(each=isinstance(end.error, InterruptedByUserError)):
                 self._write(line)
@@ -86,15 +86,8 @@ class ProgressLines:
             self._result(result_line(end))
 
 
-def result_line(end: End) -> str:
-    """Say in one line what a command that did not fail has done."""
-    if end.outcome is None:
-        return "dry run: nothing was changed"
-    return outcome_line(end.command, end.release, end.outcome)
-
-
 def _has_begun(state: ServiceState, before: ServiceState | None) -> bool:
-    """Whether there is something to say: a new pod, or that there is none for a reason that is told."""
+    """Whether there is something to write: a new pod, or a reason why there is none."""
     if not state.steady:
         return state != before and state.observed and bool(state.pods or state.run or state.cron)
     changed = before is None or state.spec != before.spec or _ready(state) != _ready(before)
@@ -113,5 +106,5 @@ def _in_words(state: ServiceState, before: ServiceState | None) -> str:
     old = ", ".join(before.tags) if before else ""
     tags = f"{old} -> {new}" if old and old != new else new
     ready = _ready(state)
-    leaving = f", {len(state.others)} old left" if state.others and ready == state.desired else ""
+    leaving = f", {number_of(len(state.others), 'old pod')} left" if state.others and ready == state.desired else ""
     return f"{tags}  {ready}/{state.desired} ready{leaving}"

@@ -1,4 +1,4 @@
-"""A rollout on a terminal: drawn in place, and what matters afterwards left above."""
+"""A rollout on a terminal: drawn in place; what matters afterwards stays above."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from sametag.errors import InterruptedByUserError
 from sametag.output.plain import plain
 from sametag.output.plan import plan_lines
 from sametag.output.progress.frame import Moment, frame
-from sametag.output.progress.lines import result_line
-from sametag.output.progress.summary import Summary
+from sametag.output.progress.summary import Summary, result_line
 from sametag.output.progress.terminal import Screen
 from sametag.output.wording import READY, left_lines, phase, place_lines
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sametag.deploy import Event
-    from sametag.output.progress.listener import End
+    from sametag.output.progress import End
     from sametag.rollout import Evidence
 
 
@@ -29,7 +28,7 @@ class Live:
 
     Args:
         stream: The terminal.
-        result: Called with the line that says what is true in the end.
+        result: Called with the last line, the result.
     """
 
     def __init__(self, stream: TextIO, result: Callable[[str], None]) -> None:
@@ -86,17 +85,17 @@ class Live:
             self._screen.draw(frame(self._moment, *self._screen.size))
 
     def _print(self, lines: Sequence[Text]) -> None:
-        """Write lines that stay, above what is drawn."""
+        """Write lines that stay, above the picture."""
         self._screen.print(lines)
         self._draw()
 
     def _leave(self) -> None:
-        """Leave what is drawn where it is."""
+        """Leave the picture where it is."""
         self._screen.keep()
         self._moment = None
 
     def end(self, end: End) -> None:
-        """Leave the last picture, and write the result, or where it failed and what runs now."""
+        """Leave the last picture, then write the result, or what failed and what runs now."""
         self._leave()
         if end.error:
             each = isinstance(end.error, InterruptedByUserError)

@@ -1,4 +1,4 @@
-"""What failed, where, and what runs now: said once, when all is over."""
+"""The last lines of a rollout: what failed, where, what runs now, or what was done."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Progress
 from sametag.output.plain import plain
-from sametag.output.wording import TROUBLE, counted, in_words, names, services
+from sametag.output.wording import TROUBLE, counted, counted_kinds, in_words, kind, names, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.deploy import Event
+    from sametag.deploy import Event, Outcome
+    from sametag.output.progress import End
     from sametag.rollout import Evidence, ServiceState
 
 
@@ -67,5 +68,25 @@ def running(states: tuple[ServiceState, ...], *, each: bool = False) -> Iterator
 def _together(alike: dict[str, list[ServiceState]]) -> Iterator[str]:
     for words, of in alike.items():
         if served := [state.name for state in of if not state.extra]:
-            yield f"  {services(len(served))} on {words}: {names(served)}"
+            yield f"  {number_of(len(served), 'service')} on {words}: {names(served)}"
         yield from (f"  {state.name} on {words}" for state in of if state.extra)
+
+
+def result_line(end: End) -> str:
+    """Return one line on what a command that did not fail has done."""
+    if end.outcome is None:
+        return "dry run: nothing was changed"
+    return _outcome_line(end.command, end.release, end.outcome)
+
+
+_DONE = {"install": "installed", "upgrade": "upgraded", "rollback": "rolled back"}
+
+
+def _outcome_line(command: str, release: str, outcome: Outcome) -> str:
+    """Return one line on what a deployment has done."""
+    revision, counts = outcome.revision, counted_kinds(map(kind, outcome.services))
+    unseen = "".join(f"; {name}: {words}" for name, words in outcome.unseen.items())
+    return (
+        f"{_DONE[command]} {release}: {counts} on tag {revision.tag or revision.digest} "
+        f"(revision {revision.number}) in {outcome.seconds:.1f} s{unseen}"
+    )

@@ -15,8 +15,8 @@ from sametag.output.report.story import Story, tell
 
 if TYPE_CHECKING:
     from sametag.deploy import Event
+    from sametag.output.progress import End
     from sametag.output.progress.documents import Document
-    from sametag.output.progress.listener import End
 
 
 class Report:

@@ -49,6 +49,7 @@ class Service:
     """
 
     name: str
+    kind: str
     before: str | None
     state: str = ""
     words: str = ""
@@ -116,7 +117,7 @@ def tell(documents: Sequence[Document]) -> Story:
 
 def _service(story: Story, document: Document, at: float) -> None:
     name = document["name"]
-    service = story.services.setdefault(name, Service(name, document["before"]))
+    service = story.services.setdefault(name, Service(name, document["kind"], document["before"]))
     service.state, service.tag = document["state"], document["tag"]
     service.words, service.job = document["words"], document["job"]
     if len(story.rollouts) == 1 and service.state != WAITING:
@@ -126,13 +127,19 @@ def _service(story: Story, document: Document, at: float) -> None:
     running = RUNNING if document["job"] else READY
     troubles = {trouble["pod"]: trouble["reason"] for trouble in document["troubles"]}
     for pod in document["pods"]:
-        reason = troubles.get(pod["name"], "")
-        state = OLDER if not pod["newest"] else TROUBLE if reason else running if pod["ready"] else STARTING
         known = service.pods.setdefault(pod["name"], Pod(pod["name"], pod["tags"]))
+        reason = troubles.get(pod["name"]) or _crash_loop(known, pod)
+        state = OLDER if not pod["newest"] else TROUBLE if reason else running if pod["ready"] else STARTING
         _enter(known, state, reason, at)
     there = {pod["name"] for pod in document["pods"]}
     for gone in service.pods.keys() - there:
         _close(service.pods[gone], at)
+
+
+def _crash_loop(known: Pod, pod: Document) -> str:
+    """Return the last reason of a pod that is between two crashes; empty for any other."""
+    last = known.spans[-1] if known.spans else None
+    return last.reason if last and pod["newest"] and pod["restarts"] and not pod["ready"] else ""
 
 
 _OPEN = -1.0
