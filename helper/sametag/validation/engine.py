@@ -1,7 +1,7 @@
-"""The two engines that find what a schema rejects, in one form.
+"""Values -> SchemaError: two engines with one interface.
 
-jsonschema-rs is the fast one. jsonschema is the reference in the tests, and does the work where the other has no wheel.
-Neither of them fetches anything: a schema that needs another document is not usable.
+jsonschema-rs is fast. jsonschema is the reference in the tests, and the fallback on platforms without a wheel of the
+other. Neither fetches anything: a schema that refers to another document is unusable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Schema = dict[str, Any]
 
 
 class UnusableSchemaError(Exception):
-    """The schema is none, or refers to another document."""
+    """The schema is invalid, or refers to another document."""
 
 
 class SchemaError(NamedTuple):
@@ -36,7 +36,7 @@ class SchemaError(NamedTuple):
         keyword: Such as `pattern`.
         schema: The schema object that holds the keyword.
         is_name: Whether the name of an entry was rejected, not its value (`propertyNames`).
-        said: The engine's own words, for keywords that we have none for.
+        said: The engine's message, for keywords without one of ours.
     """
 
     path: Path
@@ -79,7 +79,7 @@ def _fast_failure(schema: Schema, instance: Any, error: Any) -> SchemaError:
 
 
 def _path(instance: Any, parts: list[str | int]) -> Path:
-    """Return the path as it is in the instance: jsonschema-rs takes every key that looks like a number for an index."""
+    """Return the path in the instance: jsonschema-rs reports every key that looks like a number as an index."""
     path: Path = ()
     for part in parts:
         if isinstance(part, int) and isinstance(instance, dict):
@@ -91,7 +91,7 @@ def _path(instance: Any, parts: list[str | int]) -> Path:
 
 
 def _holder(schema: Any, path: list[Any]) -> Schema:
-    """Return the object that holds the keyword; an empty one where it is a plain `false`, or not in this document."""
+    """Return the object that holds the keyword; an empty one if it is a plain `false`, or not in this document."""
     for part in path:
         if isinstance(schema, list):
             schema = schema[part]

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Finding(NamedTuple):
-    """What is wrong, before it is located and written out.
+    """What is wrong, before it is located.
 
     Attributes:
         rule: As in `Problem`.
-        path: What it is about.
+        path: The setting.
         message: As in `Problem`.
         remedy: As in `Problem`.
-        key_at: The path whose key shows the place; None where the value at `path` does.
-        rank: Of several findings about one value the lowest is the cause.
-        needs: The paths whose absence this is about; a mistake elsewhere can explain it.
-        meant: For an unknown key: the paths where it was probably meant to be.
+        key_at: The path whose key is the location (default: the value at `path`).
+        rank: Of several findings about one value, the lowest is reported.
+        needs: The missing paths; a mistake elsewhere can explain them.
+        meant: For an unknown key: the paths that it probably stands for.
         severity: As in `Problem`.
-        breaks: For something in `defaults`: the service in which it was found to be wrong.
+        breaks: For a setting of `defaults`: the service that it breaks.
     """
 
     rule: str
@@ -60,7 +60,7 @@ class RuleHit(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a failure is explained with."""
+    """What an explanation needs."""
 
     values: Values
     shape: Shape
@@ -72,5 +72,5 @@ class Context(NamedTuple):
         return get(self.values.tree, path)
 
     def name(self, path: Path) -> str:
-        """Name the place of a path."""
+        """Name a path; the root by its title."""
         return wording.named(path, self.shape.title(path))

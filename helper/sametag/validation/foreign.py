@@ -1,15 +1,15 @@
-"""Settings of other charts, of Kubernetes and of Compose that people bring along, and what does the same here.
+"""Settings of other charts, Kubernetes and Compose, and their equivalents here.
 
 Collected from the values of well-known charts (`helm create`, Bitnami's common, bjw-s' common, Stakater's application,
 OneChart, podinfo, ingress-nginx, external-dns, cert-manager, Argo CD, Airflow) and from the fields of a Deployment, a
 pod and a container. Each table is for one kind of map, by its title in the schema.
 
-An answer is a text, and its first word says how to read it:
+The first word of an answer says how to read it:
     = KEY            the same value goes under this key
     YAML             written in the place of the key; `<8080>` is the value that was given, where it is of that type
     ^ YAML           written one level up, beside the map that the key is in
     / YAML           written at the top of the values
-    ! words          there is no such setting; what to do instead
+    ! words          no such setting; what to do instead
 `YAML & YAML` has a second part, which goes beside the first; `YAML # words` says why.
 """
 
@@ -20,13 +20,13 @@ from typing import NamedTuple
 _CLAIM = "{accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"
 _VOLUME = f"volumes: {{data: {{mountPath: /data, claim: {_CLAIM}}}}}"
 _METRIC = "metrics: [{type: Resource, resource: {name: %s, target: {type: Utilization, averageUtilization: <80>}}}]"
-_NOT_HERE = "! the chart has no setting for it; a workload that needs it can be an object of extraObjects"
+_NOT_HERE = "! the chart does not support it; write a workload that needs it under extraObjects"
 _OBJECT = "! write the object itself under extraObjects"
-_NAMED = "! objects are named after the service: its name is the key under services, and namePrefix stands before it"
-_NAMESPACE = "! Helm says where a release is: --namespace"
-_ALWAYS = "! remove it: what is written here is on"
-_DATABASE = "! the chart runs one image: make the database a dependency of its own, beside this chart"
-_FLAT = "! a service has no spec: command, args, env, ports and the others stand right under its name"
+_NAMED = "! objects are named after the service: namePrefix, then the key under services"
+_NAMESPACE = "! pass the namespace to Helm: --namespace"
+_ALWAYS = "! remove it: every entry is enabled"
+_DATABASE = "! the chart runs one image: install the database as a separate chart"
+_FLAT = "! a service has no spec: write command, args, env, ports and the others directly under its name"
 _LABELS = "^ labels: <{team: shop}> # labels are set once for all objects of a service"
 _PORTS = "^ ports: {http: {containerPort: 8080, port: <80>}} # the Service has the ports of the service"
 
@@ -283,7 +283,7 @@ _SERVICE = {
     "additionalPodLabels": "= podLabels",
     "extraPodAnnotations": "= podAnnotations",
     "additionalPodAnnotations": "= podAnnotations",
-    # Rights
+    # Permissions
     "serviceAccountName": "serviceAccount: {create: false, name: <app>} # create: true makes it",
     "automountServiceAccountToken": "serviceAccount: {automountToken: <true>}",
     "rbac": 'rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]',

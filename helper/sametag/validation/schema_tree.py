@@ -1,4 +1,4 @@
-"""What a schema says about a place in the values: the keys that are valid there, and what the thing is called."""
+"""The schema at a path of the values: valid keys, types and titles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "i
 
 
 def type_of(value: Any) -> str:
-    """Return the JSON type of a value; a float that is whole is an integer."""
+    """Return the JSON type of a value; a float without a fraction is an integer."""
     if isinstance(value, float) and value.is_integer():
         return "integer"
     return _TYPES.get(type(value), "null")
@@ -28,11 +28,11 @@ class Shape:
     def __init__(self, root: Schema) -> None:
         self.root = root
         self._start = list(self.flat([root]))
-        # By the id of a list that is in here, and a key that it knows by name; None for all that it does not.
+        # By the id of a list of schemas, and a key that they define; None stands for all other keys.
         self._steps: dict[tuple[int, str | int | None], list[Schema]] = {}
 
     def at(self, path: Path) -> list[Schema]:
-        """Return every schema object that has a say about the value at this path."""
+        """Return every schema object that applies to the value at this path."""
         here = self._start
         for part in path:
             known = any(part in schema.get("properties", ()) or "patternProperties" in schema for schema in here)
@@ -56,7 +56,7 @@ class Shape:
             yield from self.flat(schema[keyword] for keyword in ("then", "else") if keyword in schema)
 
     def title(self, path: Path) -> str | None:
-        """Return what the thing at this path is called, such as `a service`."""
+        """Return the title at this path, such as `a service`; None if there is none."""
         return next((schema["title"] for schema in self.at(path) if "title" in schema), None)
 
     def _resolve(self, reference: str) -> Any:
@@ -67,7 +67,7 @@ class Shape:
 
 
 def keys(schemas: Iterable[Schema]) -> dict[str, list[Schema]]:
-    """Return the keys that these objects know by name, those that they refuse by name left out."""
+    """Return the keys that these schemas define, without those that they refuse by name."""
     known: dict[str, list[Schema]] = {}
     for schema in schemas:
         for key, child in schema.get("properties", {}).items():
@@ -76,7 +76,7 @@ def keys(schemas: Iterable[Schema]) -> dict[str, list[Schema]]:
 
 
 def is_refusal(schema: Any) -> bool:
-    """Whether this schema is there to refuse a key by its name."""
+    """Whether this schema refuses a key by its name."""
     return schema is False or (isinstance(schema, dict) and schema.get("not") == {})
 
 

@@ -1,4 +1,4 @@
-"""What an unknown key was meant to be: by its letters, by what is in it, by its place, or by another chart's name."""
+"""What an unknown key was meant to be: by spelling, content, place, or its name in another chart."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from sametag.validation.schema_tree import Schema
     from sametag.values import Path, Values
 
-# How alike two words must be to be taken for one, by difflib: 0.6 still takes cmd for command, 0.7 replicaCount for
-# replicas, and above 0.9 but one letter is wrong.
+# Similarity by difflib: 0.6 still matches cmd and command, 0.7 replicaCount and replicas; above 0.9 one letter differs.
 _ALIKE, _VERY_ALIKE, _NEARLY = 0.6, 0.7, 0.9
 # The longest value that a remedy repeats.
 _SHOWN = 80
@@ -29,9 +28,9 @@ class Suggestion(NamedTuple):
     """What was probably meant.
 
     Attributes:
-        paths: Where the key should be; what is missing there is missing because of this mistake.
-        spelling: The right key, when only its spelling is wrong.
-        remedy: What to do, when its place is wrong.
+        paths: Where the key should be; a missing key there is explained by this mistake.
+        spelling: The right key, if only the spelling is wrong.
+        remedy: What to do, if the place is wrong.
     """
 
     paths: tuple[Path, ...]
@@ -46,7 +45,7 @@ class _Place(NamedTuple):
         values: The values it is in.
         shape: Their schema.
         path: Where it is; the key is the last of it.
-        valid: The keys that are valid beside it.
+        valid: The keys that are valid in its place.
     """
 
     values: Values
@@ -75,13 +74,13 @@ class _Place(NamedTuple):
 
 
 def suggest(values: Values, shape: Shape, path: Path, valid: dict[str, list[Schema]]) -> Suggestion | None:
-    """Say what the unknown key at the end of this path was meant to be; the most certain reading comes first.
+    """Return what the unknown key at the end of this path was meant to be; the most certain reading first.
 
     Args:
         values: The values it is in.
         shape: Their schema.
         path: Where it is.
-        valid: The keys that are valid beside it.
+        valid: The keys that are valid in its place.
     """
     place = _Place(values, shape, path, valid)
     if found := _known_elsewhere(place):
@@ -93,14 +92,14 @@ def suggest(values: Values, shape: Shape, path: Path, valid: dict[str, list[Sche
 
 
 def owner(shape: Shape, path: Path) -> str:
-    """Name a map that has keys: by its own, or as a whole where that is a name that the user chose."""
+    """Name a map: by its key, or by its whole path if the user chose the key."""
     if path and path[-1] not in keys(shape.at(path[:-1])):
         return path_text(path)
     return wording.named(path[-1:], shape.title(path))
 
 
 def move(values: Values, path: Path, outer: Path) -> str:
-    """Say how to move a key to an outer map; in the style with braces there are no columns to count."""
+    """Say how to move a key to an outer map; in flow style, columns do not matter."""
     # The key of the outer map that leads to here has the right column.
     here, there = values.locate_key(path), values.locate_key(path[: len(outer) + 1])
     if here and there and here.source == there.source and here.line != there.line:
@@ -310,7 +309,7 @@ def _suggestion(place: _Place, answer: Answer) -> Suggestion:
 
 
 def _filled(place: _Place, default: str) -> str:
-    """Write the user's value in the place of the default, where it is of its kind and short enough."""
+    """Return the user's value instead of the default, if it has the same type and is short."""
     import yaml
 
     value, like = place.value, yaml.safe_load(default)

@@ -1,4 +1,4 @@
-"""Read values exactly as Helm does, and remember where each of them was written."""
+"""Read values exactly as Helm does, and remember where each was written."""
 
 from sametag.values.layers import Values, coalesce, on_defaults
 from sametag.values.paths import Path, get, has, known_part, path_text

@@ -1,4 +1,4 @@
-"""One values file: its tree as Helm reads it, and where every key and value of it was written."""
+"""One values file: its tree as Helm reads it, and where every key and value was written."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Document(NamedTuple):
-    """What one file says.
+    """One values file.
 
     Attributes:
         source: As in `Location`.
-        tree: The values as Helm sees them; empty when the file has none, or cannot be read.
+        tree: The values as Helm sees them; empty if the file has none, or cannot be read.
         marks: As in `Builder`.
-        problems: What is wrong with the file itself.
-        text: What it was read from.
+        problems: Problems of the file itself.
+        text: The content of the file.
     """
 
     source: str
@@ -35,19 +35,19 @@ class Document(NamedTuple):
     text: bytes = b""
 
     def locate(self, path: Path) -> Location | None:
-        """Return where the value at this path was written; through an alias, that is where the anchor is."""
+        """Return where the value at this path was written; for an alias, where the anchor is."""
         if not path:
             return Location(self.source, 1, 1)
         entry = self._entry(path)
         return self._location(entry[1]) if entry else None
 
     def locate_key(self, path: Path) -> Location | None:
-        """Return where the last key of this path was written; for an entry of a list, where the entry begins."""
+        """Return where the last key of this path was written; for a list entry, where the entry starts."""
         entry = self._entry(path)
         return self._location(entry[0]) if entry else None
 
     def written(self, path: Path) -> str | None:
-        """Return the source text of a plain scalar that Helm does not read as text."""
+        """Return the source text of a plain scalar that Helm does not read as a string."""
         entry = self._entry(path)
         return entry[2] if entry else None
 
@@ -66,7 +66,7 @@ class Document(NamedTuple):
 
 
 class _PurePython(yaml.SafeLoader):
-    r"""PyYAML's own parser, where there is no libyaml. It too must refuse half a character, such as \ud800."""
+    r"""PyYAML's own parser, used without libyaml. It too must reject half a character, such as \ud800."""
 
     def get_event(self) -> Any:
         """Return the next event."""
@@ -78,7 +78,7 @@ class _PurePython(yaml.SafeLoader):
 
 
 def parse(data: bytes, source: str) -> Document:
-    """Read one file; whatever the bytes are, what is wrong with them is a problem and no exception."""
+    """Read one file; whatever is wrong with the bytes is a problem, not an exception."""
     builder = Builder(source)
     try:
         data.decode()
@@ -101,7 +101,7 @@ def parse(data: bytes, source: str) -> Document:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Reading makes many objects and no garbage in cycles: collecting would double its time."""
+    """Reading creates many objects but no cycles: garbage collection would double its time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""The values after merging, which know where each of them was written."""
+"""Merged values, which know where each of them was written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Layer(Protocol):
-    """One source of values: a file, an expression, or what Helm stored."""
+    """One source of values: a file, an expression, or a stored revision."""
 
     @property
     def source(self) -> str:
@@ -21,26 +21,26 @@ class Layer(Protocol):
 
     @property
     def text(self) -> bytes:
-        """What a file was read from; empty where there is no file."""
+        """The content of a file; empty for other sources."""
 
     def locate(self, path: Path) -> Location | None:
-        """Return where the value at this path was written; None where this source has none."""
+        """Return where the value at this path was written; None if this source does not have it."""
 
     def locate_key(self, path: Path) -> Location | None:
-        """Return where the last key of this path was written; None where this source has none."""
+        """Return where the last key of this path was written; None if this source does not have it."""
 
     def written(self, path: Path) -> str | None:
-        """Return the source text of a value that is no text there; None where there is none."""
+        """Return the source text of a value that is not a string; None if there is none."""
 
 
 class Values(NamedTuple):
-    """Merged values, and what is wrong with the sources they come from.
+    """Merged values, and the problems of their sources.
 
     Attributes:
-        tree: Plain maps, lists and scalars, as Helm sees them; whole numbers are ints. Never changed in place.
-        problems: What was found while reading. With an error among them the tree is incomplete.
-        layers: The user's sources, in the order of merging.
-        defaults: The chart's, if they were merged in.
+        tree: Plain maps, lists and scalars, as Helm sees them; integers are ints. Never changed in place.
+        problems: Found while reading. If one is an error, the tree is incomplete.
+        layers: The user's sources, in merge order.
+        defaults: The chart's, if merged in.
     """
 
     tree: dict[str, Any]
@@ -49,25 +49,25 @@ class Values(NamedTuple):
     defaults: tuple[Layer, ...] = ()
 
     def locate(self, path: Path) -> Location | None:
-        """Return where the value at this path was written: in the source that was merged last."""
+        """Return where the value at this path was written, in the source that was merged last."""
         return _first(layer.locate(path) for layer in self._newest_first())
 
     def locate_key(self, path: Path) -> Location | None:
         """Return where the last key of this path was written: in the first source of the user that has it.
 
-        Later sources change what is in it. For the root it is the beginning of that source.
+        Later sources only change its content. For the root it is the start of that source.
         """
         return _first(
             layer.locate_key(path) if path else layer.locate(path) for layer in (*self.layers, *self.defaults)
         )
 
     def locate_nearest(self, path: Path) -> Location | None:
-        """Return where something is missing: at the key of its map, or else of the nearest map that the user wrote."""
+        """Return where to report a missing key: at its map, or else at the nearest map in the user's sources."""
         user = self._replace(defaults=()) if self.layers else self
         return _first(user.locate_key(path[:depth]) for depth in range(len(path), -1, -1))
 
     def written(self, path: Path) -> str | None:
-        """Return the source text, such as `1.10`, of a value that is no text; None where that cannot be told."""
+        """Return the source text, such as `1.10`, of a value that is not a string; None if unknown."""
         return next((layer.written(path) for layer in self._newest_first() if layer.locate(path)), None)
 
     def sources(self) -> list[str]:
@@ -83,7 +83,7 @@ class Values(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """Values that come without a text, such as those of a revision."""
+    """Values without source text, such as those of a revision."""
 
     source: str
     tree: dict[str, Any]
@@ -98,14 +98,14 @@ class Stored(NamedTuple):
         return self.locate(path)
 
     def written(self, path: Path) -> str | None:  # noqa: ARG002 - the protocol's
-        """Return None: there is no text."""
+        """Return None: there is no source text."""
         return None
 
 
 def coalesce(under: Values, over: Values) -> Values:
-    """Return values over those that lie under them, as Helm does: maps merge, and null removes a key from under.
+    """Return values over others, as Helm does: maps merge, and null removes a key of `under`.
 
-    So Helm puts the user's values over the chart's defaults, and new values over those of a release.
+    Helm puts the user's values over the chart's defaults, and new values over those of a release.
     """
     tree = merge.coalesce(under.tree, over.tree)
     return Values(tree, (*under.problems, *over.problems), (*under.layers, *over.layers))
@@ -114,7 +114,7 @@ def coalesce(under: Values, over: Values) -> Values:
 def on_defaults(defaults: Values, user: Values) -> Values:
     """Return the user's values over the chart's defaults: what Helm validates and renders.
 
-    It knows which of both wrote a value: what is missing is shown where the user could write it.
+    A missing key is then reported where the user can write it.
     """
     return coalesce(defaults, user)._replace(layers=user.layers, defaults=defaults.layers)
 

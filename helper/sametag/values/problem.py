@@ -1,4 +1,4 @@
-"""What is wrong with values, and where.
+"""Problem and Location: what is wrong with values, and where.
 
 These records are named tuples, not dataclasses: importing `dataclasses` costs a tenth of a whole `sametag validate`.
 """
@@ -16,8 +16,8 @@ class Location(NamedTuple):
 
     Attributes:
         source: The file as the user named it, `<stdin>`, or the expression, such as `--set image.tag=1.10`.
-        line: From 1; None where there are no lines: in an expression, and in values that Helm stored.
-        column: From 1, in characters; in an expression it counts from the expression's own first character.
+        line: From 1; None in an expression and in the values of a revision.
+        column: From 1, in characters; in an expression, from its first character.
     """
 
     source: str
@@ -31,15 +31,15 @@ class Location(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong, as it is reported.
+    """One problem, as it is reported.
 
     Attributes:
-        rule: The name of the rule, in kebab-case; it stays the same when the words change.
+        rule: The name of the rule, in kebab-case; stable when the message changes.
         severity: Only an error makes values invalid.
         path: As users write it in `--set`: `services.render.ports[0].name`; empty for the root and for whole files.
-        location: Where it was written; None where that cannot be told.
+        location: Where it was written; None if unknown.
         message: One line, without the location and without a full stop.
-        remedy: What to do instead, one line; None where there is nothing to say.
+        remedy: What to do instead, one line; None if there is no advice.
     """
 
     rule: str
@@ -51,5 +51,5 @@ class Problem(NamedTuple):
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:
-    """Whether one of these makes the values invalid."""
+    """Whether one of these problems makes the values invalid."""
     return any(problem.severity == "error" for problem in problems)

@@ -1,6 +1,6 @@
 """Plain YAML scalars as Helm reads them.
 
-Helm's parser is go.yaml.in/yaml v2: YAML 1.1 with turns of its own, after which every number is a float64. PyYAML
+Helm's parser is go.yaml.in/yaml v2: its own variant of YAML 1.1, where every number becomes a float64. PyYAML
 reads `y`, `1e3`, `0o17` and others differently. The rules here are those of resolve.go there, and of the conversion to
 JSON in sigs.k8s.io/yaml.
 """
@@ -38,7 +38,7 @@ _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]")
 
 _INT64 = 2**63
 _UINT64 = 2**64
-# Up to here a float64 holds every whole number, so an int says the same and reads better.
+# Up to here a float64 represents every integer exactly, so an int is equivalent.
 _EXACT = 2**53
 _FLOAT32_DIGITS = 9
 _PLAIN_EXPONENTS = range(-4, 6)
@@ -50,7 +50,7 @@ _TAGS = "tag:yaml.org,2002:"
 
 
 def resolve(text: str) -> Scalar:
-    """Return what Helm makes of an untagged plain scalar; a whole number is an int, `.inf` and `.nan` are floats."""
+    """Return what Helm makes of an untagged plain scalar; an integer is an int, `.inf` and `.nan` are floats."""
     return _as_float64(_resolve(text))
 
 
@@ -81,9 +81,9 @@ _CHECKS = {
 
 
 def key(text: str) -> str | None:
-    """Return the key that Helm makes of an untagged plain scalar; None where Helm refuses it.
+    """Return the key that Helm makes of an untagged plain scalar; None if Helm rejects it.
 
-    Keys become strings: whole numbers in decimal, other numbers by Go's float32 format, `on` becomes `true`.
+    Keys become strings: integers in decimal, other numbers by Go's float32 format, `on` becomes `true`.
     """
     value = _resolve(text)
     if isinstance(value, str):
@@ -129,7 +129,7 @@ def _fits(value: int, plain: str) -> bool:
 
 
 def _finite_or_text(plain: str, text: str) -> float | str:
-    """Go refuses a number beyond float64 and keeps the text."""
+    """Return the text for a number beyond float64, as Go does."""
     value = float(plain)
     return value if math.isfinite(value) else text
 
@@ -141,7 +141,7 @@ def _as_float64(value: Scalar) -> Scalar:
 
 
 def number(value: float) -> int | float:
-    """Return a float64 as an int where that says the same."""
+    """Return a float64 as an int if it is exact."""
     return int(value) if value.is_integer() and abs(value) <= _EXACT else value
 
 

@@ -1,8 +1,8 @@
 r"""The expressions of `--set` and its sisters, as Helm's pkg/strvals reads them.
 
 `a.b=1,c[0].d=x` in `--set`, `--set-string`, `--set-file` and `--set-json`; in `--set-literal` there is one value and no
-backslash escapes. Expressions change the values that the files gave, in Helm's fixed order. What Helm ignores in
-silence and nobody means, an empty name or a missing value, is refused here.
+backslash escapes. Expressions change the values of the files, in Helm's fixed order. Mistakes that Helm silently
+ignores, an empty name or a missing value, are errors here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Number(NamedTuple):
 
 
 def _number_in(text: str, path: Path) -> str | None:
-    """Return the source text of a number inside of a JSON value; None where there is none."""
+    """Return the source text of a number inside of a JSON value; None if there is none."""
     value = json.loads(text, parse_float=_Number, parse_int=_Number)
     try:
         for part in path:
@@ -60,8 +60,8 @@ class Expression(NamedTuple):
     Attributes:
         source: As in `Location`.
         settings: The paths that were set, with the column of each name, from 1, and the text of its value.
-        problems: Why it could not be read, if so.
-        text: As in `Layer`: there is no file.
+        problems: Why it cannot be read, if so.
+        text: As in `Layer`; empty.
         json: The text of an object of `--set-json` without a name.
     """
 
@@ -72,7 +72,7 @@ class Expression(NamedTuple):
     json: str = ""
 
     def locate(self, path: Path) -> Location | None:
-        """Return where this path, or what holds it, was set; None where this expression has nothing to do with it."""
+        """Return where this path, or a map above it, was set; None if this expression does not set it."""
         for known, column, _ in reversed(self.settings):
             shorter = min(len(known), len(path))
             if known[:shorter] == path[:shorter]:
@@ -98,7 +98,7 @@ class Expression(NamedTuple):
 def apply(
     option: str, expression: str, tree: dict[str, Any], read_file: Callable[[str], str]
 ) -> tuple[dict[str, Any], Expression]:
-    """Return the tree with one expression applied, and what it set; the given tree is left as it is.
+    """Return the tree with one expression applied, and what it set; the given tree is not changed.
 
     Args:
         option: `--set`, `--set-string`, `--set-json`, `--set-file` or `--set-literal`.
@@ -120,7 +120,7 @@ def apply(
 
 
 def tagged(tag: str, tree: dict[str, Any]) -> tuple[dict[str, Any], Expression]:
-    """Return the tree with this image.tag, which is text whatever it looks like."""
+    """Return the tree with this image.tag, which is always a string."""
     return merge(tree, {"image": {"tag": tag}}), Expression(f"--tag {tag}", ((("image", "tag"), 1, tag),))
 
 
@@ -269,7 +269,7 @@ class _Parser:
 
 
 def _dropped_when_empty(path: Path) -> bool:
-    """Whether it is a name inside of a list: strvals takes the expression's end there for an error, and goes on."""
+    """Whether it is a name inside a list: there strvals ignores the end of the expression as an error."""
     return isinstance(path[-1], str) and any(isinstance(part, int) for part in path)
 
 
@@ -290,11 +290,11 @@ def _typed(text: str) -> Any:
     words = {"true": True, "false": False, "null": None, "0": 0}
     if text.casefold() in words:
         return words[text.casefold()]
-    found = re.fullmatch("([+-]?)0*([0-9]{1,19})", text)
-    if found is None or text[0] == "0":
+    match = re.fullmatch("([+-]?)0*([0-9]{1,19})", text)
+    if match is None or text[0] == "0":
         return text
-    whole = int(found[1] + found[2])
-    return whole if whole in _INT64 else text
+    integer = int(match[1] + match[2])
+    return integer if integer in _INT64 else text
 
 
 def _from_json(text: str, at: int) -> tuple[Any, int]:
@@ -329,9 +329,9 @@ def _no_constant(text: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ExpressionError(f"duplicate key {twice} in a JSON object")
-    return found
+    return entries

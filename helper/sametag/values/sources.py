@@ -22,12 +22,12 @@ _STDIN = "-"
 
 
 class Sources(NamedTuple):
-    """What the command line names, in Helm's words; each option may be given many times.
+    """The sources on the command line, in Helm's words; each option can be repeated.
 
     Attributes:
         files: Paths; `-` is standard input.
         set: Expressions of `--set`, and so on.
-        tag: `image.tag`, taken as text whatever it looks like; it wins over all the others.
+        tag: `image.tag`, always a string; it overrides all the others.
     """
 
     files: tuple[str, ...] = ()
@@ -46,12 +46,12 @@ class Sources(NamedTuple):
 
 
 def load(sources: Sources) -> Values:
-    """Read and merge all sources; whatever is wrong with one of them is in `problems`, and none of it is raised."""
+    """Read and merge all sources; whatever is wrong with them is in `problems`, and never raised."""
     return _merged([_read_document(file) for file in sources.files], sources)
 
 
 def load_each(sources: Sources, files: Iterable[str]) -> Iterator[Values]:
-    """Read several files, each on its own, merged over the files of the sources, which are read only once."""
+    """Read several files separately, each merged over the files of the sources, which are read once."""
     common = [_read_document(file) for file in sources.files]
     for file in files:
         yield _merged([*common, _read_document(file)], sources)
@@ -69,7 +69,7 @@ def _apply_expressions(values: Values, sources: Sources) -> Values:
     expressions = list(sources.expressions())
     if not expressions and sources.tag is None:
         return values
-    # Only now: it is one import less for the others.
+    # Imported only if needed.
     from sametag.values.set_flags import apply, tagged
 
     tree, layers, problems = values.tree, list(values.layers), list(values.problems)
@@ -84,13 +84,13 @@ def _apply_expressions(values: Values, sources: Sources) -> Values:
 
 
 def from_text(text: str | bytes, source: str) -> Values:
-    """Read values from a text, such as the chart's values.yaml, which problems then call `source`."""
+    """Read values from text, such as the chart's values.yaml; problems call it `source`."""
     document = parse(text.encode() if isinstance(text, str) else text, source)
     return Values(document.tree, document.problems, (document,))
 
 
 def from_tree(tree: dict[str, Any], source: str) -> Values:
-    """Take values that were read already, such as those of a revision; they have no lines."""
+    """Return values from a tree, such as those of a revision; they have no lines."""
     layers: tuple[Layer, ...] = (Stored(source, tree),)
     return Values(tree, (), layers)
 

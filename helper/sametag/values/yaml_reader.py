@@ -1,8 +1,8 @@
-"""Turn YAML events into values, as Helm reads them, with the place of every key and value.
+"""Turn YAML events into values as Helm reads them, with the location of every key and value.
 
-PyYAML's scanner and parser (libyaml where it is there) give the events; what they mean is decided here, without
-recursion, so that no depth of nesting can exhaust a stack. Merge keys (`<<`) and the limit on aliases follow
-go.yaml.in/yaml v2, Helm's parser. What Helm accepts and people regret is a problem: duplicate keys, several documents,
+PyYAML's scanner and parser (libyaml if available) yield the events; they are interpreted here without recursion, so
+that deep nesting cannot exhaust the stack. Merge keys (`<<`) and the limit on aliases follow
+go.yaml.in/yaml v2, Helm's parser. What Helm accepts but nobody wants is a problem: duplicate keys, several documents,
 infinite numbers.
 """
 
@@ -17,7 +17,7 @@ from sametag.values import scalars
 from sametag.values.merge import DEPTH_LIMIT, height
 from sametag.values.problem import Location, Problem
 
-#: PyYAML's marks (line, column, from 0) of a key and of its value; then the source text of a scalar that is no text.
+#: PyYAML's marks (line, column, from 0) of a key and of its value; then the text of a scalar that is not a string.
 Entry = tuple[Any, Any, str | None]
 #: For the id of each map and list, its entries by key or index.
 Marks = dict[int, dict[str | int, Entry]]
@@ -36,7 +36,7 @@ class Broken(Exception):  # noqa: N818 - it ends the reading of one file, as a p
 
 
 class _Read(NamedTuple):
-    """A scalar: its value, what it is as a key (None: it cannot be one), and its source text unless it is text."""
+    """A scalar: its value, its form as a key (None: it cannot be one), and its source text unless it is a string."""
 
     value: scalars.Scalar
     key: str | None
@@ -44,7 +44,7 @@ class _Read(NamedTuple):
 
 
 class _Anchor(NamedTuple):
-    """What an alias stands for: a value, as a key, where it is, and how many nodes and levels it has when expanded."""
+    """The target of an alias: value, location, and its nodes and levels when expanded."""
 
     read: Any
     mark: Any
@@ -53,7 +53,7 @@ class _Anchor(NamedTuple):
 
 
 class _Frame:
-    """A map or list that is being read."""
+    """A map or list while it is read."""
 
     __slots__ = ("container", "entries", "event", "is_map", "key", "key_mark", "merged", "nodes")
 
@@ -97,7 +97,7 @@ class Builder:
 
         Raises:
             Broken: The reading cannot go on.
-            yaml.YAMLError: This is no YAML.
+            yaml.YAMLError: Not valid YAML.
         """
         next_event, scalar, last = loader.get_event, events.ScalarEvent, events.StreamEndEvent
         handlers = {
@@ -137,7 +137,7 @@ class Builder:
         # Two thirds of all events: what is common is done here, without another call.
         self._nodes += 1
         top, text, mark = self._top, event.value, event.start_mark
-        # A scalar with the tag `!` is implicit too, and text.
+        # A scalar with the tag `!` is implicit too, and a string.
         is_plain = event.tag is None and event.implicit[0]
         if is_plain:
             value, key, written = self._plain.get(text) or self._read_plain(text)
@@ -254,7 +254,7 @@ class Builder:
             top.key, top.key_mark = anchor.read.key, mark
 
     def _count(self, anchor: _Anchor, mark: Any) -> None:
-        """Hold the expanded size and depth to what Helm reads."""
+        """Limit the expanded size and depth to what Helm accepts."""
         self._nodes += anchor.size
         self._aliased += anchor.size
         many = self._aliased > _FEW_ALIASED and self._nodes > _FEW_NODES
