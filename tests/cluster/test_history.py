@@ -64,7 +64,7 @@ def test_failures_are_noted_and_push_no_tag_out_that_was_verified(
     failed = history(run, namespace)[-1]
     assert (failed["status"], failed["verified"], failed["why"]) == ("failed", False, "try")
     assert re.fullmatch(
-        rf'Upgrade "{NAME}" failed: render: ImageNotFound: there is no \S+:{MISSING}', failed["description"]
+        rf'Upgrade "{NAME}" failed: render: ImageNotFound: \S+:{MISSING} does not exist', failed["description"]
     )
     assert failed["who"]
 

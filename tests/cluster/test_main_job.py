@@ -98,7 +98,7 @@ def test_a_tag_that_does_not_exist_is_named_and_every_service_goes_back(
     ran = run("sametag", "upgrade", NAME, "-n", installed, "--tag", MISSING)
 
     assert ran.code == 4
-    assert f"ImageNotFound: there is no {repository_of(kubectl, installed)}:{MISSING}" in ran.stderr
+    assert f"ImageNotFound: {repository_of(kubectl, installed)}:{MISSING} does not exist" in ran.stderr
     assert f"every service is back on {OLD}" in ran.stderr
     assert kubectl.tags(installed) == all_run(OLD)
     assert run("sametag", "status", NAME, "-n", installed).code == 0

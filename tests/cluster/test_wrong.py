@@ -342,5 +342,5 @@ def test_one_cause_of_four_services_is_said_once_and_fits_on_a_screen(make_app: 
 
     assert ran.returncode == FAILED_AND_ROLLED_BACK
     (cause,) = [line for line in lines if "there is no" in line]
-    assert f"): ImageNotFound: there is no {app.repository}:{MISSING}" in cause
+    assert f"): ImageNotFound: {app.repository}:{MISSING} does not exist" in cause
     assert len(set(lines)) == len(lines) <= 24

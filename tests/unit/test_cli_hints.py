@@ -93,7 +93,7 @@ def test_what_is_not_the_name_of_a_release_is_refused_by_every_command(
     assert run([command, "--", name]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert said[0].endswith("is not the name of a release")
+    assert said[0].endswith("is not a valid name of a release")
 
 
 @pytest.mark.parametrize("command", _OF_A_RELEASE)
@@ -104,4 +104,4 @@ def test_what_is_not_the_name_of_a_namespace_is_refused_by_every_command(
     assert run([command, "shop", f"--namespace={name}"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert said[0] == f"sametag: --namespace {name!r} is not the name of a namespace"
+    assert said[0] == f"sametag: --namespace {name!r} is not a valid name of a namespace"

@@ -263,7 +263,7 @@ def test_several_kubeconfigs_are_one_and_paths_are_relative_to_the_file_that_has
 def test_what_is_not_the_name_of_a_namespace_is_refused_before_it_is_in_a_path(
     name: str, config: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match="is not the name of a namespace"):
+    with pytest.raises(UsageError, match="is not a valid name of a namespace"):
         resolve(None, None, name)
     if name:
         monkeypatch.setenv("HELM_NAMESPACE", name)
@@ -295,10 +295,10 @@ def cluster(**settings: Any) -> Json:
     [
         ("a: [", "line 1: "),
         ("a: &a [*b]", "undefined alias"),
-        ("- a", "it must be a map, and is a list"),
-        ("text", "it must be a map, and is a string"),
+        ("- a", "it must be a map, got a list"),
+        ("text", "it must be a map, got a string"),
         ("current-context: [a]", "current-context must be a string"),
-        ("clusters: 5", "clusters must be a list, and is a number"),
+        ("clusters: 5", "clusters must be a list, got a number"),
         ("clusters: [5]", r"clusters\[0\] must be a map"),
         ("clusters: [{name: 5}]", r"clusters\[0\].name must be a string"),
         ("clusters: [{name: a, cluster: b}]", r"clusters\[0\].cluster must be a map"),
@@ -313,8 +313,8 @@ def cluster(**settings: Any) -> Json:
         (b"a\0b", "cannot read the kubeconfig"),
         (changed(lambda document: document.update({"current-context": "x"})), "no context 'x'"),
         (changed(lambda document: document["clusters"].append(document["clusters"][0])), "clusters has 'one' twice"),
-        (changed(lambda document: document["clusters"].pop(0)), "names the cluster 'one', which"),
-        (changed(lambda document: document["users"].pop(0)), "names the user 'one', which"),
+        (changed(lambda document: document["clusters"].pop(0)), "refers to the cluster 'one', which"),
+        (changed(lambda document: document["users"].pop(0)), "refers to the user 'one', which"),
         (cluster(server=None), "has no server"),
         (cluster(server=5), "server must be a string"),
         (cluster(server="ftp://x"), "is not a URL"),
@@ -336,7 +336,7 @@ def cluster(**settings: Any) -> Json:
         (user(exec={"command": "a", "env": [{"value": "b"}]}), "is not the name of a variable"),
         (user(exec={"command": "a", "interactiveMode": "x"}), "must be Never, IfAvailable or Always"),
         (user(**{"auth-provider": {"name": "gcp"}}), "auth-provider 'gcp'"),
-        (user(**{"as-groups": ["a"]}), "no user to act as"),
+        (user(**{"as-groups": ["a"]}), "set the user to act as"),
         (user(**{"as": "a", "as-user-extra": {"a": "b"}}), "must be a list"),
         (user(**{"client-certificate-data": "eA=="}), "no client-key"),
     ],

@@ -264,14 +264,14 @@ def test_a_plugin_that_fails_is_one_line_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("settings", "message", "remedy"),
     [
-        ({"command": "aws-not-there", "installHint": "install it"}, "aws-not-there is not there", "install it"),
-        ({"command": "./missing"}, "missing is not there", None),
+        ({"command": "aws-not-there", "installHint": "install it"}, "aws-not-there was not found", "install it"),
+        ({"command": "./missing"}, "missing was not found", None),
         ({"command": "./folder"}, "folder cannot be run: Permission denied", None),
         ({"command": "./text"}, "text cannot be run: Permission denied", None),
         ({"command": "./binary"}, "binary cannot be run: Exec format error", None),
         ({"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "v1alpha1", "a newer plugin"),
         ({"apiVersion": V1}, "has no interactiveMode", "set it to Never"),
-        ({"interactiveMode": "Always"}, "there is no terminal", "log in before"),
+        ({"interactiveMode": "Always"}, "there is no terminal", "log in first"),
     ],
 )
 def test_a_plugin_that_cannot_be_run_is_said_with_what_to_do(

@@ -55,7 +55,7 @@ def registry() -> Iterator[str]:
 
 
 def told(image: str) -> Trouble:
-    return asyncio.run(explained_by_registry(Trouble("ImageNotFound", f"there is no {image}", "web-1", "web")))
+    return asyncio.run(explained_by_registry(Trouble("ImageNotFound", f"{image} does not exist", "web-1", "web")))
 
 
 @pytest.mark.parametrize("tag", ["missing", "private", "basic"])
@@ -82,6 +82,6 @@ def test_what_cannot_be_asked_stays_what_the_node_says(image: str) -> None:
 
 
 def test_any_other_trouble_asks_nobody() -> None:
-    other = Trouble("StartError", "there is no app:1")
+    other = Trouble("StartError", "app:1 does not exist")
 
     assert asyncio.run(explained_by_registry(other)) is other

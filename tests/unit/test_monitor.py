@@ -19,7 +19,7 @@ IMAGE = "registry.example.com/app:2"
 MADE = Members(
     "app", {("Deployment", name): Member("Deployment", name, name, name, IMAGE) for name in ("web", "worker")}
 )
-MISSING = Trouble("ImageNotFound", "there is no app:2", "web-1", "web")
+MISSING = Trouble("ImageNotFound", "app:2 does not exist", "web-1", "web")
 REFUSED = Trouble("Forbidden", "exceeded quota", "")
 WAITS = Trouble("NotReady", "", "worker-1", "worker")
 

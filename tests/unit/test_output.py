@@ -196,7 +196,7 @@ def test_every_event_and_every_field_is_documented() -> None:
 
 def missing(*services: str) -> Evidence:
     first, *others = services
-    trouble = Trouble("ImageNotFound", "there is no app:0.0.7", f"{first}-1", first)
+    trouble = Trouble("ImageNotFound", "app:0.0.7 does not exist", f"{first}-1", first)
     noise = (
         "Failed: Error: ErrImagePull",
         "BackOff: Back-off pulling image",

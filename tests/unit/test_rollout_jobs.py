@@ -260,8 +260,8 @@ def collect(api: ApiServer, *failed: tuple[str, Trouble]) -> list[Evidence]:
 
 
 def test_services_that_fail_for_one_cause_are_one_evidence(api: ApiServer) -> None:
-    found = [Trouble("ImageNotFound", "there is no app:2", f"{name}-1", name) for name in ("web", "worker")]
-    other = Trouble("ImageNotFound", "there is no proxy:2", "web-2", "proxy")
+    found = [Trouble("ImageNotFound", "app:2 does not exist", f"{name}-1", name) for name in ("web", "worker")]
+    other = Trouble("ImageNotFound", "proxy:2 does not exist", "web-2", "proxy")
 
     first, second = collect(api, ("web", found[0]), ("worker", found[1]), ("web", found[0]), ("web", other))
 

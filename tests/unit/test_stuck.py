@@ -60,8 +60,8 @@ def test_a_helm_that_was_killed_is_called_that() -> None:
 
 
 def test_of_many_services_the_first_are_named_and_all_counted() -> None:
-    many = Evidence("a", Trouble("ImageNotFound", "there is no app:2"), others=tuple("bcdefg"), pods=7)
+    many = Evidence("a", Trouble("ImageNotFound", "app:2 does not exist"), others=tuple("bcdefg"), pods=7)
 
     assert summary_of([many, WAITS, WAITS]) == (
-        "a, b, c, d, e, … (7): ImageNotFound: there is no app:2 (and 2 more causes)"
+        "a, b, c, d, e, … (7): ImageNotFound: app:2 does not exist (and 2 more causes)"
     )

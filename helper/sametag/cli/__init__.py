@@ -9,7 +9,7 @@ from sametag.cli import commands
 from sametag.cli.options import parser
 from sametag.cli.progress import interrupted
 from sametag.errors import SametagError, UsageError
-from sametag.kube.names import check_namespace, check_release
+from sametag.kube.objects import check_namespace, check_release
 from sametag.output.outlet import Outlets
 from sametag.output.plain import plain
 

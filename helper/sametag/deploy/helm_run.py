@@ -20,8 +20,7 @@ from sametag.deploy.request import seconds
 from sametag.deploy.stuck import StuckError, summary_of, why_helm_gave_up
 from sametag.deploy.unblock import Unblocker
 from sametag.errors import HelmError, RolloutError
-from sametag.kube.connection import to_its_end
-from sametag.kube.retry import patiently
+from sametag.kube.retry import finish_despite_cancel, patiently
 from sametag.rollout import digests_of, evidence, snapshot, split
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ class HelmRun:
             failure = overtaken.message
             raise
         finally:
-            await to_its_end(attempt.record(digest, self._job_digest, failure))
+            await finish_despite_cancel(attempt.record(digest, self._job_digest, failure))
         others = tuple(state for state in self._monitor.latest if state.run or state.cron)
         return Outcome(session.history[-1], services, session.seconds, others)
 

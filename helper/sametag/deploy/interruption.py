@@ -15,8 +15,7 @@ from sametag import helm as helm_release
 from sametag.deploy.events import Progress
 from sametag.deploy.leftovers import leftovers_of
 from sametag.errors import InterruptedByUserError
-from sametag.kube.connection import to_its_end
-from sametag.kube.retry import patiently
+from sametag.kube.retry import finish_despite_cancel, patiently
 from sametag.rollout import snapshot
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ async def interruption(session: Session) -> AsyncIterator[Stopped]:
         async def end() -> None:
             told.append(await _end(session, stopped, before))
 
-        await to_its_end(end())
+        await finish_despite_cancel(end())
         raise told[0] from None
 
 

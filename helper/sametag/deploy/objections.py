@@ -32,7 +32,7 @@ _NO_RIGHT = re.compile(r'User "[^"]*" cannot (\w+) resource')
 _ABSENT = re.compile(r'"([^"]+)" not found')
 
 
-_ASK = "ask for this right; docs/reference/rights.md lists all that sametag needs"
+_ASK = "ask for this permission; docs/reference/rights.md lists all that sametag needs"
 _WAIT = "wait until it is gone, or name another with -n"
 
 # How many objects, settings and causes a refusal names.

@@ -23,7 +23,8 @@ from sametag.deploy.request import seconds
 from sametag.errors import ClusterError, UsageError
 from sametag.helm import author, note
 from sametag.helm.command import HelmCommand
-from sametag.kube.connection import connect, to_its_end
+from sametag.kube.connection import connect
+from sametag.kube.retry import finish_despite_cancel
 from sametag.rollout import Members, members
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ async def locked(
         else:
             yield None
     finally:
-        await to_its_end(_release_lock(lock))
+        await finish_despite_cancel(_release_lock(lock))
 
 
 async def _release_lock(lock: Lock) -> None:

@@ -10,8 +10,7 @@ from sametag.deploy.leftovers import leftovers_of
 from sametag.deploy.repair import mark_failed
 from sametag.deploy.session import begin
 from sametag.errors import HelmError
-from sametag.kube.connection import to_its_end
-from sametag.kube.retry import patiently
+from sametag.kube.retry import finish_despite_cancel, patiently
 
 if TYPE_CHECKING:
     from sametag.deploy.request import Request
@@ -30,7 +29,7 @@ async def uninstall(request: Request, *, keep_history: bool = False) -> None:
         try:
             await remove(session, keep_history=keep_history)
         except (HelmError, asyncio.CancelledError):
-            await to_its_end(_end_stopped(session))
+            await finish_despite_cancel(_end_stopped(session))
             raise
         leftovers = leftovers_of(session)
         await leftovers.remove_hooks()

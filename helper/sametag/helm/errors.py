@@ -40,7 +40,7 @@ _REFUSALS = (
     _Refusal(
         "no matches for kind", MissingKindError, "install what defines this kind, its CustomResourceDefinition, first"
     ),
-    _Refusal("forbidden", HelmError, "ask for this right; docs/reference/rights.md lists all that sametag needs"),
+    _Refusal("forbidden", HelmError, "ask for this permission; docs/reference/rights.md lists all that sametag needs"),
     _Refusal("conflicts? with", HelmError, "another client owns these fields: undo its change, or upgrade again"),
     _Refusal("server gave HTTP response to HTTPS client", HelmError, "the registry speaks http: add --plain-http"),
     _Refusal(

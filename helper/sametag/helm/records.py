@@ -22,7 +22,7 @@ from sametag.errors import ClusterError, LockedError
 from sametag.helm.record import DamageError, checked, pack, unpacked, with_info
 from sametag.helm.revision import Revision
 from sametag.kube.access import driver
-from sametag.kube.names import check_release
+from sametag.kube.objects import check_release
 from sametag.kube.retry import on_conflict
 
 if TYPE_CHECKING:

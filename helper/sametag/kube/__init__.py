@@ -1,1 +1,1 @@
-"""The API server: which one, as whom, and how it is reached."""
+"""The API server: the kubeconfig, the connection, and one client for objects of any kind."""

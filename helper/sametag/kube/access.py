@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from sametag.errors import ClusterError, HelmError
 from sametag.kube import kubeconfig
 from sametag.kube.credentials import Credentials
-from sametag.kube.names import check_namespace
+from sametag.kube.objects import check_namespace
 from sametag.kube.secretfile import secret_file
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def driver() -> str:
     """
     named = os.environ.get("HELM_DRIVER", "")
     if named.lower() not in _DRIVERS:
-        raise HelmError(f"HELM_DRIVER is {named}, which sametag cannot read", "use secret or configmap")
+        raise HelmError(f"HELM_DRIVER is {named}, which sametag does not support", "use secret or configmap")
     return _DRIVERS[named.lower()]
 
 
@@ -182,12 +182,12 @@ def _chosen(config: Kubeconfig, name: str, chosen: Settings) -> tuple[Settings, 
     cluster, user = chosen.get("cluster", ""), chosen.get("user", "")
     if cluster not in config.clusters:
         raise ClusterError(
-            f"context {name!r} names the cluster {cluster!r}, which the kubeconfig does not have",
+            f"context {name!r} refers to the cluster {cluster!r}, which is not in the kubeconfig",
             f"its clusters: {kubeconfig.names(config.clusters)}",
         )
     if user and user not in config.users:
         raise ClusterError(
-            f"context {name!r} names the user {user!r}, which the kubeconfig does not have",
+            f"context {name!r} refers to the user {user!r}, which is not in the kubeconfig",
             f"its users: {kubeconfig.names(config.users)}",
         )
     return (
@@ -286,20 +286,20 @@ def _check(cluster: Settings, user: Settings) -> None:
             "the kubeconfig has a certificate authority and insecure-skip-tls-verify: remove one of them"
         )
     if "as" not in user and any(key.startswith("as-") for key in user):
-        raise ClusterError("the kubeconfig has as-groups, as-uid or as-user-extra, and no user to act as: set `as` too")
+        raise ClusterError("the kubeconfig has as-groups, as-uid or as-user-extra, but no `as`: set the user to act as")
     if not server.startswith("https:"):
         # client-go sends no credentials in the clear, and looks at none.
         return
     if provider := user.get("auth-provider"):
         raise ClusterError(
-            f"the kubeconfig's user has the auth-provider {provider.get('name', '')!r}, which sametag cannot use",
+            f"the kubeconfig's user has the auth-provider {provider.get('name', '')!r}, which sametag does not support",
             "Kubernetes replaced auth-provider by exec: write the kubeconfig again with a credential plugin",
         )
     _refuse_both(user, "client-certificate", "client-certificate-data")
     _refuse_both(user, "client-key", "client-key-data")
     certificate, key = ({part, f"{part}-data"} & user.keys() for part in ("client-certificate", "client-key"))
     if certificate and not key:
-        raise ClusterError("the kubeconfig's user has a client certificate, and no client-key")
+        raise ClusterError("the kubeconfig's user has a client certificate but no client-key")
     if user.get("token") and (user.get("username") or user.get("password")):
         raise ClusterError("the kubeconfig's user has a token, and a username or password: remove one of them")
 

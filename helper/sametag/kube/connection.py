@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 from lightkube import ApiError, AsyncClient, SingleConfig
@@ -20,7 +19,7 @@ from sametag.kube.credentials import PluginError
 from sametag.kube.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from datetime import datetime
 
 
@@ -94,16 +93,6 @@ async def connect(target: Target) -> AsyncIterator[Client]:
             await client.close()
 
 
-async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await what must not be left half done, also when we are told to end meanwhile; that is obeyed afterwards."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
-
-
 async def now(target: Target) -> datetime:
     """Return what time it is by the API server's clock, to the second: ours may be wrong.
 
@@ -115,7 +104,7 @@ async def now(target: Target) -> datetime:
     try:
         return parsedate_to_datetime(said)
     except ValueError:
-        raise ClusterError(f"the API server does not say what time it is: {said!r}") from None
+        raise ClusterError(f"the API server did not send its time: {said!r}") from None
 
 
 @contextmanager
@@ -139,6 +128,6 @@ def refusal(code: int, message: str) -> ClusterError:
     """Return what the API server said as an error, with a remedy where its code tells one."""
     remedies: dict[int, str] = {
         HTTPStatus.UNAUTHORIZED: "the credentials in the kubeconfig are not accepted: renew them",
-        HTTPStatus.FORBIDDEN: "ask for this right; docs/reference/rights.md lists all that sametag needs",
+        HTTPStatus.FORBIDDEN: "ask for this permission; docs/reference/rights.md lists all that sametag needs",
     }
     return ClusterError(f"the cluster refused: {message}", remedies.get(code))

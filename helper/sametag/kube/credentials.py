@@ -273,7 +273,7 @@ def _program(settings: Settings) -> str:
         )
     program = command if os.sep in command else shutil.which(command)
     if program is None or not Path(program).exists():
-        raise PluginError(f"the credential plugin {command} is not there", _hint(settings))
+        raise PluginError(f"the credential plugin {command} was not found", _hint(settings))
     return program
 
 
@@ -295,8 +295,8 @@ def _is_interactive(settings: Settings) -> bool:
         terminal = False
     if mode == "Always" and not terminal:
         raise PluginError(
-            f"the credential plugin {settings['command']} has interactiveMode Always, and there is no terminal",
-            "log in before, or set interactiveMode to IfAvailable",
+            f"the credential plugin {settings['command']} has interactiveMode Always, but there is no terminal",
+            "log in first, or set interactiveMode to IfAvailable",
         )
     return terminal and mode != "Never"
 

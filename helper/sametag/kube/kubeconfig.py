@@ -108,10 +108,10 @@ def _read(path: Path, *, needed: bool) -> Settings | None:
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise _refusal(path, f"it must be a map, and is {_kind(document)}")
+        raise _refusal(path, f"it must be a map, got {_kind(document)}")
     current = document.get("current-context")
     if not isinstance(current, str | None):
-        raise _refusal(path, f"current-context must be a string, and is {_kind(current)}")
+        raise _refusal(path, f"current-context must be a string, got {_kind(current)}")
     parts: Settings = {f"{kind}s": _entries(path, document, kind) for kind in ("cluster", "context", "user")}
     return {"current-context": current or "", **parts}
 
@@ -138,17 +138,17 @@ def _entries(path: Path, document: Settings, kind: str) -> dict[str, Entry]:
     if entries is None:
         return {}
     if not isinstance(entries, list):
-        raise _refusal(path, f"{kind}s must be a list, and is {_kind(entries)}")
+        raise _refusal(path, f"{kind}s must be a list, got {_kind(entries)}")
     named: dict[str, Entry] = {}
     for number, entry in enumerate(entries):
         where = f"{kind}s[{number}]"
         if not isinstance(entry, dict):
-            raise _refusal(path, f"{where} must be a map, and is {_kind(entry)}")
+            raise _refusal(path, f"{where} must be a map, got {_kind(entry)}")
         name, settings = entry.get("name"), entry.get(kind)
         if not isinstance(name, str):
-            raise _refusal(path, f"{where}.name must be a string, and is {_kind(name)}")
+            raise _refusal(path, f"{where}.name must be a string, got {_kind(name)}")
         if not isinstance(settings, dict | None):
-            raise _refusal(path, f"{where}.{kind} must be a map, and is {_kind(settings)}")
+            raise _refusal(path, f"{where}.{kind} must be a map, got {_kind(settings)}")
         if name in named:
             raise _refusal(path, f"{kind}s has {name!r} twice")
         named[name] = Entry(settings or {}, path.parent.absolute())
@@ -198,7 +198,7 @@ def _checked(where: str, settings: Settings, known: _Checks, folder: Path) -> Se
 
 
 def _mistake(where: str, wanted: str, value: Any) -> ClusterError:
-    return ClusterError(f"the kubeconfig's {where} must be {wanted}, and is {_kind(value)}")
+    return ClusterError(f"the kubeconfig's {where} must be {wanted}, got {_kind(value)}")
 
 
 def _string(where: str, value: Any, _: Path) -> str:
@@ -278,7 +278,7 @@ def _environment(where: str, value: Any, folder: Path) -> list[Settings]:
 def _mode(where: str, value: Any, folder: Path) -> str:
     mode = _string(where, value, folder)
     if mode not in ("", "Never", "IfAvailable", "Always"):
-        raise ClusterError(f"the kubeconfig's {where} must be Never, IfAvailable or Always, and is {mode!r}")
+        raise ClusterError(f"the kubeconfig's {where} must be Never, IfAvailable or Always, got {mode!r}")
     return mode
 
 

@@ -1,9 +1,12 @@
-"""Kubernetes objects as plain maps: what names one, and the paths of what is in it."""
+"""Kubernetes objects as plain maps: their names, and the paths of their fields."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sametag.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -29,6 +32,15 @@ _MERGE_KEYS = {
     "volumeMounts": ("mountPath",),
     "volumes": ("name",),
 }
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_NAMESPACE_LIMIT = 63
+
+# Source: helm.sh/helm/v4/pkg/chart/common/util, ValidName; 53 leaves 10 characters for what a chart appends.
+_RELEASE = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*", re.ASCII)
+_RELEASE_LIMIT = 53
+
+_QUOTED = 80
 
 
 class Key(NamedTuple):
@@ -184,3 +196,33 @@ def without(item: Object, paths: Iterable[Path]) -> Object:
         else:
             del parent[path[-1]]
     return copy
+
+
+def check_namespace(name: str, source: str) -> None:
+    """Refuse a name that a namespace cannot have, such as `../other`.
+
+    Args:
+        name: A DNS label, as RFC 1123 has it.
+        source: Where it was given, such as `--namespace`.
+
+    Raises:
+        UsageError: It is not a valid name.
+    """
+    if len(name) > _NAMESPACE_LIMIT or not _LABEL.fullmatch(name):
+        raise UsageError(
+            f"{source} {name[:_QUOTED]!r} is not a valid name of a namespace",
+            f"use lower case letters, digits and -, at most {_NAMESPACE_LIMIT}, with a letter or digit at both ends",
+        )
+
+
+def check_release(name: str) -> None:
+    """Refuse a name that Helm does not accept for a release.
+
+    Raises:
+        UsageError: It is not a valid name.
+    """
+    if len(name) > _RELEASE_LIMIT or not _RELEASE.fullmatch(name):
+        raise UsageError(
+            f"{name[:_QUOTED]!r} is not a valid name of a release",
+            f"use lower case letters, digits, - and ., at most {_RELEASE_LIMIT}, with a letter or digit at both ends",
+        )

@@ -1,17 +1,17 @@
-"""Try again: while the API server is away, and when another client has changed the object meanwhile."""
+"""Try again while the API server is away or another client changes the object, and finish despite cancellation."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 from lightkube import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -75,3 +75,13 @@ async def on_conflict(
                 raise
         item = await reread()
     return await attempt(item)
+
+
+async def finish_despite_cancel(work: Coroutine[Any, Any, None]) -> None:
+    """Finish the work even if cancelled, then raise the cancellation again."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -120,7 +120,7 @@ async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> lis
 
 async def explained_by_registry(trouble: Trouble) -> Trouble:
     """Return the trouble of an image that a node has not found as the registry explains it to us."""
-    image = trouble.message.removeprefix("there is no ")
+    image = trouble.message.removesuffix(" does not exist")
     if trouble.reason != "ImageNotFound" or image == trouble.message:
         return trouble
     words = await registry_error(image)

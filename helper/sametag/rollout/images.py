@@ -133,7 +133,7 @@ def _of_what_is_missing(cause: str, image: str) -> tuple[str, str] | None:
     if blob and ("not found" in cause or "unknown" in cause):
         layer = next((digest for digest in blob.groups() if digest), "")
         return "ImageIncomplete", f"the registry has {image}, but not all of it: {layer or cause}"
-    return ("ImageNotFound", f"there is no {image}") if _MISSING.search(cause) else None
+    return ("ImageNotFound", f"{image} does not exist") if _MISSING.search(cause) else None
 
 
 def _cause(message: str) -> str:
