@@ -31,10 +31,10 @@
 {{- $service := .service }}
 {{- $path := print "services." .name }}
 {{- if or (hasKey $service "tag") (hasKey $service "image") }}
-{{- fail (printf "%s has a tag or image of its own, which is not allowed: every service runs the one image.tag" $path) }}
+{{- fail (printf "%s must not have a tag or image: every service runs the one image.tag" $path) }}
 {{- end }}
 {{- if not (or $service.command .root.Sametag.image.hasEntrypoint) }}
-{{- fail (printf "%s needs command: the image has no ENTRYPOINT (image.hasEntrypoint: true says that it has)" $path) }}
+{{- fail (printf "%s.command is required: set image.hasEntrypoint if the image has an ENTRYPOINT" $path) }}
 {{- end }}
 {{- if gt (len .fullname) 52 }}
 {{- /* The others' pods and Jobs get a suffix. */}}

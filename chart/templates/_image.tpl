@@ -1,9 +1,9 @@
 {{/* The one image of every service: repository:tag, with @digest where there is one. $ */}}
 {{- define "sametag.image" -}}
 {{- $image := .Sametag.image }}
-{{- if not $image.repository }}{{ fail "image.repository is needed: the image that holds every service" }}{{ end }}
+{{- if not $image.repository }}{{ fail "image.repository is required" }}{{ end }}
 {{- if not (or $image.tag $image.digest) }}
-{{- fail "image.tag is needed: the one tag that every service runs (--set-string image.tag=…)" }}
+{{- fail "image.tag is required: set it with --set-string image.tag=…" }}
 {{- end }}
 {{- if not (kindIs "string" ($image.tag | default "")) }}
 {{- fail (printf "image.tag must be a string, got the number %s: put quotes around it, or use --set-string" (toJson $image.tag)) }}

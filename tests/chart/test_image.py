@@ -51,15 +51,15 @@ def test_a_number_as_a_tag_is_refused_by_schema_and_templates(render: Chart) -> 
 
 def test_no_tag_is_refused_by_schema_and_templates(render: Chart) -> None:
     assert "image" in render.refusal(WEB, image=image())
-    assert "image.tag is needed" in render.without_schema(WEB, image=image())
-    assert "image.repository is needed" in render.without_schema(WEB, image={"tag": "1"})
+    assert "image.tag is required" in render.without_schema(WEB, image=image())
+    assert "image.repository is required" in render.without_schema(WEB, image={"tag": "1"})
 
 
 @pytest.mark.parametrize("key", ["tag", "image"])
 def test_a_tag_of_a_services_own_is_refused_by_schema_and_templates(render: Chart, key: str) -> None:
     services = {"web": {"command": ["web"], key: "2.0"}}
     assert f"services/web/{key}" in render.refusal(services).replace(".", "/")
-    assert "services.web has a tag or image of its own" in render.without_schema(services)
+    assert "services.web must not have a tag or image" in render.without_schema(services)
     assert f"defaults.{key} is not allowed" in render.without_schema(WEB, defaults={key: "2.0"})
 
 
@@ -105,7 +105,7 @@ def test_pull_policy_and_secrets_reach_every_pod(render: Chart) -> None:
 
 def test_a_service_needs_a_command_unless_the_image_has_an_entrypoint(render: Chart) -> None:
     assert "command" in render.refusal({"web": {}})
-    assert "services.web needs command" in render.without_schema({"web": {}})
+    assert "services.web.command is required" in render.without_schema({"web": {}})
     assert "command" not in render({"web": {}}, image=image(tag="1", hasEntrypoint=True)).container("app-web")
 
 

@@ -187,4 +187,4 @@ def test_names_that_yaml_takes_for_something_else_stay_names(render: Chart) -> N
     assert [port["name"] for port in rendered.container("app-no")["ports"]] == ["on", "y"]
     assert rendered.container("app-no")["name"] == "no"
     assert rendered.one("Deployment")["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] == "no"
-    assert "YAML takes the name no" in render.refusal(services, namePrefix="")
+    assert "YAML does not read the name no" in render.refusal(services, namePrefix="")

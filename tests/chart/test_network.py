@@ -63,7 +63,7 @@ def test_a_route_leads_to_the_services_port(render: Chart) -> None:
 )
 def test_a_way_in_needs_a_port_that_is_there(render: Chart, key: str, setting: dict[str, Any]) -> None:
     no_ports = {"command": ["web"], key: {**setting, "labels": {"a": "b"}} if key == "monitor" else setting}
-    assert f"services.web has {key}, and no ports" in render.refusal({"web": no_ports})
+    assert f"services.web has {key} but no ports" in render.refusal({"web": no_ports})
     wrong = {**WEB, key: {**setting, "port": "htp"}}
     assert f"services.web.{key}.port refers to unknown port htp (ports: admin, http)" in render.refusal({"web": wrong})
 
@@ -73,7 +73,7 @@ def test_a_way_in_needs_a_port_that_is_there(render: Chart, key: str, setting: d
 )
 def test_a_way_in_needs_a_service_to_lead_to(render: Chart, key: str, setting: dict[str, Any]) -> None:
     message = render.refusal({"web": {**WEB, "service": {"enabled": False}, key: setting}})
-    assert f"services.web has {key}, and no Service that it could lead to" in message
+    assert f"services.web has {key} but no Service to route to" in message
 
 
 def test_pods_of_a_statefulset_are_scraped_once(render: Chart) -> None:

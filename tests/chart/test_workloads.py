@@ -200,11 +200,11 @@ def test_a_rollout_has_not_failed_before_a_slow_start_has(
 
 
 def test_a_hook_is_for_a_job(render: Chart) -> None:
-    assert "services.web.hook is for a Job" in render.refusal({"web": {**WEB, "kind": "Deployment", "hook": {}}})
+    assert "services.web.hook only applies to a Job" in render.refusal({"web": {**WEB, "kind": "Deployment", "hook": {}}})
 
 
 def test_a_cronjob_needs_a_schedule(render: Chart) -> None:
-    assert "services.web needs cronJob.schedule" in render.refusal({"web": {**WEB, "kind": "CronJob"}})
+    assert "services.web.cronJob.schedule is required" in render.refusal({"web": {**WEB, "kind": "CronJob"}})
 
 
 def test_an_autoscaler_sets_the_replicas_alone(render: Chart) -> None:
