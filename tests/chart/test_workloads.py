@@ -200,7 +200,9 @@ def test_a_rollout_has_not_failed_before_a_slow_start_has(
 
 
 def test_a_hook_is_for_a_job(render: Chart) -> None:
-    assert "services.web.hook only applies to a Job" in render.refusal({"web": {**WEB, "kind": "Deployment", "hook": {}}})
+    assert "services.web.hook only applies to a Job" in render.refusal(
+        {"web": {**WEB, "kind": "Deployment", "hook": {}}}
+    )
 
 
 def test_a_cronjob_needs_a_schedule(render: Chart) -> None:
