@@ -105,7 +105,7 @@ class Outlet(io.TextIOBase):
         while rest and self.failed is None:
             try:
                 rest = rest[os.write(self._descriptor, rest[:_PIECE]) :]
-            except BlockingIOError:  # somebody with whom we share it has made it so
+            except BlockingIOError:  # another program that shares it has made it non-blocking
                 _wait_for(self._descriptor)
             except OSError as error:
                 self.failed = error

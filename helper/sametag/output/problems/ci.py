@@ -39,7 +39,7 @@ def workflow_commands(report: Report) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    # The name of a file may hold bytes that are no text.
+    # The name of a file may hold bytes that are not UTF-8.
     text = text.encode(errors="backslashreplace").decode()
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
