@@ -59,18 +59,18 @@ def checker(
         values = on_defaults(defaults, user)
         if has_errors(values.problems) or schema is None:
             return _quietly(values, silence(values, values.problems))
-        found = check(values, schema, compiled=compiled, release_name=release_name)
-        places = {problem.location for problem in found}
+        problems = check(values, schema, compiled=compiled, release_name=release_name)
+        places = {problem.location for problem in problems}
         # A warning at the place of an error has the same cause: a key `on`, which Helm reads as true.
-        read = (one for one in values.problems if one.location not in places)
-        return _quietly(values, silence(values, [*read, *found]))
+        read = (problem for problem in values.problems if problem.location not in places)
+        return _quietly(values, silence(values, [*read, *problems]))
 
     return validate_one
 
 
 def _quietly(values: Values, problems: Iterable[Problem]) -> list[Problem]:
-    found = _sorted(values, problems)
-    return list(_without_secrets(values, found)) if found else []
+    in_order = _sorted(values, problems)
+    return list(_without_secrets(values, in_order)) if in_order else []
 
 
 def check(
@@ -99,26 +99,26 @@ def check(
         message, remedy = f"the chart's schema cannot be used here: {error}", "Helm will check the values against it"
         return [Problem("unusable-schema", "warning", "", None, message, remedy)]
     if not schema.get("properties", {}).keys() >= _OURS:
-        found = _explained(values, judged, engine, compiled, failures) if failures else []
-        return _sorted(values, place(values, found))
+        findings = _explained(values, judged, engine, compiled, failures) if failures else []
+        return _sorted(values, place(values, findings))
     together = halves.merged(values)
     after = list(validator(together.tree)) if together else []
     if together:
         failures = halves.not_cured(failures, together, after)
     if any(halves.is_default(failure.path) for failure in failures):
         failures = halves.without_halves(values, failures, _compiled(schema, engine, compiled))
-    found = _explained(values, judged, engine, compiled, failures) if failures else []
+    findings = _explained(values, judged, engine, compiled, failures) if failures else []
     if together and (new := halves.failures(after, failures)):
-        found += [_together(one) for one in _explained(together, judged, engine, compiled, new)]
-    found += _beyond_the_schema(values, found, release_name)
+        findings += [_together(finding) for finding in _explained(together, judged, engine, compiled, new)]
+    findings += _beyond_the_schema(values, findings, release_name)
     # Nothing else is reported about a mistyped service.
-    mistyped = {one.path for one in found if one.rule == "unknown-service"}
+    mistyped = {finding.path for finding in findings if finding.rule == "unknown-service"}
     if mistyped:
-        found = [one for one in found if one.path in mistyped or one.path[:2] not in mistyped]
-    if any(one.severity == "error" for one in found):
+        findings = [finding for finding in findings if finding.path in mistyped or finding.path[:2] not in mistyped]
+    if any(finding.severity == "error" for finding in findings):
         # Another error can be why there are no services.
-        found = [one for one in found if one.rule != "no-services"]
-    return _sorted(values, place(values, found))
+        findings = [finding for finding in findings if finding.rule != "no-services"]
+    return _sorted(values, place(values, findings))
 
 
 def _compiled(schema: Schema, engine: Engine, compiled: Compiled) -> Validator:
@@ -134,13 +134,13 @@ def _together(finding: Finding) -> Finding:
     return finding._replace(message=f"{finding.message} (merged with defaults)", remedy=remedy)
 
 
-def _beyond_the_schema(values: Values, found: list[Finding], release_name: str | None) -> list[Finding]:
+def _beyond_the_schema(values: Values, findings: list[Finding], release_name: str | None) -> list[Finding]:
     """Return what the rules find in settings that the schema accepts."""
-    if not found:
+    if not findings:
         return list(rules.check(values, release_name=release_name))
-    wrong = {_setting(finding.path) for finding in found}
-    meant = frozenset(path for finding in found for path in finding.meant)
-    return [one for one in rules.check(values, meant, release_name) if _setting(one.path) not in wrong]
+    wrong = {_setting(finding.path) for finding in findings}
+    meant = frozenset(path for finding in findings for path in finding.meant)
+    return [finding for finding in rules.check(values, meant, release_name) if _setting(finding.path) not in wrong]
 
 
 def _setting(path: Path) -> Path:
@@ -157,17 +157,17 @@ def _explained(
     from sametag.validation.schema_tree import Shape
 
     context = Context(values, Shape(schema), engine, compiled)
-    found = [finding for failure in failures for finding in explain(context, failure)]
-    return misplaced(context, _causes(found))
+    findings = [finding for failure in failures for finding in explain(context, failure)]
+    return misplaced(context, _causes(findings))
 
 
-def _causes(found: list[Finding]) -> list[Finding]:
+def _causes(findings: list[Finding]) -> list[Finding]:
     """Keep one finding for each cause."""
-    meant = {path for finding in found for path in finding.meant}
+    meant = {path for finding in findings for path in finding.meant}
     along = {prefix for path in meant for prefix in _prefixes(path)}
-    unknown_in = {finding.path[:-1] for finding in found if finding.rule == "unknown-key"}
+    unknown_in = {finding.path[:-1] for finding in findings if finding.rule == "unknown-key"}
     causes: dict[Path, Finding] = {}
-    for finding in sorted(found, key=_telling):
+    for finding in sorted(findings, key=_telling):
         # A missing key is not reported if an unknown key was meant to be it, to be in it, or to hold it; a missing
         # alternative is not reported if any key is unknown.
         if finding.rule == "no-alternative" and finding.path in unknown_in:

@@ -26,7 +26,7 @@ def conversion(context: Context, path: Path, types: list[str], value: Any) -> st
         source = context.values.written(path) or wording.plain(value)
         return "use --set-string" if option == "--set" else f'put quotes around it: "{source}"'
     if types == ["string"] and isinstance(value, dict):
-        texts = [one for one in value.values() if isinstance(one, str)]
+        texts = [text for text in value.values() if isinstance(text, str)]
         return f"write only {wording.quoted(texts[0])}" if len(texts) == 1 else None
     if isinstance(value, str) and (plain := _unquoted(types, value)):
         return "use --set" if option in ("--set-string", "--set-literal") else plain
@@ -64,24 +64,24 @@ def _as_map(context: Context, path: Path, value: Any) -> str | None:
 
 
 def _list_as_map(path: Path, value: list[Any]) -> str | None:
-    if value and all(isinstance(one, dict) and "name" in one for one in value):
-        named = {one["name"]: _entry(one) for one in value}
+    if value and all(isinstance(entry, dict) and "name" in entry for entry in value):
+        named = {entry["name"]: _entry(entry) for entry in value}
         text = wording.flow(named)
         short = f"write {path[-1]}: {text}" if len(text) <= _SHOWN else None
         return short or "write a map: each name as a key, without '- name:'"
     if value and path[-1:] == ("ports",):
-        numbers = [one if isinstance(one, int) else _port_number(one) for one in value]
+        numbers = [entry if isinstance(entry, int) else _port_number(entry) for entry in value]
         if all(numbers):
             names = ["http", *(f"port-{number}" for number in numbers[1:])]
             ports = {name: {"containerPort": number} for name, number in zip(names, numbers, strict=True)}
             return f"write ports: {wording.flow(ports)}"
-    if value and all(isinstance(one, str) and one.startswith("/") for one in value):
-        return f"write {path[-1]}: {wording.flow({one: {} for one in value})}"
-    if value and all(isinstance(one, str) and "=" in one for one in value):
-        entries = dict(one.split("=", 1) for one in value)
+    if value and all(isinstance(entry, str) and entry.startswith("/") for entry in value):
+        return f"write {path[-1]}: {wording.flow({entry: {} for entry in value})}"
+    if value and all(isinstance(entry, str) and "=" in entry for entry in value):
+        entries = dict(entry.split("=", 1) for entry in value)
         text = wording.flow(entries)
         return f"write {path[-1]}: {text}" if len(text) <= _SHOWN else f"write a map: {text[1:].partition(',')[0]}"
-    if value and all(isinstance(one, dict) and len(one) == 1 for one in value):
+    if value and all(isinstance(entry, dict) and len(entry) == 1 for entry in value):
         return "write a map: without '- ' before its keys"
     return None
 
@@ -97,8 +97,8 @@ def _port_number(port: Any) -> int | None:
     if isinstance(port, dict):
         number = port.get("containerPort")
         return number if isinstance(number, int) else None
-    found = re.fullmatch("(?:[0-9.]+:)*([0-9]{1,5})(?:/tcp)?", port) if isinstance(port, str) else None
-    return int(found[1]) if found else None
+    match = re.fullmatch("(?:[0-9.]+:)*([0-9]{1,5})(?:/tcp)?", port) if isinstance(port, str) else None
+    return int(match[1]) if match else None
 
 
 def _lone_as_map(context: Context, path: Path, value: Any) -> str | None:

@@ -99,7 +99,7 @@ def misplaced(context: Context, findings: list[Finding]) -> list[Finding]:
     """Replace the findings about an entry that is a misplaced setting, such as `probes` among the ports."""
     entries = {finding.path[:depth] for finding in findings for depth in range(2, len(finding.path) + 1)}
     instead = {path: found for path in entries if (found := _misplaced_entry(context, path))}
-    kept = [one for one in findings if not any(one.path[: len(path)] == path for path in instead)]
+    kept = [finding for finding in findings if not any(finding.path[: len(path)] == path for path in instead)]
     return [*kept, *instead.values()]
 
 
@@ -224,8 +224,10 @@ def _unknown_key(context: Context, path: Path, valid: dict[str, list[Schema]]) -
 def _changed(context: Context, path: Path) -> Finding | None:
     """Return the problem found while reading, if Helm reads this key as another one: `on` as `true`."""
     at = context.values.locate_key(path)
-    said = (one for one in context.values.problems if one.rule == "changed-key" and one.location == at)
-    return next((Finding(one.rule, path, one.message, one.remedy, path, meant=(path,)) for one in said), None)
+    said = (problem for problem in context.values.problems if problem.rule == "changed-key" and problem.location == at)
+    return next(
+        (Finding(problem.rule, path, problem.message, problem.remedy, path, meant=(path,)) for problem in said), None
+    )
 
 
 def _missing_keys(context: Context, failure: SchemaError) -> Iterator[Finding]:
@@ -311,7 +313,7 @@ def _meant_branch(context: Context, failure: SchemaError, branches: list[Schema]
     """Explain by the alternative that has most keys in common with the value, and of those fails least."""
     path, value = failure.path, context.value(failure.path)
     tried = [(-_common(context.shape, b, value), _failures_of(context, b, path)) for b in branches]
-    _, failures = min(tried, key=lambda one: (one[0], len(one[1])))
+    _, failures = min(tried, key=lambda attempt: (attempt[0], len(attempt[1])))
     if not failures:
         message = f"{context.name(path)} fits more than one alternative"
         yield Finding("no-alternative", path, message, failure.schema.get("x-remedy"), path, _LAST)
@@ -324,7 +326,7 @@ def _failures_of(context: Context, branch: Schema, path: Path) -> list[SchemaErr
         root = context.shape.root
         schema: Schema = {key: root[key] for key in ("$schema", "definitions", "$defs") if key in root}
         context.compiled[id(branch)] = context.engine(schema | {"allOf": [branch]})
-    return [one._replace(path=(*path, *one.path)) for one in context.compiled[id(branch)](context.value(path))]
+    return [error._replace(path=(*path, *error.path)) for error in context.compiled[id(branch)](context.value(path))]
 
 
 _SEVERAL: dict[str, Callable[[Context, SchemaError], Iterator[Finding | SchemaError]]] = {

@@ -35,15 +35,19 @@ def silence(values: Values, problems: Sequence[Problem]) -> list[Problem]:
     Unused comments are reported only without errors, which hide warnings, and with a single source, since another one
     can replace the line.
     """
-    ignores = [one for layer in values.layers if _MARK in layer.text for one in _ignores(layer.source, layer.text)]
+    ignores = [
+        ignore for layer in values.layers if _MARK in layer.text for ignore in _ignores(layer.source, layer.text)
+    ]
     if not ignores:
         return list(problems)
-    wanted = {(one.rule, one.place.source, one.line) for one in ignores}
+    wanted = {(ignore.rule, ignore.place.source, ignore.line) for ignore in ignores}
     silenced = {_key(problem) for problem in problems if problem.severity == "warning"} & wanted
     kept = [problem for problem in problems if problem.severity == "error" or _key(problem) not in wanted]
     if has_errors(problems) or len(values.layers) > 1:
         return kept
-    return kept + [_unused(one) for one in ignores if (one.rule, one.place.source, one.line) not in silenced]
+    return kept + [
+        _unused(ignore) for ignore in ignores if (ignore.rule, ignore.place.source, ignore.line) not in silenced
+    ]
 
 
 def _key(problem: Problem) -> tuple[str, str, int | None]:
@@ -54,14 +58,14 @@ def _key(problem: Problem) -> tuple[str, str, int | None]:
 def _ignores(source: str, text: bytes) -> Iterator[_Ignore]:
     lines = text.decode(errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
-        found = re.search(_COMMENT, line)
-        if found is None:
+        match = re.search(_COMMENT, line)
+        if match is None:
             continue
         about = number
         while about <= len(lines) and lines[about - 1].lstrip().startswith("#"):
             about += 1
-        for name in re.finditer("[a-z-]+", found[1]):
-            place = Location(source, number, found.start(1) + name.start() + 1)
+        for name in re.finditer("[a-z-]+", match[1]):
+            place = Location(source, number, match.start(1) + name.start() + 1)
             yield _Ignore(name[0], about, place)
 
 
