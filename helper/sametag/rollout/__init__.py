@@ -1,4 +1,7 @@
-"""Watch the workloads of a release, and say why a pod is stuck."""
+"""What runs, and why it does not.
+
+Members (the workloads of a manifest) -> Objects (as a watch keeps them) -> ServiceState, with its Troubles -> Evidence.
+"""
 
 from sametag.rollout.evidence import Evidence, evidence
 from sametag.rollout.images import same_image, split

@@ -1,4 +1,4 @@
-"""What a failed pod leaves behind, collected before it is gone."""
+"""The events and logs of failed pods, collected before the pods are gone."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Evidence:
 async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> list[Evidence]:
     """Collect, for each cause, the events and the last 50 log lines, current and previous, of one container.
 
-    What cannot be read is said in its place: evidence that is missing must not stop what follows.
+    If a log or the events cannot be read, the reason replaces them: missing evidence must not stop what follows.
     """
     alike: dict[tuple[str, ...], list[tuple[str, Trouble]]] = {}
     for service, trouble in failed:
@@ -107,7 +107,7 @@ async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> lis
     events = await _events(client)
     limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(same: Sequence[tuple[str, Trouble]]) -> Evidence:
+    async def collect(same: Sequence[tuple[str, Trouble]]) -> Evidence:
         service, trouble = same[0]
         log, previous = [await _log(client, trouble, limit, previous=previous) for previous in (False, True)]
         others = tuple(name for name in dict.fromkeys(name for name, _ in same) if name != service)
@@ -115,7 +115,7 @@ async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> lis
         named = await explained_by_registry(_as_the_log_says(trouble, (log, previous)))
         return Evidence(service, named, told, log, previous, others, len(same))
 
-    return _merged(await asyncio.gather(*map(one, alike.values())))
+    return _merged(await asyncio.gather(*map(collect, alike.values())))
 
 
 async def explained_by_registry(trouble: Trouble) -> Trouble:

@@ -255,8 +255,12 @@ def _runs_image(job: Job, member: Member) -> bool:
 def _tags(template: dict[str, object], member: Member) -> tuple[str, ...]:
     spec = template.get("spec")
     containers = spec.get("containers") or () if isinstance(spec, dict) else ()
-    wanted = (one for one in containers if not member.container or one.get("name") == member.container)
-    return tuple(sorted({tag or digest for _, tag, digest in (split(str(one.get("image"))) for one in wanted)}))
+    wanted = (
+        container for container in containers if not member.container or container.get("name") == member.container
+    )
+    return tuple(
+        sorted({tag or digest for _, tag, digest in (split(str(container.get("image"))) for container in wanted)})
+    )
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Why a pod is stuck, and for how long that is no failure yet.
+"""Why a pod is not ready, and how long that may last before it is a failure.
 
 Source of the reasons: k8s.io/kubernetes/pkg/kubelet (images, container, events) and pkg/controller.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from sametag.rollout.kube_types import Container, ContainerStatus, Event, Pod, Waiting
     from sametag.rollout.workload import Owned, Workload
 
-#: The grace of what heals by itself: it lasts until the Deployment's progress deadline, or Helm's timeout.
+#: The grace of troubles that heal by themselves: until the Deployment's progress deadline, or Helm's timeout.
 DEADLINE = math.inf
 
-#: Seconds that a trouble may last before it fails the rollout. What cannot heal by itself gets none.
+#: Seconds that a trouble may last before it fails the rollout; 0 if it cannot heal by itself.
 GRACE: Mapping[str, float] = {
     "ImageNotFound": 0,
     "ImageWrongPlatform": 0,
@@ -57,7 +57,7 @@ GRACE: Mapping[str, float] = {
     "Unschedulable": DEADLINE,  # an autoscaler brings a node in some minutes
 }
 
-#: What no waiting can mend. Nothing else ends the way back to the tag before.
+#: Troubles that never heal. Nothing else ends a rollback.
 HOPELESS = frozenset(
     {"ImageNotFound", "ImageWrongPlatform", "InvalidImageName", "ErrImageNeverPull", "StartError", "JobFailed"}
 )
@@ -80,7 +80,7 @@ AWAITED: Mapping[str, str] = {
     "LivenessProbeFailed": "its next try",
 }
 
-# What the kubelet says in events alone.
+# What the kubelet reports only in events.
 _TOLD = ("FailedMount", "FailedCreatePodSandBox")
 
 _PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
@@ -88,7 +88,7 @@ _PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
 # An autoscaler has found a node for the pod: Cluster Autoscaler, Karpenter.
 _SCALING = ("TriggeredScaleUp", "Nominated")
 
-# What differs between pods that have the same trouble.
+# What differs between pods with the same trouble.
 _VARYING = re.compile(
     r"\d+ restarts?|restarted (?:once|\d+ times)|\b\d+(?:\.\d+){3}\b|\b(?:pods?|Pod) \"?[\w.-]+-[\w.-]+"
 )
@@ -105,8 +105,8 @@ class Trouble:
         reason: One of the keys of `GRACE`, or `NotReady` for what Helm gave up to wait for, or `ApplyFailed` for what
             it could not apply.
         message: In the words of the kubelet or the controller.
-        pod: Its name; empty where there is no pod.
-        container: Its name; empty where it is about the whole pod.
+        pod: The name of the pod; empty if there is none.
+        container: The name of the container; empty for the whole pod.
         uid: The pod's: those of a StatefulSet have the names of their predecessors.
         overdue: Whether no grace is left: the controller has given up, or the kubelet has tried often enough.
     """
@@ -152,7 +152,7 @@ def _overdue(trouble: Trouble, workload: Workload) -> Trouble:
 
 
 def unmade(workload: Workload, owned: Owned) -> Iterator[Trouble]:
-    """Yield why the controller cannot make what a new spec needs: the API server refuses its ReplicaSet."""
+    """Yield why the controller cannot create the ReplicaSet of a new spec: the API server refuses it."""
     refusals = [event.message for event in owned.events(workload) if event.reason == "ReplicaSetCreateError"]
     if refusals:
         yield refused(refusals[-1])
@@ -207,12 +207,14 @@ def _missed_deadline(workload: Workload, owned: Owned) -> str:
     if not isinstance(workload, Deployment) or newest is None:
         return ""
     name = f'"{newest.metadata.name}"'
-    late = [one for one in workload.status.conditions if one.reason == "ProgressDeadlineExceeded"]
-    return next((one.message for one in late if name in one.message), "")
+    messages = (
+        condition.message for condition in workload.status.conditions if condition.reason == "ProgressDeadlineExceeded"
+    )
+    return next((message for message in messages if name in message), "")
 
 
 def refused(message: str) -> Trouble:
-    """Return why the API server took no pod: for good (admission), until another ends (quota), or for a moment."""
+    """Return why the API server refused a pod: for good (admission), until another ends (quota), or for a moment."""
     message = " ".join(message.split())
     quota = _QUOTA.search(message)
     if quota and not _can_never_be(quota["asked"], quota["limit"]):
@@ -225,7 +227,7 @@ def refused(message: str) -> Trouble:
 
 
 def _can_never_be(asked: str, limit: str) -> bool:
-    """Whether a pod alone asks for more than a quota gives to all."""
+    """Whether a single pod requests more than the whole quota."""
     limits = _amounts(limit)
     return any(amount > limits.get(name, math.inf) for name, amount in _amounts(asked).items())
 
@@ -346,7 +348,7 @@ def _pull_error(message: str, status: ContainerStatus, events: Iterable[Event]) 
 
 
 class Patience:
-    """Decide when a trouble has lasted longer than its grace.
+    """Decides when a trouble has lasted longer than its grace.
 
     Args:
         clock: Seconds, monotonic.

@@ -1,4 +1,4 @@
-"""See the workloads of a release: once, or as they change."""
+"""Read the workloads of a release, once or as they change."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from sametag.rollout.members import Members
     from sametag.rollout.state import ServiceState
 
-# A rolling update makes bursts of events; one look at the end of a burst is enough. And looking, which takes longer the
-# more services there are, shall not take the time of what is looked at.
+# A rolling update makes bursts of events: the states are judged once, at the end of a burst. Judging takes longer the
+# more services there are, and must not use up the CPU.
 _DEBOUNCE, _SHARE = 0.05, 0.1
 
 
 @dataclass(slots=True)
 class _Source:
-    """One kind of objects: where they go, and which are asked for."""
+    """One kind of objects: which are listed, and where they are stored."""
 
     kind: Any
     store: dict[str, Any]
     labels: LabelSelector | None = None
     fields: FieldSelector | None = None
-    #: Whether what was there before counts.
+    #: Whether objects from before the watch count.
     past: bool = True
-    #: Where what was deleted goes.
+    #: The store of deleted objects.
     gone: dict[str, Any] | None = None
-    #: Set once the store holds what there is.
+    #: Set once the store is complete.
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def _labels(members: Members) -> LabelSelector | None:
-    """Return the label that all that is looked for has; None where something of it has none, and all is listed."""
+    """Return the label of the release; None if a member lacks it, and everything must be listed."""
     return {INSTANCE_LABEL: members.release} if members.labelled else None
 
 
@@ -138,7 +138,7 @@ async def watch(
 
 
 async def _follow(client: AsyncClient, source: _Source, changed: asyncio.Event) -> None:
-    """Keep the store what the API server has: list, then watch, and both again when the watch is too old or breaks."""
+    """Keep a store up to date: list, then watch, and start over when the watch expires or breaks."""
     while True:
         try:
             listing = client.list(source.kind, labels=source.labels, fields=source.fields)

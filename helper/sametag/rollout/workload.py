@@ -1,4 +1,4 @@
-"""What the kinds of workloads call the same things: how many pods, and which of them are of the newest spec."""
+"""Deployments, StatefulSets and DaemonSets alike: their numbers of pods, and which pods are of the newest spec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DIGITS = 19
 
 @dataclass(slots=True)
 class Objects:
-    """The objects of a release, by UID, as a watch keeps them; the Jobs and events where somebody watches."""
+    """The objects of a release, by UID, as a watch keeps them."""
 
     deployments: dict[str, Deployment] = field(default_factory=dict)
     statefulsets: dict[str, StatefulSet] = field(default_factory=dict)
@@ -31,14 +31,14 @@ class Objects:
     replicasets: dict[str, ReplicaSet] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
-    #: What was deleted: Helm does so with hooks that have done their work.
+    #: Deleted Jobs: Helm deletes hooks that have succeeded.
     gone_jobs: dict[str, Job] = field(default_factory=dict)
     cronjobs: dict[str, CronJob] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
 
     @property
     def workloads(self) -> dict[tuple[str, str], Workload]:
-        """Every workload by kind and name; a Job is none."""
+        """Every workload by kind and name, without Jobs."""
         found: list[Workload] = [
             *self.deployments.values(),
             *self.statefulsets.values(),
@@ -67,17 +67,17 @@ class Owned:
         """Return all that a workload is judged by: itself, its ReplicaSets and pods, and the warnings about them."""
         uid = workload.metadata.uid
         sets = self._replicasets.get(uid, [])
-        owners = [uid, *(one.metadata.uid for one in sets)]
+        owners = [uid, *(replicaset.metadata.uid for replicaset in sets)]
         found = [workload, *sets, *(pod for owner in owners for pod in self._pods.get(owner, ()))]
-        return [*found, *(event for one in found for event in self._events.get(one.metadata.uid, ()))]
+        return [*found, *(event for item in found for event in self._events.get(item.metadata.uid, ()))]
 
     def template(self, pod: Pod) -> dict[str, Any] | None:
-        """Return the template that a Deployment's pod was made of; None for the pods of other kinds."""
+        """Return the template of a Deployment's pod; None for the pods of other kinds."""
         owners = (self._templates.get(owner.uid) for owner in pod.metadata.ownerReferences)
         return next((template for template in owners if template is not None), None)
 
     def attempts(self, job: Job) -> list[Pod]:
-        """Return every pod of a Job, also those at their end, oldest first."""
+        """Return every pod of a Job, including those that have ended, oldest first."""
         return sorted(self._attempts[job.metadata.uid], key=lambda pod: str(pod.metadata.creationTimestamp))
 
     def events(self, item: Workload | Job | Pod) -> list[Event]:
@@ -98,19 +98,19 @@ class Owned:
     def _of_replicasets(self, workload: Deployment) -> tuple[list[Pod], list[Pod]]:
         newest = self.replicaset(workload)
         sets = sorted(self._replicasets[workload.metadata.uid], key=_revision)
-        pods = {id(one): self._pods[one.metadata.uid] for one in sets}
+        pods = {id(replicaset): self._pods[replicaset.metadata.uid] for replicaset in sets}
         return pods.pop(id(newest), []), [pod for older in pods.values() for pod in older]
 
     def replicaset(self, workload: Deployment) -> ReplicaSet | None:
-        """Return the ReplicaSet of the newest spec; None where it was not made yet, or not seen.
+        """Return the ReplicaSet of the newest spec; None if it was not created yet, or not seen.
 
-        It is told by its template, as the controller does. Neither its revision nor observedGeneration will do: when
-        replicas and template change at once, the controller first scales what is there and says that it has seen the
-        new spec, and then makes the ReplicaSet. And each kind has a watch of its own, one of which may be late.
+        It is identified by its template, as the controller does. Neither its revision nor observedGeneration is enough:
+        when replicas and template change at once, the controller first scales the old ReplicaSet and reports the new
+        spec as observed, and then creates the new one. And each kind has its own watch, one of which may be late.
         """
         wanted = _essence(workload.spec.template)
         sets = sorted(self._replicasets[workload.metadata.uid], key=_revision, reverse=True)
-        return next((one for one in sets if _essence(one.spec.template) == wanted), None)
+        return next((replicaset for replicaset in sets if _essence(replicaset.spec.template) == wanted), None)
 
     def observed(self, workload: Workload) -> bool:
         """Whether the controller has seen the newest spec, and we have seen what it made of it.
@@ -141,7 +141,7 @@ def _revision(replicaset: ReplicaSet) -> int:
 
 
 def _essence(template: dict[str, Any]) -> tuple[dict[str, str], dict[str, str], dict[str, Any]]:
-    """Return what a pod template says, without the label that the controller adds."""
+    """Return a pod template without the label that the controller adds."""
     meta = template.get("metadata") or {}
     labels = {name: value for name, value in (meta.get("labels") or {}).items() if name != "pod-template-hash"}
     return labels, meta.get("annotations") or {}, template.get("spec") or {}
@@ -175,7 +175,7 @@ def numbers(workload: Workload) -> Numbers:
 
 
 def held(workload: Workload) -> str:
-    """Return why the controller does not bring every pod to the newest spec by itself; empty where it does."""
+    """Return why the controller does not replace every pod by itself; empty if it does."""
     if isinstance(workload, Deployment):
         return "it is paused" if workload.spec.paused else ""
     strategy = workload.spec.updateStrategy
