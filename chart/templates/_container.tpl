@@ -16,7 +16,7 @@ The service's context
           {{- end }}
           {{- with $service.args }}
           args:
-            {{- toYaml . | nindent 12 }}
+            {{- include "sametag.plain" . | nindent 12 }}
           {{- end }}
           {{- with $service.workingDir }}
           workingDir: {{ . | quote }}
@@ -74,7 +74,7 @@ Without an image it runs the one image. dict "of" the service's context "path" o
           imagePullPolicy: {{ $shared.image.pullPolicy | default "Always" }}
           {{- end }}
           {{- with omit $container "name" "image" "env" "resources" "securityContext" }}
-          {{- toYaml . | nindent 10 }}
+          {{- include "sametag.plain" . | nindent 10 }}
           {{- end }}
           {{- if $container.env }}
           env:
@@ -209,7 +209,7 @@ Kubernetes in liveness, readiness or startup stands in the place of the one that
 {{- define "sametag.probes" -}}
 {{- if or .liveness .port }}
 livenessProbe:
-  {{- if .liveness }}{{ toYaml .liveness | nindent 2 }}
+  {{- if .liveness }}{{ include "sametag.plain" .liveness | nindent 2 }}
   {{- else }}
   {{- template "sametag.handler" (dict "port" .port "path" .path) }}
   timeoutSeconds: 3
@@ -219,7 +219,7 @@ livenessProbe:
 {{- end }}
 {{- if or .readiness .port }}
 readinessProbe:
-  {{- if .readiness }}{{ toYaml .readiness | nindent 2 }}
+  {{- if .readiness }}{{ include "sametag.plain" .readiness | nindent 2 }}
   {{- else }}
   {{- template "sametag.handler" (dict "port" .port "path" (.readinessPath | default .path)) }}
   timeoutSeconds: 3
@@ -229,7 +229,7 @@ readinessProbe:
 {{- end }}
 {{- if or .startup .port }}
 startupProbe:
-  {{- if .startup }}{{ toYaml .startup | nindent 2 }}
+  {{- if .startup }}{{ include "sametag.plain" .startup | nindent 2 }}
   {{- else }}
   {{- template "sametag.handler" (dict "port" .port "path" .path) }}
   timeoutSeconds: 3
@@ -262,7 +262,7 @@ sent requests by those who have not heard of it. The service's context
 {{- if or $hooks $delayed }}
           lifecycle:
             {{- with $hooks }}
-            {{- toYaml . | nindent 12 }}
+            {{- include "sametag.plain" . | nindent 12 }}
             {{- end }}
             {{- if $delayed }}
             preStop:

@@ -127,3 +127,27 @@ dict "of" the service's context "key" the setting "indent" spaces, always the sa
 {{- get $memo .key }}
 {{- end }}
 {{- end }}
+
+{{/*
+A map or list as YAML. Of control characters such as U+009F, which double encoding makes, toYaml makes nothing at all,
+and it breaks text at U+2028: values with one are written as JSON, with escapes. A map or list
+*/}}
+{{- define "sametag.plain" -}}
+{{- $json := toJson . }}
+{{- if not (regexMatch "[\u007f-\u009f]|\\\\u202[89]" $json) }}
+{{- toYaml . }}
+{{- else if kindIs "map" . }}
+{{- range $key, $value := . }}
+{{ quote $key }}: {{ template "sametag.escaped" $value }}
+{{- end }}
+{{- else }}
+{{- template "sametag.escaped" . }}
+{{- end }}
+{{- end }}
+
+{{/* A value as JSON without control characters. Any value */}}
+{{- define "sametag.escaped" -}}
+{{- $json := toJson . }}
+{{- range untilStep 127 160 1 }}{{ $json = replace (printf "%c" .) (printf "\\u%04x" .) $json }}{{ end }}
+{{- $json }}
+{{- end }}

@@ -253,3 +253,26 @@ def test_helpers_get_the_defaults_of_security_and_resources(render: Chart) -> No
         assert containers[0]["securityContext"]["runAsUser"] == 7
         assert containers[0]["securityContext"]["readOnlyRootFilesystem"] is True
         assert containers[0]["resources"]["limits"]["memory"] == "512Mi"
+
+
+# Double encoding makes U+0080 to U+009F; toYaml makes nothing of a value with one.
+ODD = ["Stra\u00c3\u009fe <&>", "a\u2028b\n", "\x7f", "\x85", "plain"]
+
+
+def test_text_with_characters_that_yaml_cannot_hold_arrives_as_it_was_written(render: Chart) -> None:
+    exec_all = {"exec": {"command": ODD}}
+    service: dict[str, Any] = {
+        "command": ["web"],
+        "args": ODD,
+        "config": {"c": {"data": {f"k{number}": text for number, text in enumerate(ODD)}, "env": True}},
+        "lifecycle": {"postStart": exec_all},
+        "probes": {"liveness": exec_all},
+        "sidecars": [{"name": "s", "image": "app:1", "args": ODD, "command": ["s"]}],
+    }
+    extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"k": ODD[0], "l": ODD[1]}}
+    rendered = render({"web": service}, extraObjects=[extra])
+    web, sidecar = rendered.pod("app-web")["spec"]["containers"]
+    assert [web["args"], web["lifecycle"]["postStart"]["exec"]["command"], sidecar["args"]] == [ODD] * 3
+    assert [web["livenessProbe"]["exec"]["command"], sidecar["command"]] == [ODD, ["s"]]
+    data = {name: made["data"] for name, made in rendered.all("ConfigMap").items()}
+    assert data == {"app-web-c": service["config"]["c"]["data"], "x": extra["data"]}

@@ -369,6 +369,13 @@ def test_a_scalar_is_warned_of_where_its_text_changes(case: dict[str, Any]) -> N
     assert [(problem.rule, problem.location and problem.location.line) for problem in problems] == expected
 
 
+@pytest.mark.parametrize("written", ["12345678901234567890", "0x1F2E3D4C", "1.10"])
+def test_a_secret_that_changes_is_not_shown_as_it_was_nor_as_it_is(written: str) -> None:
+    (found,) = check(f"services: {{web: {{command: [web], secrets: {{s: {{env: true, data: {{A: {written}}}}}}}}}}}\n")
+    assert found.message.endswith('is (hidden), but the container gets "(hidden)"')
+    assert found.remedy == "put quotes around it"
+
+
 def go_number(value: Any) -> str:
     """Write a number that is small enough for a plain notation."""
     return str(int(value)) if float(value).is_integer() else repr(value).replace("e-0", "e-")

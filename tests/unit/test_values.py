@@ -158,6 +158,9 @@ def test_what_is_not_there_has_no_place(path: values.Path) -> None:
         ("a:\n\tb: 1\n", "2:1 tab"),
         ("a:\n  b: 1\n \tc: 1\n", "3:2 tab"),
         ("a: b: c\n", "1:5 yaml-syntax"),
+        ('a: "x\\/y"\n', "1:4 yaml-syntax"),
+        ("%YAML 1.2\n---\na: 1\n", "1:1 yaml-syntax"),
+        ("x: &x {b: 2}\na:\n  b: 1\n  <<: *x\n", "3:3 replaced-key"),
         ("a: [1, 2\nb: 1\n", "1:4 yaml-syntax"),
         ("a: 'x\nb: 1\n", "1:4 yaml-syntax"),
         ("a: *x\n", "1:4 unknown-alias"),
@@ -178,6 +181,28 @@ def test_what_is_not_there_has_no_place(path: values.Path) -> None:
 )
 def test_what_people_regret_is_named_with_its_place(text: str, problem: str) -> None:
     assert problem in said(read(text))
+
+
+@pytest.mark.usefixtures("either_parser")
+@pytest.mark.parametrize("text", ["a: {b: x?y=z}\n", "a: [b, what?]\n", "a: {b?: c}\n"])
+def test_a_question_mark_between_brackets_needs_quotes(text: str) -> None:
+    assert [line.split()[1] for line in said(read(text))] == ["yaml-syntax"]
+
+
+@pytest.mark.usefixtures("either_parser")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: x?y\n",
+        'a: {b: "x?y"}\n',
+        'a: "\\\\/"\n',
+        "a: '\\/'\n",
+        "x: &x {b: 2}\na:\n  <<: *x\n  b: 1\n",
+        "x: &x {b: 1}\na:\n  b: 1\n  <<: *x\n",
+    ],
+)
+def test_what_helm_reads_as_it_is_written_is_no_problem(text: str) -> None:
+    assert not read(text).problems
 
 
 @pytest.mark.parametrize(

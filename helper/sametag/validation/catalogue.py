@@ -61,6 +61,7 @@ _SCHEMA = {
 _WARNINGS = {
     "changed-key": ("reading", "Helm reads the key differently, such as `on` as `true`."),
     "lost-value": ("reading", "The release has a value that the new values do not have: it returns to the default."),
+    "replaced-key": ("reading", "Helm merges `<<` over the keys above it, where YAML keeps them."),
     "unusable-schema": (
         "schema",
         "The chart's schema is invalid or refers to another document; only Helm checks it.",

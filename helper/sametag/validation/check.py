@@ -12,7 +12,7 @@ from sametag.validation import rules
 from sametag.validation.ignore import silence
 from sametag.validation.locate import place
 from sametag.values import Problem, has_errors, on_defaults, path_text
-from sametag.values.scalars import go_text
+from sametag.values.scalars import go_text, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -220,7 +220,7 @@ def _is_about(path: str, secret: str) -> bool:
 def _texts(values: Values, path: Path, value: Any) -> Iterator[str]:
     """Yield the value as a message may have it: whole, cut, as it was written, and in words."""
     text = go_text(value) if isinstance(value, int | float) else str(value)
-    for whole in (text, str(value), values.written(path) or "", text.strip()):
+    for whole in (text, json_text(value), str(value), values.written(path) or "", text.strip()):
         yield whole
         yield whole[:59]
     yield from text.split()
@@ -235,4 +235,4 @@ def _without(text: str, path: str, secrets: Iterable[str], *, whole: bool) -> st
             after = after.replace(secret, masking.HIDDEN)
         elif whole:
             after = re.sub(rf"(?<![\w(]){re.escape(secret)}(?![\w)])", masking.HIDDEN, after)
-    return before + name + after
+    return before + name + after.removesuffix(f': "{masking.HIDDEN}"')

@@ -95,6 +95,10 @@ def parse(data: bytes, source: str) -> Document:
 
         builder.problems.append(explain(error, data.decode(), source))
     else:
+        if rb"\/" in data:
+            from sametag.values.syntax_errors import escaped_slashes
+
+            builder.problems.extend(escaped_slashes(data.decode(), source))
         return Document(source, builder.root(), builder.marks, tuple(builder.problems), data)
     return Document(source, {}, {}, tuple(builder.problems), data)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import yaml
 from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
 from sametag.values.problem import Location, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from yaml import Mark, YAMLError
 
@@ -91,6 +92,15 @@ def explain(error: YAMLError, text: str, source: str) -> Problem:
 def _problem(source: str, mark: Mark, message: str, remedy: str | None) -> Problem:
     location = Location(source, mark.line + 1, mark.column + 1)
     return Problem("yaml-syntax", "error", "", location, message, remedy)
+
+
+def escaped_slashes(text: str, source: str) -> Iterator[Problem]:
+    r"""Yield a problem for each text with `\/`, which JSON and YAML 1.2 know, and Helm's parser does not."""
+    for token in yaml.scan(text, Loader=yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):
+        if isinstance(token, yaml.ScalarToken) and token.style == '"':
+            mark = token.start_mark
+            if re.match(r"(?s:[^\\]|\\[^/])*\\/", text[mark.index : token.end_mark.index]):
+                yield _problem(source, mark, r"Helm does not know the escape \/", "write / without the backslash")
 
 
 def not_utf8(error: UnicodeDecodeError, source: str) -> Problem:

@@ -132,6 +132,8 @@ class Builder:
     def _document_start(self, event: Any) -> None:
         self._anchors.clear()
         self._document_marks.append(event.start_mark)
+        if event.version or event.tags:
+            self._report("yaml-syntax", event.start_mark, "Helm does not read %YAML and %TAG", "remove the line")
 
     def _scalar(self, event: Any) -> None:
         # Two thirds of all events: what is common is done here, without another call.
@@ -141,6 +143,9 @@ class Builder:
         is_plain = event.tag is None and event.implicit[0]
         if is_plain:
             value, key, written = self._plain.get(text) or self._read_plain(text)
+            if "?" in text and top.event is not None and top.event.flow_style:
+                message = "Helm cannot read text with '?' between brackets or braces"
+                self._report("yaml-syntax", mark, message, f'put quotes around it: "{text}"')
         elif event.tag is None:
             value, key, written = text, text, None
         else:
@@ -237,6 +242,17 @@ class Builder:
         message = f"duplicate key {key}, first on line {first}; Helm silently uses the last one"
         self._report("duplicate-key", mark, message, f"remove one of lines {first} and {mark.line + 1}")
 
+    def _report_replaced(self, merged: dict[str, Any]) -> None:
+        """In YAML a map's own keys win over what it merges; in Helm only those below `<<` do."""
+        top = self._top
+        for key, value in merged.items():
+            own = key in top.container and not (top.merged and key in top.merged)
+            # Maps and lists are not compared: aliases may have made them endless.
+            if own and (isinstance(value, dict | list) or _differ(top.container[key], value)):
+                line = top.key_mark.line + 1
+                message = f"the << of line {line} replaces the key {key}, since Helm merges over the keys above it"
+                self._report("replaced-key", top.entries[key][0], message, "put << first", warning=True)
+
     def _alias(self, event: Any) -> None:
         mark, name, top = event.start_mark, event.anchor, self._top
         if name not in self._anchors:
@@ -270,6 +286,7 @@ class Builder:
         if not all(isinstance(entry, dict) for entry in maps):
             raise self._broken("bad-merge", top.key_mark, "<< needs a map, or a list of maps")
         for entry in reversed(maps):
+            self._report_replaced(entry)
             top.container.update(entry)
             top.entries.update(self.marks[id(entry)])
             top.merged = {*(top.merged or ()), *entry}
@@ -290,6 +307,10 @@ class Builder:
     def _problem(self, rule: str, mark: Any, message: str, remedy: str | None, *, warning: bool = False) -> Problem:
         location = Location(self._source, mark.line + 1, mark.column + 1)
         return Problem(rule, "warning" if warning else "error", "", location, message, remedy)
+
+
+def _differ(first: Any, second: Any) -> bool:
+    return bool(first.__class__ is not second.__class__ or first != second)
 
 
 def _allowed_ratio(nodes: int) -> float:
