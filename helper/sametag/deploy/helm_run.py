@@ -176,11 +176,7 @@ class HelmRun:
             watch.on_states = self._receive
             session.before = self._monitor.before
             try:
-                # Helm 4 never considers a paused workload, or a DaemonSet with OnDelete, done; Helm 3 ignores them.
-                kept = any(member.on_delete for member in watch.members.found.values())
-                session.helm.waits_as_helm_3 = session.server_side and (
-                    kept or any(state.held for state in watch.latest)
-                )
+                session.helm.waits_as_helm_3 = session.server_side and helm_4_misjudges(watch.members, watch.latest)
                 made = await self._run_helm(watch, action)
                 if not session.applies_server_side:
                     await fields.restore_lost(session, made)
@@ -286,6 +282,16 @@ class HelmRun:
             tag = self._session.history[-1].tag
             warn(f"not verified: the pods run several images under the tag {tag}: {reported}")
         return ""
+
+
+def helm_4_misjudges(members: Members, states: Sequence[ServiceState]) -> bool:
+    """Return whether Helm 4 waits in vain for a workload, or gives up on one too early; Helm 3 does neither.
+
+    Helm 4 never considers a paused workload, or a DaemonSet with OnDelete, done. It gives up at once when a pod of a
+    StatefulSet is in CrashLoopBackOff, even a pod of the revision that a rollback leaves.
+    """
+    kept = any(member.on_delete or member.kind == "StatefulSet" for member in members.found.values())
+    return kept or any(state.held for state in states)
 
 
 def _services(states: Sequence[ServiceState]) -> tuple[ServiceState, ...]:
