@@ -10,9 +10,10 @@ import pytest
 from msgspec import convert
 
 from sametag.deploy import Options, Request
+from sametag.deploy.helm_run import helm_4_misjudges
 from sametag.deploy.unblock import Unblocker
 from sametag.kube.connection import Target, connect
-from sametag.rollout import ServiceState
+from sametag.rollout import Member, Members, ServiceState
 from sametag.rollout.assess import blocking
 from sametag.rollout.kube_types import Event, Pod, StatefulSet
 from sametag.rollout.state import Blocking
@@ -122,3 +123,13 @@ def test_an_event_about_a_pod_makes_it_one_in_trouble() -> None:
     owned = Owned(Objects(events={"e": convert(event, Event)}))
 
     assert [one.in_trouble for one in blocking(workload, [creating], owned)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "held", "expected"),
+    [("StatefulSet", "", True), ("Deployment", "", False), ("Deployment", "it is paused", True)],
+)
+def test_helm_4_is_not_trusted_to_wait_for_a_statefulset(kind: str, held: str, *, expected: bool) -> None:
+    members = Members("shop", {(kind, "shop-db"): Member(kind, "shop-db", "db")})
+
+    assert helm_4_misjudges(members, [replace(STATE, held=held)]) is expected
