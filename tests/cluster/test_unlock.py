@@ -5,7 +5,6 @@ The states are made by killing real clients with SIGKILL, which nothing can hand
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
 
 def helm_status(kubectl: Kubectl, namespace: str) -> str:
     """Return the status of the newest revision, by the label that Helm itself finds it by."""
-    items = json.loads(kubectl("get", "secrets", "-n", namespace, "-l", "owner=helm", "-o", "json"))["items"]
-    labels = sorted((item["metadata"]["labels"] for item in items), key=lambda found: int(found["version"]))
-    status: str = labels[-1]["status"] if labels else ""
-    return status
+    revisions = kubectl.helm_revisions(namespace, NAME)
+    return revisions[-1][1] if revisions else ""
 
 
 def kill_once(status: str, kubectl: Kubectl, namespace: str, *words: str) -> None:
@@ -208,6 +205,7 @@ def test_a_killed_client_takes_helm_with_it_and_the_next_goes_on_by_itself(
         assert run("sametag", "rollback", NAME, *where).code == 2
 
 
+@pytest.mark.parametrize("helm", ["HELM3"], indirect=True)
 def test_a_killed_helm_is_written_down_as_failed_and_every_service_goes_back(
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:
