@@ -25,6 +25,10 @@ test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes (PYTEST="tests/
 	@cd examples/gifinator/source && go test ./...
 	@$(BIN)/python -m embedded run -- $(if $(PYTEST),$(if $(RETRY),.ci/retry) pytest $(PYTEST),.ci/suite)
 
+.PHONY: test-fast
+test-fast: setup ## The unit and chart tests, without a cluster
+	@$(BIN)/python -m embedded helm -- $(BIN)/pytest tests/unit tests/chart --quiet --numprocesses=auto --dist=loadgroup
+
 .PHONY: check
 check: setup ## Lint, types, layers, drift of generated files, links, the manifests' security
 	@$(BIN)/ruff check .

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rendering import Rendered
+from rendering import BOTH_HELMS, Rendered
 from sametag import chart, validation, values
 
 if TYPE_CHECKING:
     from rendering import Chart
+
+pytestmark = BOTH_HELMS
 
 DATA = Path(__file__).parents[1] / "unit" / "data" / "helm-yaml-scalars.json"
 # Plain scalars alone: what is quoted, tagged, or a map or list is not changed on its way. PyYAML reads no `=` and `<<`.

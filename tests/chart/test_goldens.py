@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import goldens
+from rendering import BOTH_HELMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ def test_there_are_examples() -> None:
     assert len(CASES) >= 12
 
 
+@BOTH_HELMS
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_an_example_renders_what_is_committed(render: Chart, case: Path) -> None:
     ran = render.template(case.name, case / "values.yaml", "--namespace", case.name)

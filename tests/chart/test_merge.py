@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rendering import BOTH_HELMS
+
 if TYPE_CHECKING:
     from rendering import Chart
+
+pytestmark = BOTH_HELMS
 
 
 def test_maps_merge_at_every_level(render: Chart) -> None:

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rendering import BOTH_HELMS
+
 if TYPE_CHECKING:
     from rendering import Chart
+
+pytestmark = BOTH_HELMS
 
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 WEB = {"command": ["web"], "ports": {"http": {"containerPort": 8080}}}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 import schemas
+from rendering import BOTH_HELMS
 from sametag import validation, values
 from sametag.validation.catalogue import entries
 
@@ -120,6 +121,7 @@ def test_a_warning_is_silenced_at_its_line_or_above_it(file: Path, tmp_path: Pat
     assert problems(copy) == []
 
 
+@BOTH_HELMS
 @pytest.mark.parametrize("file", [file for file in ACCEPTED + WARNED if file not in EXAMPLES], ids=name)
 def test_helm_accepts_what_is_right(render: Chart, file: Path) -> None:
     ran = render.template("app", file)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pykube import HTTPClient, KubeConfig
 
 import definitions
 from asking import Oracle
@@ -82,7 +83,9 @@ def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
 
 @pytest.fixture(scope="session")
 def kubectl() -> Kubectl:
-    return Kubectl(tuple(shlex.split(needed("SAMETAG_KUBECTL"))), Path(needed("KUBECONFIG")))
+    kubeconfig = Path(needed("KUBECONFIG"))
+    api = HTTPClient(KubeConfig.from_file(str(kubeconfig)), timeout=30)
+    return Kubectl(tuple(shlex.split(needed("SAMETAG_KUBECTL"))), kubeconfig, api)
 
 
 @pytest.fixture(scope="session")
@@ -151,16 +154,13 @@ def custom_kinds(kubectl: Kubectl, once: Once) -> None:
 
 
 @pytest.fixture
-def namespace(
-    kube_cluster: Cluster, kubectl: Kubectl, request: pytest.FixtureRequest, run: Callable[..., Ran]
-) -> Iterator[str]:
+def namespace(kube_cluster: Cluster, kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own that enforces Pod Security "restricted"; gone afterwards, with its releases."""
     assert kube_cluster.kube_client is not None
     name = f"t{abs(hash(request.node.nodeid)) % 10**8}"
     kubectl.create_restricted_namespace(name)
     yield name
-    run("helm", "uninstall", "gifinator", "--namespace", name, "--ignore-not-found")
-    kubectl("delete", "namespace", name, "--wait=false")
+    kubectl.delete_namespaces(name)
 
 
 # So that many pods of many tests find room on one node.
@@ -215,7 +215,7 @@ def make_app(
         return App(kubectl, name, namespace, repository, folder, {**kubectl.environment, "PATH": path})
 
     yield make
-    kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *namespaces)
+    kubectl.delete_namespaces(*namespaces)
 
 
 @pytest.fixture(scope="module")
@@ -224,4 +224,4 @@ def oracle(kubectl: Kubectl, custom_kinds: None) -> Iterator[Oracle]:  # noqa: A
     namespace = f"property-{uuid.uuid4().hex[:6]}"
     kubectl("create", "namespace", namespace)
     yield Oracle(needed("SAMETAG_HELM4"), namespace)
-    kubectl("delete", "namespace", namespace, "--wait=false")
+    kubectl.delete_namespaces(namespace)

@@ -215,7 +215,7 @@ def test_a_namespace_that_is_being_deleted_is_said(make_app: MakeApp, kubectl: K
         kubectl("patch", "configmap", "holder", "-n", app.namespace, "--type=merge", "-p", patch)
 
 
-@pytest.mark.parametrize("program", ["HELM4", "HELM3"])
+@pytest.mark.parametrize("program", ["HELM3"])
 def test_values_without_services_are_refused_and_an_empty_record_is_no_end(
     make_app: MakeApp, tmp_path: Path, program: str
 ) -> None:

@@ -75,6 +75,7 @@ def test_an_account_that_a_hook_shares_is_there_for_the_hook_and_stays_for_the_s
     assert list(release.items("serviceaccounts")) == ["default"]
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_the_chart_twice_in_one_parent_runs_two_applications_that_are_apart(
     release: Release, repository: str, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_the_chart_twice_in_one_parent_runs_two_applications_that_are_apart(
     assert release.upgrade(parent, {"shop": one, "adminArea": {**one, "image": {**one["image"], "tag": NEW}}}).code == 0
 
 
+@pytest.mark.parametrize("helm", ["HELM3"], indirect=True)
 def test_an_upgrade_whose_values_were_forgotten_deletes_nothing(release: Release, repository: str) -> None:
     values = {"image": {"repository": repository, "tag": OLD}, "defaults": SMALL, "services": {"web": healthy()}}
     assert release.upgrade(CHART, values).code == 0

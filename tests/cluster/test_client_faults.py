@@ -43,8 +43,8 @@ def _moments(verb: str) -> list[_Moment]:
     return drawn
 
 
-# Five releases are at work at once in each of these, and some in test_faults: one after the other.
-@pytest.mark.xdist_group("several")
+# Four releases are at work at once in each of these: one after the other.
+@pytest.mark.xdist_group("kills")
 @pytest.mark.parametrize("verb", ["install", "upgrade", "rollback"])
 def test_a_client_that_is_ended_at_any_moment_leaves_nothing_stuck(make_app: Callable[..., App], verb: str) -> None:
     """From the start of Python over the lock and Helm's work to our last write; some on Helm 3 too."""

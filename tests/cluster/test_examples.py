@@ -77,6 +77,7 @@ def names(kubectl: Kubectl, namespace: str, kind: str) -> set[str]:
     return {item["metadata"]["name"] for item in found if "deletionTimestamp" not in item["metadata"]}
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_everything_that_runs_on_a_node_runs_restricted_moves_with_the_tag_and_is_tested(
     run: Run, namespace: str, kubectl: Kubectl, repository: str, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Tried = dict[str, Future[tuple[App, Ended]]]
 
 # Every fault is tried once, by whoever runs these tests.
-pytestmark = pytest.mark.xdist_group("several")
+pytestmark = pytest.mark.xdist_group("faults")
 
 _AT_ONCE = 3
 

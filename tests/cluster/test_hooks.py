@@ -64,7 +64,7 @@ def app(make_app: MakeApp, request: pytest.FixtureRequest) -> App:
     return app
 
 
-@HELMS
+@pytest.mark.parametrize("helm", ["HELM4"])
 def test_a_hook_that_waits_for_its_image_does_not_run_when_the_image_appears_after_the_way_back(
     app: App, helm: str
 ) -> None:
@@ -113,15 +113,12 @@ def wait_until_it_runs(app: App, process: subprocess.Popen[str], service: str) -
         assert process.poll() is None, process.communicate()
         return bool(running(app, service))
 
-    wait_until(runs, 180)
+    wait_until(runs)
 
 
 def running(app: App, service: str) -> list[str]:
-    labels = f"app.kubernetes.io/component={service}"
-    found = app.kubectl(
-        *("get", "pods", "-n", app.namespace, "-l", labels, "--field-selector=status.phase=Running", "-o", "name")
-    )
-    return found.split()
+    pods = app.kubectl.pods(app.namespace, f"app.kubernetes.io/component={service}")
+    return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") == "Running"]
 
 
 @HELMS
@@ -198,7 +195,7 @@ def test_unlock_ends_the_hook_of_a_client_that_was_killed(app: App) -> None:
     assert objects(app) == set()
 
 
-@HELMS
+@pytest.mark.parametrize("helm", ["HELM3"])
 def test_an_uninstall_leaves_nothing_of_hooks_and_names_the_claims_with_the_command_that_removes_them(
     app: App, helm: str
 ) -> None:

@@ -92,6 +92,7 @@ def test_plain_helm_does_the_same(run: Run, installed: str, kubectl: Kubectl) ->
     assert kubectl.tags(installed) == all_run(OLD)
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_a_tag_that_does_not_exist_is_named_and_every_service_goes_back(
     run: Run, installed: str, kubectl: Kubectl
 ) -> None:
@@ -109,6 +110,7 @@ def repository_of(kubectl: Kubectl, namespace: str) -> str:
     return image.rpartition(":")[0]
 
 
+@pytest.mark.parametrize("helm", ["HELM3"], indirect=True)
 def test_after_an_automatic_rollback_rollback_does_not_redeploy_the_failure(
     run: Run, render_alone: str, kubectl: Kubectl
 ) -> None:
@@ -120,6 +122,7 @@ def test_after_an_automatic_rollback_rollback_does_not_redeploy_the_failure(
     assert kubectl.tags(render_alone) == render_runs(OLD)
 
 
+@pytest.mark.parametrize("helm", ["HELM3"], indirect=True)
 def test_a_command_that_is_not_in_the_image_fails_the_install_and_nothing_is_left(
     run: Run, namespace: str, repository: str, kubectl: Kubectl
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_command_that_is_not_in_the_image_fails_the_install_and_nothing_is_lef
     assert run("sametag", "history", NAME, "-n", namespace).code == 3
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_an_upgrade_with_a_bare_tag_keeps_the_users_values(
     run: Run, render_alone: str, kubectl: Kubectl, render_values: Callable[..., str]
 ) -> None:
@@ -161,11 +165,11 @@ def test_drift_is_found_and_the_next_upgrade_ends_it(run: Run, render_alone: str
 
 @pytest.mark.parametrize(("helm", "maker"), [("HELM4", "HELM3"), ("HELM3", "HELM4")], indirect=["helm"])
 def test_a_release_of_plain_helm_is_upgraded_and_rolled_back_with_the_other(
-    run: Run, namespace: str, repository: str, kubectl: Kubectl, maker: str
+    run: Run, namespace: str, render_values: Callable[..., str], kubectl: Kubectl, maker: str
 ) -> None:
     """Helm 4 applies on the server and Helm 3 at the client: what one has set and the new values have not must go."""
     where = ("-n", namespace)
-    values = ("-f", str(VALUES), "--set", f"image.repository={repository}")
+    values = ("-f", render_values())
     first = (*values, "--set", "services.render.env.ONCE=yes", "--set-string", f"image.tag={OLD}")
     assert run(os.environ[f"SAMETAG_{maker}"], "install", NAME, str(ROOT / "chart"), *where, *first, "--wait").code == 0
 
@@ -174,16 +178,17 @@ def test_a_release_of_plain_helm_is_upgraded_and_rolled_back_with_the_other(
 
     assert "ONCE" in environment()
     assert run("sametag", "upgrade", NAME, *where, *values, "--tag", NEW).code == 0
-    assert kubectl.tags(namespace) == all_run(NEW)
+    assert kubectl.tags(namespace) == render_runs(NEW)
     assert "ONCE" not in environment()
     assert run("sametag", "status", NAME, *where).code == 0
 
     assert run("sametag", "rollback", NAME, *where).code == 0
-    assert kubectl.tags(namespace) == all_run(OLD)
+    assert kubectl.tags(namespace) == render_runs(OLD)
     assert "ONCE" in environment()
     assert run("sametag", "status", NAME, *where).code == 0
 
 
+@pytest.mark.parametrize("helm", ["HELM3"], indirect=True)
 def test_an_interrupted_upgrade_leaves_a_release_that_can_be_rolled_back(
     render_alone: str, run: Run, kubectl: Kubectl
 ) -> None:
@@ -194,7 +199,7 @@ def test_an_interrupted_upgrade_leaves_a_release_that_can_be_rolled_back(
     )
     wait_until(lambda: NEW in kubectl.tags(render_alone).get("render", set()))
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=180)
 
     assert process.returncode == 130, stderr
     history = json.loads(run("sametag", "history", NAME, "-n", render_alone, "-o", "json").stdout)["revisions"]
@@ -268,7 +273,7 @@ def test_a_release_in_progress_is_not_touched(run: Run, render_alone: str, kubec
 
 
 def test_the_documented_role_is_enough(
-    run: Run, namespace: str, repository: str, kubectl: Kubectl, tmp_path: Path
+    run: Run, namespace: str, render_values: Callable[..., str], kubectl: Kubectl, tmp_path: Path
 ) -> None:
     kubectl("apply", "-n", namespace, "-f", str(ROOT / "docs/reference/role.yaml"))
     kubectl("create", "serviceaccount", "deployer", "-n", namespace)
@@ -276,12 +281,11 @@ def test_the_documented_role_is_enough(
     kubectl("create", "rolebinding", "sametag", "-n", namespace, "--role=sametag", account)
     where = ("-n", namespace, "--kubeconfig", str(kubeconfig_of(kubectl, namespace, "deployer", tmp_path)))
 
-    values = ("-f", str(VALUES), "--set", f"image.repository={repository}")
-    assert run("sametag", "install", NAME, *where, *values, "--tag", OLD).code == 0
+    assert run("sametag", "install", NAME, *where, "-f", render_values(), "--tag", OLD).code == 0
     assert run("sametag", "upgrade", NAME, *where, "--tag", MISSING).code == 4
     assert run("sametag", "upgrade", NAME, *where, "--tag", NEW).code == 0
     assert run("sametag", "rollback", NAME, *where).code == 0
-    assert kubectl.tags(namespace) == all_run(OLD)
+    assert kubectl.tags(namespace) == render_runs(OLD)
     assert run("sametag", "status", NAME, *where).code == 0
 
     # What new values add needs rights too.
@@ -291,10 +295,10 @@ def test_the_documented_role_is_enough(
         {"op": "replace", "path": "/rules/5", "value": rule},
     ]
     kubectl("patch", "role", "sametag", "-n", namespace, "--type=json", "--patch", json.dumps(patch))
-    host = ("--set", "services.frontend.ingress.hosts={shop.example.com}", "--tag", NEW)
+    host = ("--set", "services.render.ingress.hosts={shop.example.com}", "--tag", NEW)
     ran = run("sametag", "upgrade", NAME, *where, *host)
     assert (ran.code, "create ingresses.networking.k8s.io" in ran.stderr) == (3, True)
-    assert kubectl.tags(namespace) == all_run(OLD)
+    assert kubectl.tags(namespace) == render_runs(OLD)
     assert run("sametag", "uninstall", NAME, *where).code == 0
 
 

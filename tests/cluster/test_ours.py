@@ -70,7 +70,7 @@ def good(ended: Ended, *, verified: bool = True) -> Ended:
     return ended
 
 
-@pytest.mark.parametrize("helm", ["HELM4", "HELM3"])
+@pytest.mark.parametrize("helm", ["HELM4"])
 def test_neighbours_and_sidecars_of_the_same_repository_never_decide(
     make_app: Make, kubectl: Kubectl, helm: str
 ) -> None:
@@ -183,8 +183,7 @@ def test_a_digest_that_admission_pins_is_no_difference(
     assert status(app)[0] == 0
 
 
-@pytest.mark.parametrize("helm", ["HELM4", "HELM3"])
-@pytest.mark.parametrize("operations", [["CREATE"], ["CREATE", "UPDATE"]])
+@pytest.mark.parametrize(("helm", "operations"), [("HELM4", ["CREATE", "UPDATE"]), ("HELM3", ["CREATE"])])
 def test_an_image_that_admission_changes_in_the_workload_is_no_drift(
     make_app: Make, kubectl: Kubectl, admission: Callable[..., None], operations: list[str], helm: str
 ) -> None:
@@ -228,7 +227,7 @@ def umbrella(folder: Path) -> Path:
     return chart
 
 
-@pytest.mark.parametrize("helm", ["HELM4", "HELM3"])
+@pytest.mark.parametrize("helm", ["HELM3"])
 def test_the_services_of_both_aliases_of_a_chart_around_ours_are_services(
     make_app: Make, tmp_path: Path, helm: str
 ) -> None:

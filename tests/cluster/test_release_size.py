@@ -7,6 +7,8 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
 from gifinator import ROOT
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from gifinator import Kubectl
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_the_schema_takes_little_of_a_revision(
     run: Callable[..., Ran], namespace: str, kubectl: Kubectl, tmp_path: Path
 ) -> None:

@@ -8,6 +8,8 @@ import subprocess
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gifinator import NEW, OLD, Kubectl
 from single import history
 
@@ -47,6 +49,7 @@ def changes_of(status: dict[str, Any]) -> list[dict[str, Any]]:
     return [change for one in status["drift"] for change in one["changes"]]
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_a_tag_that_was_pushed_over_is_found(
     run: Run, namespace: str, kubectl: Kubectl, render_values: Callable[..., str], repository: str
 ) -> None:
@@ -84,6 +87,7 @@ def push_over(repository: str, tag: str, other: str) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
 def test_a_rollback_says_what_it_does_not_undo_and_an_upgrade_who_will_revert_it(
     run: Run, render_alone: str, kubectl: Kubectl, render_values: Callable[..., str]
 ) -> None:

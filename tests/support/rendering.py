@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+#: Where the two could differ.
+BOTH_HELMS = pytest.mark.parametrize("helm", ["HELM4", "HELM3"], indirect=True)
 
 CHART = Path(__file__).parents[2] / "chart"
 # The Helm that was built with `go install` renders for a Kubernetes of years ago.

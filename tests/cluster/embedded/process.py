@@ -116,7 +116,7 @@ class Component:
             process = subprocess.Popen(
                 self.command,
                 # Memory for time: a test machine has few cores.
-                env={"GOGC": "200", **os.environ},
+                env={"GOGC": "400", **os.environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
