@@ -92,4 +92,4 @@ def test_a_report_imports_no_more_than_its_own_format(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("images: 1\n")
     code = "from sametag.cli import run; run(['validate', 'values.yaml', '--output=json'])"
     formats = {module for module in imported(code, tmp_path) if module.startswith("sametag.output.problems.")}
-    assert formats == {"sametag.output.problems.report", "sametag.output.problems.structured"}
+    assert formats == {"sametag.output.problems.report", "sametag.output.problems.text"}
