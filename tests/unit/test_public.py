@@ -17,17 +17,6 @@ import sametag
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_public_name_can_be_had_and_is_typed() -> None:
-    source = (ROOT / "helper/sametag/__init__.py").read_text()
-    typed = source[source.index("if TYPE_CHECKING:") : source.index("# Public name")]
-
-    for name in sametag.__all__:
-        assert getattr(sametag, name) is not None
-        assert name in typed
-    public = {line.split()[-1] for line in typed.splitlines() if " as " in line}
-    assert public <= set(sametag.__all__)
-
-
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothere'"):
         sametag.nothere  # noqa: B018 - having it is what fails

@@ -43,6 +43,9 @@ class Chart(NamedTuple):
     schema: dict[str, Any] | None
     dependencies: tuple[Dependency, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Chart {self.name} {self.version} in {self.path}>"
+
 
 def defaults_of(chart: Chart) -> Values:
     """Read the default values of a chart, with the place of each."""

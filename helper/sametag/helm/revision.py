@@ -53,7 +53,7 @@ class Hook:
     kind: str
     name: str
     events: tuple[str, ...]
-    manifest: str = ""
+    manifest: str = field(default="", repr=False)
     policies: tuple[str, ...] = _DEFAULT_POLICY
     began: datetime | None = None
     ended: datetime | None = None
@@ -112,7 +112,7 @@ def written(meta: ObjectMeta | None) -> datetime | None:
     return max((time for time in times if time), default=None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Revision:
     """One revision of a release.
 
@@ -164,6 +164,10 @@ class Revision:
     def written(self) -> datetime | None:
         """When it was last written, by the API server's clock; None where that is not known."""
         return written(self.stored.metadata) if self.stored else None
+
+    def __repr__(self) -> str:
+        # Without the record: the values and the manifest may hold secrets.
+        return f"<Revision {self.number} of {self.release}: tag {self.tag or self.digest or 'unknown'}, {self.status}>"
 
     def __str__(self) -> str:
         return f"revision {self.number} (tag {self.tag or self.digest or 'unknown'})"

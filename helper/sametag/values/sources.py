@@ -38,6 +38,10 @@ class Sources(NamedTuple):
     set_literal: tuple[str, ...] = ()
     tag: str | None = None
 
+    def __repr__(self) -> str:
+        # Without the values of --set: they may be secrets.
+        return f"<Sources {', '.join([*self.files, *(['--set…'] if any(self[1:6]) else []), self.tag or ''])}>"
+
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Yield option and expression in the order in which Helm applies them, whatever the command line's was."""
         for option in ("--set-json", "--set", "--set-string", "--set-file", "--set-literal"):
