@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sametag.chart.service import mapping
 from sametag.validation.finding import RuleHit
 from sametag.values import get, path_text
-from sametag.values.paths import has
 from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
@@ -23,13 +22,12 @@ _STRINGS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData"
 
 
 def incomplete_object(release: Release) -> Iterator[RuleHit]:
-    """Helm rejects an object without apiVersion, kind and a name or generateName, and a string that is not YAML."""
+    """Helm rejects an object without apiVersion, kind and a name, and a string that is not YAML."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str):
             yield RuleHit(path, f"is not valid YAML: {obj}")
             continue
-        generated = has(obj, ("metadata", "generateName")) and not has(obj, ("metadata", "name"))
-        for key in (("apiVersion",), ("kind",), ("metadata", "generateName" if generated else "name")):
+        for key in (("apiVersion",), ("kind",), ("metadata", "name")):
             value = get(obj, key)
             if not isinstance(value, str) or not value:
                 text = path_text((*path, *key) if written else key)
