@@ -38,7 +38,7 @@ TEXTS: tuple[Path, ...] = (
 _HELM = r"\{\{-?[^}]*(\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\.Files\b|\b(include|tpl|toYaml) )"
 # Other programs read these, and may have templates: files, annotations, rules, KEDA's triggers.
 _OF_OTHERS = {"config", "secrets", "annotations", "podAnnotations", "extraObjects", "keda"}
-_TEMPLATES = "write the value itself; only strings under extraObjects are templates"
+TEMPLATES = "write the value itself; only strings under extraObjects are templates"
 _IN_CONTAINERS = {"env", "config", "secrets", "initContainers", "sidecars"}
 
 
@@ -127,9 +127,11 @@ def no_template(release: Release) -> Iterator[RuleHit]:
         for path, value in _strings(tree.get(key), (key,)):
             if key == "extraObjects" and len(path) == 2:  # noqa: PLR2004 - a string among the objects is a template
                 continue
+            if key == "extraObjects" and path[-2:] == ("metadata", "name"):
+                continue  # an error: wrong-object
             of_others = not _OF_OTHERS.isdisjoint(path)
             if re.search(_HELM, value) if of_others else "{{" in value:
-                yield RuleHit(path, "has {{, but is not a template: Helm does not expand it here", _TEMPLATES)
+                yield RuleHit(path, "has {{, but is not a template: Helm does not expand it here", TEMPLATES)
 
 
 def _strings(tree: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from sametag.chart.service import mapping
 from sametag.validation.finding import RuleHit
+from sametag.validation.rules.changed import TEMPLATES
 from sametag.values import get, path_text
 from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.chart.service import Release, Tree
+    from sametag.chart.service import Release, Service, Tree
     from sametag.values import Path
 
 _BASE64 = r"\s*(?:[A-Za-z0-9+/]{4}\s*)*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\s*"
@@ -39,10 +40,13 @@ def incomplete_object(release: Release) -> Iterator[RuleHit]:
 
 
 def wrong_object(release: Release) -> Iterator[RuleHit]:
-    """A ConfigMap and a Secret hold strings; data of a Secret is base64."""
+    """An object given as a map is not a template. A ConfigMap and a Secret hold strings; data of a Secret is base64."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str) or not written:
             continue
+        name = get(obj, ("metadata", "name"))
+        if isinstance(name, str) and "{{" in name:
+            yield RuleHit((*path, "metadata", "name"), "is not a valid name: Helm does not expand it here", TEMPLATES)
         kind = str(obj.get("kind"))
         for field in _STRINGS.get(kind, ()) if obj.get("apiVersion") == "v1" else ():
             for key, value in mapping(obj.get(field)).items():
@@ -52,6 +56,43 @@ def wrong_object(release: Release) -> Iterator[RuleHit]:
                     yield RuleHit(at, "must be a string", f'put quotes around it: "{source}"')
                 elif (kind, field) == ("Secret", "data") and isinstance(value, str) and not _is_base64(value):
                     yield RuleHit(at, "must be base64", "write it unencoded under stringData")
+
+
+def same_object(release: Release) -> Iterator[RuleHit]:
+    """Of two objects with the same kind and name, Helm 4 silently keeps the last; Helm 3 cannot install the second."""
+    owners = {made: f"services.{service.name}" for service in release.services.values() for made in _made(service)}
+    for path, obj, _ in _objects(release):
+        if isinstance(obj, str):
+            continue
+        group, kind, name = (
+            str(obj.get("apiVersion")).rpartition("/")[0],
+            obj.get("kind"),
+            get(obj, ("metadata", "name")),
+        )
+        namespace = get(obj, ("metadata", "namespace"))
+        if not isinstance(kind, str) or not isinstance(name, str):
+            continue
+        where = path_text(path)
+        first = owners.setdefault((group, kind, *((str(namespace),) if namespace else ()), name), where)
+        if first != where:
+            message = f"{first} and {where} both create the {kind} {name}"
+            yield RuleHit(path, remedy="rename or remove one of them", message=message)
+
+
+def _made(service: Service) -> Iterator[tuple[str, ...]]:
+    """Yield group, kind and name of the objects that every service creates, if their names are known."""
+    name = service.fullname
+    if "<" in name:
+        return
+    yield ("batch" if service.kind in ("Job", "CronJob") else "apps"), service.kind, name
+    if service.serves and service.map("ports") and service.get("service", "enabled") is not False:
+        yield "", "Service", name
+    if service.get("networkPolicy", "enabled") is not False:
+        yield "networking.k8s.io", "NetworkPolicy", name
+    for kind, setting in (("ConfigMap", "config"), ("Secret", "secrets")):
+        for entry, content in service.map(setting).items():
+            if not mapping(content).get("existing"):
+                yield "", kind, f"{name}-{entry}"
 
 
 def _is_base64(text: str) -> bool:

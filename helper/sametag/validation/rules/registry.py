@@ -163,6 +163,7 @@ RELEASE_RULES = (
     ReleaseRule("changed-value", "warning", changed.changed_value),
     ReleaseRule("unknown-service", "error", sharing.mistyped_service),
     ReleaseRule("incomplete-object", "error", objects.incomplete_object),
+    ReleaseRule("same-object", "error", objects.same_object),
     ReleaseRule("wrong-object", "error", objects.wrong_object),
     ReleaseRule("wrong-release-name", "error", release.release_name),
     ReleaseRule("no-services", "warning", sharing.no_services),
