@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sametag.chart.labels import service_of
@@ -14,10 +15,12 @@ from sametag.chart.manifest import objects
 from sametag.chart.settings import field_path, object_setting, services_in, setting_of
 from sametag.kube.api import Answer, Api, Objection
 from sametag.kube.connection import connect
-from sametag.kube.objects import metadata_of, pod_of
+from sametag.kube.objects import key_of, metadata_of, pod_of
 from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sametag.kube.connection import Target
     from sametag.kube.objects import Object
     from sametag.values import Location, Path, Values
@@ -76,7 +79,17 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
     # What the pod of `helm test` shares with the services is reported for them.
     of_test = (_problem(obj, objection, merged) for obj, objection in objections if _is_test(obj))
     problems.update(problem for problem in of_test if not problem.path or (problem.rule, problem.path) not in reported)
+    problems.update(_repeated(rendered, target.namespace, merged))
     return sorted(problems, key=lambda problem: (problem.severity, _place(problem), problem.message))
+
+
+def _repeated(rendered: list[Object], namespace: str | None, merged: Values) -> Iterator[Problem]:
+    """Yield the objects that are rendered twice: the API server takes both, and Helm 4 keeps the last."""
+    for key, count in Counter(key_of(obj, namespace or "") for obj in rendered).items():
+        if count > 1:
+            location = merged.locate_nearest(("extraObjects",))
+            message = f"the values create the {key} {'twice' if count == 2 else f'{count} times'}"  # noqa: PLR2004
+            yield Problem("same-object", "error", "", location, message, "rename or remove one of them")
 
 
 def _is_test(obj: Object) -> bool:
