@@ -17,7 +17,7 @@ from sametag.helm import stored_as
 from sametag.text import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lightkube import AsyncClient
     from lightkube.models.authorization_v1 import ResourceRule
@@ -50,6 +50,7 @@ RENDERED: Mapping[str, tuple[str, str]] = {
     "StatefulSet": ("apps", "statefulsets"),
 }
 
+_DELETING = ("get", "delete")
 _WRITING = ("get", "list", "create", "patch")
 _KEEPING = ("get", "list", "create", "update", "delete")
 
@@ -72,16 +73,41 @@ async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> 
     Raises:
         ClusterError: A permission is missing; the message names it.
     """
+    rules = await _refuse(client, namespace, _needed(manifest))
+    ordered = _STATEFUL.search(manifest) and rules and not _allowed(rules, "", "pods", "delete")
+    return (
+        "you may not delete pods: a StatefulSet whose new pods fail cannot be rolled back automatically"
+        if ordered
+        else ""
+    )
+
+
+async def refuse_to_uninstall(client: AsyncClient, namespace: str, manifest: str) -> None:
+    """Refuse to uninstall if the user lacks a permission in the namespace that Helm needs to delete the objects.
+
+    Raises:
+        ClusterError: A permission is missing; the message names it.
+    """
+    kinds = [RENDERED[kind] for kind in _kinds(manifest) if kind in RENDERED]
+    await _refuse(
+        client, namespace, [(("", stored_as()), ("get", "list", "delete")), *((kind, _DELETING) for kind in kinds)]
+    )
+
+
+async def _refuse(
+    client: AsyncClient, namespace: str, needed: Iterable[tuple[tuple[str, str], Sequence[str]]]
+) -> Sequence[ResourceRule]:
+    """Raise if a permission is missing; return the user's rules, none if they cannot be listed."""
     review = SelfSubjectRulesReview(spec=SelfSubjectRulesReviewSpec(namespace=namespace))
     try:
         answer = (await client.create(review)).status
     except ApiError:
-        return ""  # the API server answers Helm itself
+        return ()  # the API server answers Helm itself
     if answer is None or answer.incomplete:
-        return ""  # a webhook decides, and its rules cannot be listed
+        return ()  # a webhook decides, and its rules cannot be listed
     missing = [
         f"{verb} {resource}{'.' if group else ''}{group}"
-        for (group, resource), verbs in _needed(manifest)
+        for (group, resource), verbs in needed
         for verb in verbs
         if not _allowed(answer.resourceRules, group, resource, verb)
     ]
@@ -90,17 +116,16 @@ async def refuse_missing(client: AsyncClient, namespace: str, manifest: str) -> 
             f"missing permissions in namespace {namespace}: {listing(missing, _SHOWN)}; nothing was changed",
             "ask your administrator for them; docs/reference/rights.md lists all that sametag needs",
         )
-    ordered = _STATEFUL.search(manifest) and not _allowed(answer.resourceRules, "", "pods", "delete")
-    return (
-        "you may not delete pods: a StatefulSet whose new pods fail cannot be rolled back automatically"
-        if ordered
-        else ""
-    )
+    return answer.resourceRules
+
+
+def _kinds(manifest: str) -> Iterable[str]:
+    return dict.fromkeys(re.findall(r"^kind: *\"?(\w+)", manifest, re.MULTILINE))
 
 
 def _needed(manifest: str) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
     yield ("", stored_as()), _KEEPING
-    for kind in dict.fromkeys(re.findall(r"^kind: *\"?(\w+)", manifest, re.MULTILINE)):
+    for kind in _kinds(manifest):
         if kind in RENDERED:
             yield RENDERED[kind], _WRITING
         if kind == "CronJob":

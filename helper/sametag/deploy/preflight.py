@@ -222,7 +222,7 @@ async def check(session: Session, preview: Preview) -> None:
     if request.options.take_over and not request.options.dry_run:
         await fields.take_over(session, situation, preview.then)
     elif not request.options.take_over and (conflicts := await drift.conflicts(situation, preview.rehearsal)):
-        raise _conflict(session.release, conflicts)
+        raise _conflict(conflicts)
 
 
 async def _warn_of_foreseen(session: Session, preview: Preview) -> None:
@@ -235,11 +235,14 @@ async def _warn_of_foreseen(session: Session, preview: Preview) -> None:
             session.request.say(f"{key} will run: it is new, has changed, or no longer exists")
 
 
-def _conflict(release: str, conflicts: Iterable[drift.ObjectDiff]) -> ClusterError:
-    names = [f"{diff.key} {change.setting} ({change.owner})" for diff in conflicts for change in diff.changes]
+def _conflict(conflicts: Iterable[drift.ObjectDiff]) -> ClusterError:
+    changes = [(diff.key, change) for diff in conflicts for change in diff.changes]
+    names = [f"{key} {change.setting} ({change.owner})" for key, change in changes]
+    scaled = any(change.setting == "replicas" for _, change in changes)
     return ClusterError(
         f"conflicts with changes made outside Helm: {listing(names, _NAMED)}; nothing was changed",
-        f"--take-over overwrites them; sametag status {release} shows every difference",
+        "--take-over overwrites them"
+        + ("; replicas: null under a service leaves its number of pods to an autoscaler" if scaled else ""),
     )
 
 

@@ -79,7 +79,9 @@ async def _return(session: Session, stuck: StuckError, start: Revision | None, t
     message = f"rollback of {release} to {to.tag or to.digest} failed: {stuck.reason}"
     await leftovers_of(session).end_failed(stuck.evidence)
     if start is None:
-        return RolloutError(message, f"it started from a failed revision; sametag history {release} lists the others")
+        return RolloutError(
+            message, f"sametag status {release} shows what runs; sametag history {release} lists the revisions to try"
+        )
     session.request.say(f"returning to {start.tag or start.digest} (revision {start.number})")
     return await roll_back_after(session, message, start)
 

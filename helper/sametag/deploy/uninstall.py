@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sametag import helm as helm_release
 from sametag.deploy.leftovers import leftovers_of
+from sametag.deploy.permissions import refuse_to_uninstall
 from sametag.deploy.repair import mark_failed
 from sametag.deploy.session import begin
 from sametag.errors import HelmError
@@ -22,10 +23,12 @@ async def uninstall(request: Request, *, keep_history: bool = False) -> None:
 
     Raises:
         LockedError: Another client is changing it.
+        ClusterError: A permission is missing; nothing was changed.
         HelmError: The release does not exist, or Helm refused.
     """
     async with begin(request, rollout=False) as session:
-        helm_release.current(session.history, request.release, session.namespace)
+        current = helm_release.current(session.history, request.release, session.namespace)
+        await refuse_to_uninstall(session.client, session.namespace, current.manifest)
         try:
             await remove(session, keep_history=keep_history)
         except (HelmError, asyncio.CancelledError):

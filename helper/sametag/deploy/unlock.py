@@ -65,7 +65,8 @@ async def unlock(request: Request) -> Unlocked:
             history = [*history[:-1], newest]
         await Leftovers(client, request, history).end_failed()
         now = members_of(newest, request.release, request.target.resolved_namespace)
-        services = [state for state in await snapshot(client, now) if not state.extra]
+        workloads = await snapshot(client, now)
+        services = [state for state in workloads if not state.extra] or workloads
         return Unlocked(was, newest, tuple(services), helm_release.last_good(history))
 
 
