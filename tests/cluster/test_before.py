@@ -225,7 +225,7 @@ def test_values_without_services_are_refused_and_an_empty_record_is_no_end(
     values.write_text("{}")
     ended = app.run("upgrade", "--values", str(values))
     assert ended.code == 1
-    assert "all that runs would be deleted" in ended.stderr
+    assert "every running workload would be deleted" in ended.stderr
     assert "--to-revision 1" in ended.stderr
     assert revisions(app) == [(1, OLD)]
     assert app.everything_runs(OLD)

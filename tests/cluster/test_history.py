@@ -109,7 +109,7 @@ def test_a_tag_whose_revisions_are_pruned_is_deployed_with_todays_values(
         wait_until(lambda: kubectl.tags(namespace) == {"render": {NEW}})
     assert [entry["tag"] for entry in history(run, namespace)] == [NEW] * (newest_revision - 1)
     told = (
-        f"Helm's history has no revision with tag {OLD} any more: "
+        f"the history has no revision with tag {OLD} any more: "
         f"deploying {OLD} with the values of revision {newest_revision}"
     )
 

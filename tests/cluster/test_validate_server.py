@@ -218,7 +218,7 @@ def test_no_namespace_no_right_and_no_cluster_are_errors_with_a_remedy(
     ran = run(*ask, "-n", namespace, "--kubeconfig", str(_of_nobody(kubectl, namespace, tmp_path)))
     assert ran.code == 3
     assert "cannot patch resource" in ran.stderr
-    assert "ask for this right" in ran.stderr
+    assert "ask for this permission" in ran.stderr
 
     ran = run(*ask, "--kubeconfig", str(tmp_path / "missing"))
     assert ran.code == 3
