@@ -92,7 +92,7 @@ def test_diff_says_service_by_service_what_an_upgrade_would_change_and_changes_n
     )
     words = ("sametag", "diff", NAME, "-n", render_alone, "-f", file, "--tag", NEW)
     ran = run(*words, "--exit-code")
-    assert ran.code == 2
+    assert ran.code == 6
     lines = [line.split(maxsplit=1) for line in ran.stdout.splitlines()[2:]]
     assert [line for line in lines if line[0] != "affinity" and "topologySpread" not in line[0]] == [
         ["replicas", "1 -> 2"],
@@ -129,7 +129,7 @@ def test_an_upgrade_stops_at_what_others_changed_before_it_changes_anything(
 
     refused = run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW)
     assert refused.code == 3
-    assert "Deployment render replicas (kubectl), Deployment render image (kubectl-set at " in refused.stderr
+    assert "Deployment render replicas (kubectl) and Deployment render image (kubectl-set at " in refused.stderr
     assert "--take-over" in refused.stderr
     if release_of(render_alone, kubectl).server_side:
         assert conflicts(render_alone, kubectl) == {("kubectl", ".spec.replicas"), ("kubectl-set", IMAGE)}

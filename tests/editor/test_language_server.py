@@ -69,7 +69,7 @@ def test_the_fields_of_kubernetes_are_offered_too(shown: Editor) -> None:
         ("image", "The one image that holds every service."),
         ("tag", "The one tag that every service runs."),
         ("command", "The command to run, as a list of strings."),
-        ("probes", "How Kubernetes sees that the service started"),
+        ("probes", "Startup, liveness and readiness probes."),
         ("periodSeconds", "How often (in seconds) to perform the probe."),
     ],
 )
