@@ -30,7 +30,7 @@ test-fast: setup ## The unit and chart tests, without a cluster
 	@$(BIN)/python -m embedded helm -- $(BIN)/pytest tests/unit tests/chart --quiet --numprocesses=auto --dist=loadgroup
 
 .PHONY: check
-check: setup ## Lint, types, layers, drift of generated files, links, the manifests' security
+check: setup ## Lint, types, layers, drift of generated files, links, words, the manifests' security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -39,6 +39,7 @@ check: setup ## Lint, types, layers, drift of generated files, links, the manife
 	@cd examples/gifinator/source && go vet ./...
 	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py --check
 	@$(BIN)/python tools/links.py
+	@$(BIN)/python tools/words.py
 	@$(BIN)/python tools/lint.py
 
 .PHONY: generate

@@ -253,7 +253,7 @@ startupProbe:
 
 {{/*
 lifecycle at indent 10: the user's, and a delay before the stop where a pod has ports: one that stops at once is still
-sent requests by those who have not heard of it. The service's context
+sent requests by clients that do not know about it yet. The service's context
 */}}
 {{- define "sametag.lifecycle" }}
 {{- $hooks := .service.lifecycle | default dict }}

@@ -161,7 +161,7 @@ small cluster must do too) that they are on different nodes and in different zon
 {{- end }}
 
 {{/*
-minReadySeconds at indent 2: the user's, or where no readiness probe says that a pod works, long enough to see one that
+minReadySeconds at indent 2: the user's, or without a readiness probe, long enough to see one that
 crashes: else it would have replaced its predecessor by then. The service's context
 */}}
 {{- define "sametag.minready" }}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sametag.values import Values
 
-# An archive member larger than this is no Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
+# An archive member larger than this is not a Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
 # The slashes in charts/NAME/Chart.yaml.
 _OF_A_SUBCHART = 2
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -185,7 +185,7 @@ def _dependencies(wanted: list[Any], charts: Iterable[Chart]) -> Iterator[Depend
 
 def _metadata(path: str, text: str | None) -> tuple[str, str, list[Any]]:
     if text is None:
-        raise UsageError(f"no chart at {path}: there is no Chart.yaml", "--chart takes a folder, a .tgz or oci://…")
+        raise UsageError(f"no chart at {path}: there is not a Chart.yaml", "--chart takes a folder, a .tgz or oci://…")
     import yaml
 
     try:

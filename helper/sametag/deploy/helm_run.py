@@ -227,7 +227,7 @@ class HelmRun:
         no Helm waits for old pods to end: only a service whose controller is not done can fail here.
 
         Raises:
-            StuckError: A service cannot become ready, or has not in `timeout` seconds.
+            StuckError: A service cannot become ready, or is not ready after `timeout` seconds.
         """
         monitor, watch.members = self._monitor, made
         monitor.expect(made)

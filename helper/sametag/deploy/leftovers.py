@@ -1,4 +1,4 @@
-"""What a revision leaves behind that is no part of the release: the objects of its hooks, its Jobs, its claims.
+"""What a revision leaves behind that is not part of the release: the objects of its hooks, its Jobs, its claims.
 
 Helm does not track hooks, and ends none that runs: the migration of a tag that failed would still run when its image
 appears later, say. Source: https://helm.sh/docs/topics/charts_hooks/
@@ -322,7 +322,7 @@ def _failed_hooks(history: Iterable[Revision]) -> Iterator[tuple[Hook, Revision]
 
 
 def _goes_with_failure(left: _Left) -> bool:
-    """Whether an object goes when its revision has failed: what has not done its work, and what goes with that."""
+    """Whether an object is deleted after its revision failed: an unfinished hook or Job, and what came with it."""
     if left.hook is None or left.hook.runs:
         return not traits.has_succeeded(left.item)
     ends = {"hook-succeeded", "hook-failed"} & set(left.hook.policies)

@@ -57,7 +57,7 @@ class Holder:
 
     Attributes:
         who: As `note.author` names them.
-        tag: What they deploy; empty where they have not said yet.
+        tag: What they deploy; empty until they know.
         since: When they took it, by their clock.
         renewed: When they last said that they are alive, by their clock; each renewal has another time.
         revision: The number of the revision that their Helm makes, or removes; 0 before it begins.

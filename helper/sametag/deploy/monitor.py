@@ -76,7 +76,7 @@ class Watch:
                     wait.cancel()
 
     async def end(self) -> None:
-        """End it; a second time is no error."""
+        """End it; ending it twice is fine."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -86,7 +86,7 @@ class Monitor:
 
     Args:
         client: For the logs of pods in trouble.
-        request: Whom to tell, and whether what cannot heal is to end the rollout.
+        request: Receives the events; its options decide whether a trouble that cannot heal ends the rollout.
         clock: Seconds from anywhere.
         rescue: Whether this is the way back from a failure: only what no waiting can mend ends it, and that only
             when every other service is back.
@@ -197,7 +197,7 @@ class Monitor:
         return not state.doubt if self._rescue and state.steady else state.complete
 
     def _explain(self, found: Sequence[tuple[str, Trouble]]) -> None:
-        """Fetch events and logs of each trouble once, beside the watch."""
+        """Fetch events and logs of each trouble once, while the watch goes on."""
         keyed = _keyed(found)
         new = [pair for key, pair in keyed.items() if key not in self._explained]
         self._explained.update(keyed)

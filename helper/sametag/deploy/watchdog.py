@@ -1,6 +1,6 @@
 """A program of its own: it stops Helm while its client is stopped, and ends it when its client is gone.
 
-Run by `leash.leash`. Each line on stdin says that the client is at work, and which process groups are its Helms. When
+Run by `leash.leash`. Each line on stdin means that the client is alive, and lists the process groups of its Helms. When
 no line comes for `LIMIT` seconds the client is stopped (Ctrl-Z, SIGSTOP) or the machine has slept: the Helms are
 stopped too, until the next line. At the end of input the client is gone: they are killed.
 """

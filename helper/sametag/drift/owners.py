@@ -28,7 +28,7 @@ _BY_HAND = "kubectl"
 _CONTROLLER = re.compile(r"controller|operator|autoscaler|injector|webhook|^keda|^vpa")
 _GITOPS = re.compile(r"^(argocd|kustomize|helm|flux)")
 
-# If the manifest has no number of replicas, an autoscaler or a person sets it; without it there would be one. If the
+# If the manifest has no number of replicas, an autoscaler or a person sets it; the default is 1. If the
 # manifest has it, Helm sets it.
 _REPLICAS = ("spec", "replicas")
 

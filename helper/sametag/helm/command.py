@@ -51,7 +51,7 @@ _LADDER_OF_THE_LOST = ((signal.SIGINT, 3.0), (signal.SIGKILL, 5.0))
 
 #: Helm 4 asks for the ReplicaSets and pods of a Deployment at each of its changes. At client-go's 5 requests a second
 #: it still asks minutes after the last of a hundred services is ready. These are the numbers of kubectl; how much is
-#: too much, the API server decides (priority and fairness), and the user's own environment goes first.
+#: too much, the API server decides (priority and fairness), and the user's own environment takes precedence.
 RATE = {"HELM_QPS": "50", "HELM_BURST_LIMIT": "300"}
 
 # Helm reads the API's whole schema and ends soon after: looking for garbage as often as Go does by default takes a

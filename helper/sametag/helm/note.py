@@ -110,7 +110,7 @@ def _one_word(name: str) -> str:
 
 
 def author() -> str:
-    """Return who deploys: SAMETAG_USER, the person whom the CI system names, or user@host."""
+    """Return who deploys: SAMETAG_USER, the person that the CI system names, or user@host."""
     for variable in _AUTHORS:
         if os.environ.get(variable):
             return utf_8(os.environ[variable])

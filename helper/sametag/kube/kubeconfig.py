@@ -211,7 +211,7 @@ def _string(where: str, value: Any, _: Path) -> str:
 
 def _boolean(where: str, value: Any, _: Path) -> bool:
     if not isinstance(value, bool | None):
-        raise _mistake(where, "true or false", value)
+        raise _mistake(where, "a boolean", value)
     return bool(value)
 
 

@@ -1,4 +1,4 @@
-"""How requests reach the API server: TLS, proxy, the user's login, and whom the user acts as.
+"""How requests reach the API server: TLS, proxy, the user's login, and impersonation.
 
 It accepts what Go's clients accept, since Helm is one, and so asks the same server in the same way.
 """

@@ -28,7 +28,7 @@ _DIGEST = re.compile(r"sha\d+:[0-9a-f]+$")
 
 
 class Assessor:
-    """Judges every workload of a manifest from the objects as they are now, and anew only what has changed."""
+    """Judges every workload of a manifest from the current objects, again only if they have changed."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects

@@ -119,7 +119,7 @@ async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> lis
 
 
 async def explained_by_registry(trouble: Trouble) -> Trouble:
-    """Return the trouble of an image that a node has not found as the registry explains it to us."""
+    """Return the trouble of an image that a node could not find, with the registry's explanation."""
     image = trouble.message.removesuffix(" does not exist")
     if trouble.reason != "ImageNotFound" or image == trouble.message:
         return trouble
@@ -177,7 +177,7 @@ async def _log(client: Client, trouble: Trouble, limit: asyncio.Semaphore, *, pr
         async with limit:
             log = await Api(client).log(trouble.pod, params)
     except ApiError as error:
-        # It has not run yet, or was never restarted, or the pod is gone.
+        # It did not run yet, or was never restarted, or the pod is gone.
         if error.status.code in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
             return ()
         return (f"(the log cannot be read: {error})",)

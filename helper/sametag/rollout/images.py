@@ -40,7 +40,7 @@ _DENIED = re.compile(
     r"|insufficient_scope|authorization failed|invalid username/password|403 forbidden",
     re.IGNORECASE,
 )
-# The one answer that says that there is no such tag: the registry's about this very reference.
+# The one answer that means that the tag does not exist: the registry's about this very reference.
 _MISSING = re.compile(
     r"failed to resolve reference \"(?P<reference>[^\"]+)\": (?P=reference): not found$"
     r"|failed to resolve image: \S+: not found$"
@@ -145,7 +145,7 @@ def _cause(message: str) -> str:
 
 
 async def registry_error(image: str) -> str:
-    """Ask the registry for an image that a node has not found, and return what is wrong with the registry.
+    """Ask the registry for an image that a node could not find, and return what is wrong with the registry.
 
     Returns:
         Empty if the image is missing, or if the registry cannot be asked from here (another network, credentials).

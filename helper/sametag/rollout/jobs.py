@@ -1,4 +1,4 @@
-"""Judge the Jobs and CronJobs of a release, hooks too: Helm waits for Jobs, and only says that one failed."""
+"""Judge the Jobs and CronJobs of a release, hooks too: Helm waits for Jobs, and reports only the fact of a failure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
 _SUCCEEDED = ("Complete", "SuccessCriteriaMet")
 
-# The first says that a Job will fail, while its pods, and so their logs, are still there.
+# The first announces that a Job will fail, while its pods, and so their logs, are still there.
 _HAS_FAILED = ("FailureTarget", "Failed")
 
 # Source: https://pkg.go.dev/github.com/robfig/cron/v3, whose parser Kubernetes uses
@@ -160,7 +160,7 @@ def _end(status: ContainerStatus) -> Terminated | None:
 
 
 def _newest(reason: str, message: str, attempts: Sequence[Pod]) -> Iterator[Trouble]:
-    """Yield one trouble for each container of the newest attempt that has not done its work."""
+    """Yield one trouble for each container of the newest attempt that did not succeed."""
     for pod in attempts[-1:]:
         containers = [status.name for status in pod.status.containers if not _done(status)]
         for container in containers:

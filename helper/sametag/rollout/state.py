@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sametag.rollout.trouble import Trouble
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-NOT_RUN = "not run yet"  # a hook that Helm has not come to
+NOT_RUN = "not run yet"  # a hook that Helm did not start yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Schedule:
         last: Its newest run; None where it has never run, or nothing is left of it.
         last_began: When that was planned for.
         next: When it runs next; None where it is suspended, or that cannot be told.
-        on_tag: How its newest run with the image of the manifest went; None where it has not run with it yet.
+        on_tag: How its newest run with the image of the manifest went; None if it never ran with it.
     """
 
     schedule: str
@@ -118,7 +118,7 @@ class PodState:
         images: The images that its containers ask for, the one that runs the service first.
         ready: Whether it is.
         restarts: Of its containers, in all.
-        digests: What the kubelet says that each of `images` is; empty where it has not said.
+        digests: The digest of each of `images`, from the kubelet; empty if unknown.
         on_tag: Whether it was made of a template with the service's image; None where that cannot be told.
     """
 
@@ -151,7 +151,7 @@ class ServiceState:
         extra: Whether it is the workload of no service: it has no tag, and decides nothing.
         on_tag: Whether the workload's pod template has the image that the manifest has; None where that cannot be told.
         held: Why its controller does not replace every pod by itself, such as `it is paused`; else empty.
-        rolled_out: Whether its controller says that the newest spec is rolled out.
+        rolled_out: Whether its controller reports the newest spec as rolled out.
         blocking: The older pods that have to be deleted before its controller can go on.
     """
 
@@ -224,7 +224,7 @@ class ServiceState:
 
 
 def digests_of(states: Iterable[ServiceState]) -> dict[str, set[str]]:
-    """Return the digests that the services' pods run, by repository; an empty one where the kubelet has not said.
+    """Return the digests that the services' pods run, by repository; an empty one if unknown.
 
     More than one of a repository means that the tag was pushed over between two pulls.
     """

@@ -183,7 +183,7 @@ def _in_numbers(workload: Workload, pods: Sequence[Pod], older: Sequence[Pod]) -
         return f"{len(older)} of its older pods have not ended"
     if ready < desired:
         return "its pods are ready, but not for as long as minReadySeconds"
-    return "its controller has not said that it is done"
+    return "its controller does not report it as done"
 
 
 def _without_pods(workload: Workload, pods: Sequence[Pod], owned: Owned) -> Iterator[Trouble]:

@@ -187,7 +187,7 @@ def held(workload: Workload) -> str:
 
 
 def rolled_out(workload: Workload, owned: Owned) -> bool:
-    """Whether the controller, which has seen the newest spec, says that it is rolled out.
+    """Whether the controller, which has seen the newest spec, reports it as rolled out.
 
     Source: k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go, and deploymentutil.DeploymentComplete
     """

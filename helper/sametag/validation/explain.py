@@ -1,7 +1,7 @@
 """SchemaError -> Finding: what each failure of the schema means, in the user's words.
 
 The schema helps with keywords that every validator ignores. `title` on an object names it (`a service`). `x-error` is
-read after the path when a keyword of the schema object beside it fails (`must be a DNS label: …`); `x-remedy` is what
+read after the path when a keyword of the same schema object fails (`must be a DNS label: …`); `x-remedy` is what
 to do instead. A key that is refused by its name has the schema `{"not": {}, "x-error": …}`. The tests prove that both
 Helms ignore these keywords.
 """

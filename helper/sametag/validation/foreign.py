@@ -7,10 +7,10 @@ pod and a container. Each table is for one kind of map, by its title in the sche
 The first word of an answer says how to read it:
     = KEY            the same value goes under this key
     YAML             written in the place of the key; `<8080>` is the value that was given, where it is of that type
-    ^ YAML           written one level up, beside the map that the key is in
+    ^ YAML           written one level up, next to the map that the key is in
     / YAML           written at the top of the values
     ! words          no such setting; what to do instead
-`YAML & YAML` has a second part, which goes beside the first; `YAML # words` says why.
+`YAML & YAML` has a second part, which goes next to the first; `YAML # words` says why.
 """
 
 from __future__ import annotations
@@ -718,7 +718,7 @@ class Answer(NamedTuple):
     Attributes:
         how: Its sign: `=`, `^`, `/`, `!`; empty for YAML in the place of the key.
         what: The YAML, the key or the words.
-        beside: The YAML that goes beside it.
+        beside: The YAML that goes next to it.
         why: The words after it.
     """
 

@@ -122,18 +122,18 @@ def _outer_place(place: _Place) -> Suggestion | None:
 
 
 def _inner_place(place: _Place) -> Suggestion | None:
-    """Find maps beside the key that know it: it is not indented enough, or its map was forgotten."""
+    """Find maps next to the key that know it: it is not indented enough, or its map is missing."""
     inner = [key for key in place.valid if _knows(place, (*place.parent, key))]
     return _under(place, inner)
 
 
 def _open_place(place: _Place) -> Suggestion | None:
-    """Find maps of any keys, where all the others beside it are such maps: `limits` and `requests` of resources."""
+    """Find maps of any keys, where all its neighbors are such maps: `limits` and `requests` of resources."""
     return _under(place, list(place.valid)) if all(_is_open(place, key) for key in place.valid) else None
 
 
 def _beside(place: _Place) -> Suggestion | None:
-    """Find maps beside the one that the key is in: `fsGroup` is the pod's, not the container's securityContext."""
+    """Find maps next to the one that the key is in: `fsGroup` is the pod's, not the container's securityContext."""
     outer = place.parent[:-1]
     found = [key for key in keys(place.shape.at(outer)) if place.parent and _knows(place, (*outer, key))]
     if not found:
@@ -165,7 +165,7 @@ def _is_open(place: _Place, key: str) -> bool:
 
 
 def _as_entry(place: _Place) -> Suggestion | None:
-    """Find a map beside the key that holds things such as this one: `render:` beside `services:`."""
+    """Find a map next to the key that holds such entries: `render:` next to `services:`."""
     for key in place.valid:
         inner = (*place.parent, key)
         if _is_entry(place, place.shape.at(inner)):
