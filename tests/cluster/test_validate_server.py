@@ -106,9 +106,8 @@ CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage":
                 }
             ]
         },
-        {"extraObjects": [{**CONFIG_MAP, "metadata": {"generateName": "a-"}}]},
     ],
-    ids=["claims", "list", "list-of-a-kind", "template-without-metadata", "without-namespace", "generated-name"],
+    ids=["claims", "list", "list-of-a-kind", "template-without-metadata", "without-namespace"],
 )
 def test_what_helm_can_install_has_no_problem(asked: Any, values: dict[str, Any]) -> None:
     assert asked(yaml.safe_dump({"services": {"web": {"command": ["/x"]}}, **values})) == (0, [])

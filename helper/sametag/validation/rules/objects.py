@@ -21,13 +21,12 @@ _STRINGS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData"
 
 
 def incomplete_object(release: Release) -> Iterator[Flaw]:
-    """Helm refuses an object without apiVersion, kind and a name or generateName, and text that is not YAML."""
+    """Helm refuses an object without apiVersion, kind and a name, and text that is not YAML."""
     for path, obj, written in _objects(release):
         if isinstance(obj, str):
             yield Flaw(path, f"is not YAML: {obj}")
             continue
-        generated = "name" not in mapping(obj.get("metadata")) and "generateName" in mapping(obj.get("metadata"))
-        for key in (("apiVersion",), ("kind",), ("metadata", "generateName" if generated else "name")):
+        for key in (("apiVersion",), ("kind",), ("metadata", "name")):
             value: Any = obj
             for part in key:
                 value = mapping(value).get(part)
