@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     import tarfile
     from collections.abc import Callable, Iterable, Iterator
 
-# An archive member larger than this is no Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
+# The package: in a wheel, the chart is in it.
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The slashes in charts/NAME/Chart.yaml.
 _OF_A_SUBCHART = 2
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# An archive member larger than this is no Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
 _MEMBER_LIMIT = 5 * 1024 * 1024
 
 
