@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from sametag.values import Values
 
-# An archive member larger than this is not a Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
+# The package: in a wheel, it contains the chart.
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The slashes in charts/NAME/Chart.yaml.
 _OF_A_SUBCHART = 2
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# An archive member larger than this is not a Chart.yaml, values.yaml or schema; Helm's own limit for one file is 5 MiB.
 _MEMBER_LIMIT = 5 * 1024 * 1024
 
 

@@ -128,27 +128,19 @@ def _remedy(objection: Objection) -> str | None:
 
 def _origin(obj: Object, objection: Objection, merged: Values) -> tuple[Path, Location | None]:
     """Return path and location of the setting behind an objection, as far as the values have it."""
-    services = merged.tree.get("services") or {}
+    services, defaults = merged.tree.get("services") or {}, merged.tree.get("defaults") or {}
     service = service_of(obj)
-    if service == _TEST:
-        return _of_defaults(obj, objection, merged) or ((), merged.locate_nearest(("test",)))
-    if service not in services:
+    if service not in services and service != _TEST:
         return (), merged.locate_nearest(("extraObjects",))
-    setting = _setting(obj, objection, services_in(merged.tree).get(service) or {})
-    own = known_part(services[service], setting)
-    shared = known_part(merged.tree.get("defaults") or {}, setting)
+    setting = _setting(obj, objection, services_in(merged.tree).get(service) or defaults)
+    own = known_part(services.get(service), setting)
+    shared = known_part(defaults, setting)
     # The chart's own `defaults` are not in the user's files.
-    if len(shared) > len(own) and merged.locate_key(("defaults", *shared)):
-        return ("defaults", *shared), merged.locate_key(("defaults", *shared))
+    if len(shared) > len(own) and (location := merged.locate_key(("defaults", *shared))):
+        return ("defaults", *shared), location
+    if service == _TEST:
+        return (), merged.locate_nearest(("test",))
     return ("services", service, *own), merged.locate_key(("services", service, *own))
-
-
-def _of_defaults(pod: Object, objection: Objection, merged: Values) -> tuple[Path, Location] | None:
-    """Return the setting of `defaults` behind an objection to the pod of `helm test`, which has what services share."""
-    defaults = merged.tree.get("defaults") or {}
-    path = ("defaults", *known_part(defaults, _setting(pod, objection, defaults)))
-    location = merged.locate_key(path) if len(path) > 1 else None
-    return (path, location) if location else None
 
 
 def _setting(obj: Object, objection: Objection, service: Object) -> Path:
