@@ -26,8 +26,8 @@ test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes (PYTEST="tests/
 	@$(BIN)/python -m embedded run -- $(if $(PYTEST),$(if $(RETRY),.ci/retry) pytest $(PYTEST),.ci/suite)
 
 .PHONY: test-fast
-test-fast: setup ## The tests that need neither root nor a cluster
-	@$(BIN)/python -m embedded helm -- $(BIN)/pytest tests --ignore=tests/cluster --quiet --numprocesses=auto --dist=loadgroup
+test-fast: setup ## The unit and chart tests, without a cluster
+	@$(BIN)/python -m embedded helm -- $(BIN)/pytest tests/unit tests/chart --quiet --numprocesses=auto --dist=loadgroup
 
 .PHONY: check
 check: setup ## Lint, types, layers, drift of generated files, links, the manifests' security

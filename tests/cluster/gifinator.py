@@ -59,7 +59,7 @@ class Kubectl:
         if self.api is None:
             return json.loads(self("get", "--raw", path))
         try:
-            response = self.api.get(version="", base=path, url="")
+            response = self.api.session.get(f"{self.api.url}{path}", timeout=self.api.timeout)
         except OSError as error:
             raise RuntimeError(f"GET {path}: {error}") from error
         if not response.ok:

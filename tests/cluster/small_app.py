@@ -23,7 +23,7 @@ FAILED_AND_ROLLED_BACK = 4
 DRIFT = 6
 
 # Until the pods that a killed client has set moving are where they go.
-_REST_SECONDS = 60
+_REST_SECONDS = 120
 
 _POLL_SECONDS = 0.05
 
@@ -172,7 +172,7 @@ class App:
         """Compare what history and status say with what Helm's records and the pods say."""
         code, history = self.ask("history")
         told = [(entry["revision"], entry["status"]) for entry in history["revisions"]] if code == 0 else []
-        assert told == self._helms_revisions()
+        assert told == self.revisions()
         self.status_is_true()
 
     def status_is_true(self) -> None:
@@ -183,7 +183,7 @@ class App:
         until = time.monotonic() + _REST_SECONDS
         while True:
             code, status = self.ask("status")
-            tags, revisions = self.kubectl.tags(self.namespace), self._helms_revisions()
+            tags, revisions = self.kubectl.tags(self.namespace), self.revisions()
             told = _tags_of(status) if status else {}
             if told == tags and (status is None or code == _exit_code(status, tags)):
                 break
@@ -201,19 +201,19 @@ class App:
         words = ("--server-side", "--force-conflicts", "--namespace", self.namespace)
         self.kubectl("diff", *words, "--filename", "-", stdin=ran.stdout)
 
-    def _helms_revisions(self) -> list[tuple[int, str]]:
+    def revisions(self) -> list[tuple[int, str]]:
         """Return number and status of each, oldest first; empty where there is no such release."""
         return self.kubectl.helm_revisions(self.namespace, self.name)
 
     def wait_for_revision(self, process: subprocess.Popen[str], number: int) -> None:
         """Wait until the helm that a command has started has recorded its revision."""
-        while self._helms_revisions()[-1][0] < number:
+        while self.revisions()[-1][0] < number:
             assert process.poll() is None, "it ended without a revision"
             time.sleep(_POLL_SECONDS)
 
     def kill_helm_of(self, process: subprocess.Popen[str]) -> None:
         """Kill the helm that a command has started, once it has recorded its revision."""
-        self.wait_for_revision(process, self._helms_revisions()[-1][0] + 1)
+        self.wait_for_revision(process, self.revisions()[-1][0] + 1)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for child in children:
             # The other one is the watchdog, which is Python.

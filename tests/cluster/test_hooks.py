@@ -113,7 +113,7 @@ def wait_until_it_runs(app: App, process: subprocess.Popen[str], service: str) -
         assert process.poll() is None, process.communicate()
         return bool(running(app, service))
 
-    wait_until(runs, 180)
+    wait_until(runs)
 
 
 def running(app: App, service: str) -> list[str]:

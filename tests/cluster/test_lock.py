@@ -83,7 +83,7 @@ def test_a_live_deployer_cannot_be_unlocked_and_stops_when_it_is_taken_over(
     where = ("-n", namespace)
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
     assert lease(kubectl, namespace)["metadata"]["annotations"] == {"sametag/tag": NEW, "sametag/revision": "2"}
 
     ran = run("sametag", "unlock", NAME, *where, "--timeout", "1s")
@@ -91,7 +91,7 @@ def test_a_live_deployer_cannot_be_unlocked_and_stops_when_it_is_taken_over(
     assert client.poll() is None
 
     held_by(kubectl, namespace, "dave@ci")
-    _, stderr = client.communicate(timeout=60)
+    _, stderr = client.communicate(timeout=180)
     assert client.returncode == 7, stderr
     assert f"taken over by dave@ci for tag {MISSING}" in stderr
     assert lease(kubectl, namespace)["spec"]["holderIdentity"] == "dave@ci/1"
@@ -167,21 +167,21 @@ def test_helm_stops_with_its_client_and_another_client_takes_over_from_both(
     where = ("-n", namespace)
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
     helm = helm_of(client)
 
     client.send_signal(signal.SIGSTOP)
-    wait_until(lambda: state(helm) == "T", 15)
+    wait_until(lambda: state(helm) == "T", 60)
     kubectl("delete", "lease", f"sametag-{NAME}", *where)
     client.send_signal(signal.SIGCONT)
-    wait_until(lambda: state(helm) != "T" and lease(kubectl, namespace)["spec"]["holderIdentity"] != "", 30)
+    wait_until(lambda: state(helm) != "T" and lease(kubectl, namespace)["spec"]["holderIdentity"] != "")
     assert client.poll() is None, "a lease that nobody holds is taken again"
 
     client.send_signal(signal.SIGSTOP)
     ran = run("sametag", "rollback", NAME, *where)
     assert (ran.code, "was left pending-upgrade by" in ran.stderr, state(helm)) == (0, True, "T")
     client.send_signal(signal.SIGCONT)
-    _, stderr = client.communicate(timeout=60)
+    _, stderr = client.communicate(timeout=180)
     assert (client.returncode, state(helm)) == (7, ""), stderr
     assert "the lock was taken over by another client, which has ended since" in stderr
     assert newest(run, namespace) == (OLD, "deployed", True)
@@ -194,7 +194,7 @@ def test_a_plain_rollback_in_the_middle_is_a_failure_that_names_it_and_is_not_un
     where = ("-n", namespace)
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
 
     assert run("helm", "rollback", NAME, "1", *where).code == 0
     stdout, stderr = client.communicate(timeout=240)
@@ -216,7 +216,7 @@ def test_credentials_that_are_taken_away_end_a_rollout_within_seconds_with_that_
     where = ("-n", namespace, "--kubeconfig", str(kubeconfig_of(kubectl, namespace, "deployer", tmp_path)))
     assert run("sametag", "install", NAME, *where, *values(repository, OLD)).code == 0
     client = start("sametag", "upgrade", NAME, *where, "--tag", NEW, *NEVER)
-    wait_until(lambda: NEW in kubectl.tags(namespace)["render"], 180)
+    wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
 
     kubectl("delete", "serviceaccount", "deployer", "-n", namespace)
     _, stderr = client.communicate(timeout=180)

@@ -199,7 +199,7 @@ def test_an_interrupted_upgrade_leaves_a_release_that_can_be_rolled_back(
     )
     wait_until(lambda: NEW in kubectl.tags(render_alone).get("render", set()))
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=180)
 
     assert process.returncode == 130, stderr
     history = json.loads(run("sametag", "history", NAME, "-n", render_alone, "-o", "json").stdout)["revisions"]

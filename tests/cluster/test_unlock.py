@@ -30,8 +30,8 @@ def kill_once(status: str, kubectl: Kubectl, namespace: str, *words: str) -> Non
     wait_until(lambda: helm_status(kubectl, namespace) == status or client.poll() is not None)
     ended = client.poll()
     client.kill()
-    assert ended is None, client.communicate(timeout=30)
-    client.communicate(timeout=30)
+    assert ended is None, client.communicate(timeout=180)
+    client.communicate(timeout=180)
 
 
 def to_what_never_gets_ready(run: Run, namespace: str, repository: str) -> None:
@@ -185,8 +185,8 @@ def test_a_killed_client_takes_helm_with_it_and_the_next_goes_on_by_itself(
         wait_until(lambda: NEW in kubectl.tags(namespace)["render"])
     assert len(helms_of(namespace)) == 1
     client.kill()
-    client.communicate(timeout=30)
-    wait_until(lambda: helms_of(namespace) == [], 5)
+    client.communicate(timeout=180)
+    wait_until(lambda: helms_of(namespace) == [], 60)
 
     again = ("sametag", "install" if verb == "install" else "upgrade", NAME, *where, *values(repository, NEW))
     ran = run(*again, "--set-json", "services.render.probes=null")

@@ -170,6 +170,18 @@ def test_a_folder_that_cannot_be_made_is_said_before_anything_is_changed(tmp_pat
         Report(str(tmp_path / "file/report"))
 
 
+def test_only_its_owner_reads_a_report_that_was_everybodys_before(tmp_path: Path) -> None:
+    """Logs of pods are in it."""
+    folder = report(tmp_path, good_upgrade())
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    report(tmp_path, good_upgrade())
+
+    assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == dict.fromkeys(
+        ("report.json", "junit.xml", "report.html"), 0o600
+    )
+
+
 def test_every_field_of_report_json_is_documented(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/reference/report.md").read_text()
 
