@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gifinator import NEW, OLD
+from single import wait_until
 from small_app import FAILED_AND_ROLLED_BACK, check, healthy, prepared
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def test_a_rollout_outlives_a_part_of_the_cluster(
             "upgrade": pool.submit(apps["upgrade"].upgrade),
             "rollback": pool.submit(apps["rollback"].run, "rollback"),
         }
-        time.sleep(6)
+        # Each has begun, and none is at its end: a pod counts only after its minReadySeconds.
+        begun = {"install": 1, "upgrade": 2, "rollback": 3}
+        wait_until(lambda: all(len(apps[verb].revisions()) >= number for verb, number in begun.items()))
         cluster.stop_component(component)
         try:
             time.sleep(seconds)
