@@ -30,11 +30,13 @@ test-fast: setup ## The unit and chart tests, without a cluster
 	@$(BIN)/python -m embedded helm -- $(BIN)/pytest tests/unit tests/chart --quiet --numprocesses=auto --dist=loadgroup
 
 .PHONY: check
-check: setup ## Lint, types, layers, drift of generated files, links, words, the manifests' security
+check: setup ## Lint, types, layers, dependencies, drift of generated files, links, words, the manifests' security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/deptry helper
+	@$(BIN)/deptry helper tests/{unit,chart,cluster,editor,support} tools --ignore DEP004
 	@unformatted=$$(gofmt -l examples tests); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@cd examples/gifinator/source && go vet ./...
 	@$(BIN)/python -m embedded helm -- $(BIN)/python tools/generate.py --check
