@@ -49,7 +49,7 @@ FAULTS = {
         log="lost the database",
     ),
     "never-ready": Fault(
-        {"services": {"web": shell(f"echo no port; {HEALTHY}", progressDeadlineSeconds=5, **_PROBED)}},
+        {"services": {"web": shell(f"echo no port; {HEALTHY}", progressDeadlineSeconds=15, **_PROBED)}},
         {"web": "ProgressDeadlineExceeded"},
         log="no port",
     ),
@@ -72,7 +72,7 @@ FAULTS = {
         log="no such table",
     ),
     "hook-never-ends": Fault(
-        {"services": {"migrate": shell(f"echo no lock; {HEALTHY}", job={"activeDeadlineSeconds": 3}, **_HOOK)}},
+        {"services": {"migrate": shell(f"echo no lock; {HEALTHY}", job={"activeDeadlineSeconds": 10}, **_HOOK)}},
         {"migrate": "JobFailed"},
         log="no lock",
     ),

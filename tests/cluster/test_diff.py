@@ -173,6 +173,7 @@ def test_what_an_autoscaler_sets_is_no_conflict_and_no_drift(
     file = render_values(autoscaling={"maxReplicas": 3})
     assert run("sametag", "install", NAME, "-n", namespace, "-f", file, "--tag", OLD).code == 0
     kubectl("scale", "deployment/render", "--replicas=2", "-n", namespace)  # by the way that an autoscaler takes
+    kubectl("rollout", "status", "deployment/render", "--timeout=60s", "-n", namespace)
 
     assert run("sametag", "status", NAME, "-n", namespace).code == 0
     assert run("sametag", "upgrade", NAME, "-n", namespace, "--tag", NEW).code == 0

@@ -342,6 +342,6 @@ def test_one_cause_of_four_services_is_said_once_and_fits_on_a_screen(make_app: 
     lines = ran.stderr.splitlines()
 
     assert ran.returncode == FAILED_AND_ROLLED_BACK
-    (cause,) = [line for line in lines if "there is no" in line]
+    (cause,) = [line for line in lines if "does not exist" in line]
     assert f"): ImageNotFound: {app.repository}:{MISSING} does not exist" in cause
     assert len(set(lines)) == len(lines) <= 24
