@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import cli_reference
+import events_schema
 import examples
 import goldens
 import reference
@@ -49,6 +50,7 @@ def _texts() -> dict[Path, str]:
         ROOT / "docs/reference/values.schema.json": _json(described),
         ROOT / "docs/reference/values.md": reference.page(described),
         ROOT / "docs/reference/cli.md": cli_reference.page(),
+        ROOT / "docs/reference/events.schema.json": _json(events_schema.schema()),
         ROOT / "docs/reference/rules.md": rules_reference.page(),
         ROOT / "chart/README.md": reference.readme(described),
     }

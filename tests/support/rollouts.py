@@ -9,6 +9,7 @@ from sametag.rollout import Evidence, PodState, ServiceState, Trouble
 
 if TYPE_CHECKING:
     from sametag.deploy import Event
+    from sametag.deploy.events import Verb
 
 REPOSITORY = "registry.example.com/app"
 OLD, NEW, MISSING = "0.0.5", "0.0.6", "0.0.7"
@@ -50,7 +51,7 @@ def moving(name: str, old: str, new: str, *, ready: bool = False, troubles: tupl
     )
 
 
-def start(action: str, tag: str) -> Start:
+def start(action: Verb, tag: str) -> Start:
     return Start(action, "shop", "apps", tag)
 
 

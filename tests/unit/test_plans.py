@@ -16,8 +16,10 @@ from sametag.drift import ABSENT, Change, ObjectDiff, Owner
 from sametag.helm import Hook, Revision
 from sametag.kube.objects import Key
 from sametag.output.plan import in_short, plan_in_full, plan_json, plan_lines
+from sametag.output.progress import End
 from sametag.output.progress.documents import Documents
 from sametag.output.progress.lines import ProgressLines
+from sametag.output.report import Report
 from sametag.output.status import status_json, status_lines
 from sametag.rollout import DONE, NOT_RUN, Run, ServiceState
 
@@ -136,7 +138,8 @@ def test_a_dry_run_writes_its_plan_where_results_go() -> None:
 
     assert (progress, results) == ([], list(plan_lines(plan(changed("web", IMAGE)))))
     (event,) = Documents().of(plan())
-    assert (event["event"], event["newTag"]) == ("plan", "2.0")
+    assert event["event"] == "plan"
+    assert event["newTag"] == "2.0"
 
 
 def test_status_says_what_is_there_and_what_should_be() -> None:
@@ -209,3 +212,11 @@ def test_the_event_of_a_plan_is_as_the_schema_says() -> None:
     for said in (found, Plan("shop", None, revision(1, "2.0"), (), ())):
         (document,) = Documents().of(said)
         Draft202012Validator(schema).validate(document)
+
+
+def test_a_dry_run_has_a_report_of_what_would_change(tmp_path: Path) -> None:
+    report = Report(str(tmp_path))
+    report(plan(whole("web", "Deployment", comes=True)))
+    report.end(End("upgrade", "shop", 1.0))
+
+    assert "a dry run: 1 object would change" in (tmp_path / "report.html").read_text()

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sametag.values import Problem
 
 
+Verb = Literal["install", "upgrade", "rollback"]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line for the reader: something begins, or a warning."""
@@ -34,7 +37,7 @@ class Start:
         tag: The tag that every service is to run; the digest if the image has no tag.
     """
 
-    action: str
+    action: Verb
     release: str
     namespace: str
     tag: str

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from sametag.chart import Chart
+    from sametag.deploy.events import Verb
     from sametag.deploy.session import Session
     from sametag.helm import Revision
     from sametag.rollout import Members, ServiceState
@@ -102,7 +103,7 @@ async def roll_back(session: Session, to: Revision, way: Way = Way.RESCUE) -> Ou
     return await HelmRun(session, way, attempt).run_and_watch(helm_rollback, session.members_of(to))
 
 
-async def _start(session: Session, action: str, tag: str) -> None:
+async def _start(session: Session, action: Verb, tag: str) -> None:
     if session.lock:
         await session.lock.tell(tag, session.history[-1].number + 1 if session.history else 1)
     session.request.report(Start(action, session.release, session.namespace, tag))

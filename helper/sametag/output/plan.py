@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sametag.deploy import Plan
     from sametag.drift import Change, ObjectDiff
     from sametag.helm import Revision
+    from sametag.output import shapes
 
 # Longer values, such as the content of a file, are cut; --full has them whole.
 _LONGEST = 60
@@ -118,7 +119,7 @@ def plan_json(plan: Plan) -> str:
     return json.dumps({"version": 1, **plan_document(plan)}, indent=2)
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: Plan) -> shapes.PlanFields:
     """Return the plan as plain data; a value that is not there is left out."""
     return {
         "release": plan.release,
@@ -131,7 +132,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _object_document(one: ObjectDiff) -> dict[str, Any]:
+def _object_document(one: ObjectDiff) -> shapes.ChangedObject:
     return {
         "service": one.service,
         "kind": one.key.kind,
@@ -142,11 +143,14 @@ def _object_document(one: ObjectDiff) -> dict[str, Any]:
     }
 
 
-def change_document(change: Change) -> dict[str, Any]:
+def change_document(change: Change) -> shapes.Change:
     """Return one change as plain data."""
-    document: dict[str, Any] = {"setting": change.setting}
-    document |= {name: value for name in ("old", "new") if (value := getattr(change, name)) is not ABSENT}
+    document: shapes.Change = {"setting": change.setting, "derived": change.derived}
+    if change.old is not ABSENT:
+        document["old"] = change.old
+    if change.new is not ABSENT:
+        document["new"] = change.new
     if change.owner:
         time = change.owner.time
         document["by"] = {"manager": change.owner.manager, "time": time.isoformat() if time else None}
-    return {**document, "derived": change.derived}
+    return document

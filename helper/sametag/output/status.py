@@ -173,7 +173,7 @@ def _drift_document(one: ObjectDiff) -> dict[str, Any]:
         "kind": one.key.kind,
         "name": one.key.name,
         "missing": one.before is None,
-        "changes": [_renamed(change_document(change)) for change in one.changes],
+        "changes": [_renamed({**change_document(change)}) for change in one.changes],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from sametag.output.plain import plain
 from sametag.rollout import AWAITED, split
@@ -11,14 +11,19 @@ from sametag.rollout import AWAITED, split
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from sametag.output import shapes
     from sametag.rollout import Evidence, Run, Schedule, ServiceState, Trouble
 
 # People compare the first 12 digits of a digest.
 DIGEST_LENGTH = len("sha256:") + 12
 
-WAITING, STARTING, FINISHING, READY, TROUBLE = "waiting", "starting", "finishing", "ready", "trouble"
-GONE = "gone"  # no longer part of the release
-SCHEDULED = "scheduled"  # a CronJob
+WAITING: Final = "waiting"
+STARTING: Final = "starting"
+FINISHING: Final = "finishing"
+READY: Final = "ready"
+TROUBLE: Final = "trouble"
+GONE: Final = "gone"  # no longer part of the release
+SCHEDULED: Final = "scheduled"  # a CronJob
 UNTOUCHED = "untouched"  # the rollout ended before reaching it
 
 
@@ -28,7 +33,7 @@ def tag_of(reference: str) -> str:
     return tag or digest[:DIGEST_LENGTH] or "latest"
 
 
-def phase(state: ServiceState, before: ServiceState | None, tag: str) -> str:
+def phase(state: ServiceState, before: ServiceState | None, tag: str) -> shapes.Phase:
     """Return how far a service is on its way to a tag.
 
     Returns:
@@ -60,12 +65,12 @@ def in_words(state: ServiceState, word: str) -> str:
     return str(state.cron) if state.cron else word
 
 
-def run_document(run: Run) -> dict[str, Any]:
+def run_document(run: Run) -> shapes.Run:
     """Return the run of a Job as plain data."""
     return {"state": run.state, "tries": run.tries, "limit": run.limit, "ended": run.ended, "seconds": run.seconds}
 
 
-def schedule_document(cron: Schedule) -> dict[str, Any]:
+def schedule_document(cron: Schedule) -> shapes.Schedule:
     """Return when a CronJob runs, and how its last run went, as plain data."""
     return {
         "schedule": cron.schedule,
@@ -125,7 +130,7 @@ def where(trouble: Trouble) -> str:
     return " ".join(part for part in (f"pod {trouble.pod}" if trouble.pod else "", trouble.container) if part)
 
 
-def kind(state: ServiceState) -> str:
+def kind(state: ServiceState) -> shapes.Kind:
     """Return what a state is of: `service`, `job`, `cronJob`, or `workload` for one of no service."""
     return "job" if state.run else "cronJob" if state.cron else "workload" if state.extra else "service"
 

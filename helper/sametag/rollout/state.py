@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from sametag.rollout.images import split
 
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
     from sametag.rollout.trouble import Trouble
 
-WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-NOT_RUN = "not run yet"  # a hook that Helm did not start yet
+RunState = Literal["waiting", "running", "done", "failed", "not run yet"]
+WAITING: Final = "waiting"
+RUNNING: Final = "running"
+DONE: Final = "done"
+FAILED: Final = "failed"
+NOT_RUN: Final = "not run yet"  # a hook that Helm did not start yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Run:
         digests: What its pods were seen to run, those at their end too.
     """
 
-    state: str
+    state: RunState
     tries: int = 0
     limit: int = 1
     ended: bool = False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sametag.deploy import Event, Outcome
+    from sametag.deploy.events import Verb
     from sametag.errors import SametagError
 
 
@@ -26,7 +27,7 @@ class End:
         error: Why it failed.
     """
 
-    command: str
+    command: Verb
     release: str
     seconds: float
     outcome: Outcome | None = None

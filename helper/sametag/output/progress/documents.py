@@ -1,10 +1,10 @@
-"""The events of a rollout as JSON documents: docs/reference/events.md describes each."""
+"""The events of a rollout as JSON documents: docs/reference/events.md describes each, `shapes` has their types."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sametag.deploy import Failure, Plan, Progress, Start, Step, Troubled
 from sametag.output.plan import plan_document
@@ -14,13 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sametag.deploy import Event, Outcome
+    from sametag.output import shapes
     from sametag.output.progress import End
-    from sametag.rollout import Evidence, PodState, ServiceState
-
-    Document = dict[str, Any]
-
-#: Grows when a document changes so that a program that reads it has to change too.
-VERSION = 1
+    from sametag.rollout import Evidence, PodState, ServiceState, Trouble
 
 
 def _now() -> datetime:
@@ -37,42 +33,50 @@ class Documents:
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         self._now = now
         self._tag = ""
-        self._services: dict[str, Document] = {}
+        self._services: dict[str, shapes.ServiceFields] = {}
 
-    def of(self, event: Event) -> Iterator[Document]:
+    def of(self, event: Event) -> Iterator[shapes.Document]:
         """Yield the documents of one event."""
         match event:
             case Step():
-                yield self._document("step", {"level": event.level, "text": event.text})
+                yield {**self._head(), "event": "step", "level": event.level, "text": event.text}
             case Start():
                 self._tag = event.tag
                 self._services.clear()
-                names = ("action", "release", "namespace", "tag")
-                yield self._document("start", {name: getattr(event, name) for name in names})
+                yield {
+                    **self._head(),
+                    "event": "start",
+                    "action": event.action,
+                    "release": event.release,
+                    "namespace": event.namespace,
+                    "tag": event.tag,
+                }
             case Plan():
-                yield self._document("plan", plan_document(event))
+                yield {**self._head(), "event": "plan", **plan_document(event)}
             case Progress():
                 yield from self._progress(event)
             case Troubled():
-                yield from (self._document("trouble", _evidence(found)) for found in event.evidence)
+                for evidence in event.evidence:
+                    yield {**self._head(), "event": "trouble", **_evidence(evidence)}
             case Failure():
-                yield from (self._document("failure", _evidence(found)) for found in event.evidence)
+                for evidence in event.evidence:
+                    yield {**self._head(), "event": "failure", **_evidence(evidence)}
 
-    def _document(self, event: str, more: Document) -> Document:
+    def _head(self) -> shapes.Head:
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {"version": VERSION, "event": event, "time": time, **more}
+        return {"version": 1, "time": time}
 
-    def _progress(self, event: Progress) -> Iterator[Document]:
+    def _progress(self, event: Progress) -> Iterator[shapes.Service]:
         seen = {state.name: self._service(state, event.before.get(state.name)) for state in event.states}
         for name in self._services.keys() - seen.keys():
-            nothing = {"state": GONE, "words": GONE, "ready": 0, "updated": 0, "pods": [], "troubles": []}
-            seen[name] = {**self._services[name], **nothing}
-        for name, document in seen.items():
-            if self._services.get(name) != document:
-                yield self._document("service", {"seconds": round(event.seconds, 3), **document})
+            last = self._services[name]
+            seen[name] = {**last, "state": GONE, "words": GONE, "ready": 0, "updated": 0, "pods": [], "troubles": []}
+        for name, fields in seen.items():
+            if self._services.get(name) != fields:
+                yield {**self._head(), "event": "service", "seconds": round(event.seconds, 3), **fields}
         self._services = seen
 
-    def _service(self, state: ServiceState, before: ServiceState | None) -> Document:
+    def _service(self, state: ServiceState, before: ServiceState | None) -> shapes.ServiceFields:
         return {
             "name": state.name,
             "kind": kind(state),
@@ -87,23 +91,24 @@ class Documents:
             "pods": [_pod(pod, newest=True) for pod in state.pods] + [_pod(pod, newest=False) for pod in state.others],
             "job": run_document(state.run) if state.run else None,
             "cronJob": schedule_document(state.cron) if state.cron else None,
-            "troubles": [
-                {name: getattr(trouble, name) for name in ("pod", "container", "reason", "message")}
-                for trouble in state.troubles
-            ],
+            "troubles": [_trouble(trouble) for trouble in state.troubles],
         }
 
-    def end(self, end: End) -> Document:
+    def end(self, end: End) -> shapes.End:
         """Return the last document, whatever the end is."""
-        more: Document = {"command": end.command, "release": end.release, "seconds": round(end.seconds, 3)}
+        head: shapes.EndFields = {
+            **self._head(),
+            "event": "end",
+            "command": end.command,
+            "release": end.release,
+            "seconds": round(end.seconds, 3),
+            "exitCode": end.error.exit_code if end.error else 0,
+        }
         if end.error:
-            more |= {"result": "failed", "exitCode": end.error.exit_code}
-            more |= {"message": end.error.message, "remedy": end.error.remedy}
-        elif end.outcome:
-            more |= {"result": "succeeded", "exitCode": 0, **_outcome(end.outcome)}
-        else:
-            more |= {"result": "dry run", "exitCode": 0}
-        return self._document("end", more)
+            return {**head, "result": "failed", "message": end.error.message, "remedy": end.error.remedy}
+        if end.outcome:
+            return {**head, "result": "succeeded", **_outcome(end.outcome)}
+        return {**head, "result": "dry run"}
 
 
 class JsonStream:
@@ -127,7 +132,7 @@ class JsonStream:
         self._write(json.dumps(self._documents.end(end)))
 
 
-def _pod(pod: PodState, *, newest: bool) -> Document:
+def _pod(pod: PodState, *, newest: bool) -> shapes.Pod:
     return {
         "name": pod.name,
         "tags": [tag_of(image) for image in pod.images],
@@ -138,22 +143,27 @@ def _pod(pod: PodState, *, newest: bool) -> Document:
     }
 
 
-def _evidence(found: Evidence) -> Document:
-    trouble = found.trouble
+def _trouble(trouble: Trouble) -> shapes.Trouble:
     return {
-        "services": list(found.services),
-        "pods": found.pods,
         "pod": trouble.pod,
         "container": trouble.container,
         "reason": trouble.reason,
         "message": trouble.message,
-        "events": list(found.events),
-        "log": list(found.log),
-        "previousLog": list(found.previous),
     }
 
 
-def _outcome(outcome: Outcome) -> Document:
+def _evidence(evidence: Evidence) -> shapes.Evidence:
+    return {
+        **_trouble(evidence.trouble),
+        "services": list(evidence.services),
+        "pods": evidence.pods,
+        "events": list(evidence.events),
+        "log": list(evidence.log),
+        "previousLog": list(evidence.previous),
+    }
+
+
+def _outcome(outcome: Outcome) -> shapes.Succeeded:
     revision = outcome.revision
     return {
         "revision": revision.number,

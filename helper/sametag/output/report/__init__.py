@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sametag.errors import UsageError
 from sametag.output.progress.documents import Documents
@@ -15,8 +15,8 @@ from sametag.output.report.story import Story, tell
 
 if TYPE_CHECKING:
     from sametag.deploy import Event
+    from sametag.output import shapes
     from sametag.output.progress import End
-    from sametag.output.progress.documents import Document
 
 
 class Report:
@@ -32,7 +32,7 @@ class Report:
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
         self._documents = Documents()
-        self._seen: list[Document] = []
+        self._seen: list[shapes.Document] = []
         try:
             # What failed may say more than everybody is to know.
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,7 +45,8 @@ class Report:
 
     def end(self, end: End) -> None:
         """Write the files."""
-        story = tell([*self._seen, self._documents.end(end)])
+        last = self._documents.end(end)
+        story = tell([*self._seen, last], last)
         self._write("report.json", json.dumps(_document(story), indent=1, ensure_ascii=False) + "\n")
         self._write("junit.xml", junit(story))
         self._write("report.html", page(story))
@@ -58,7 +59,7 @@ class Report:
             file.write(text)
 
 
-def _document(story: Story) -> Document:
+def _document(story: Story) -> dict[str, Any]:
     """Return report.json; docs/reference/report.md describes it."""
     return {
         "version": 1,

@@ -9,7 +9,7 @@ from sametag.output.plain import plain
 from sametag.output.wording import SCHEDULED, UNTOUCHED
 
 if TYPE_CHECKING:
-    from sametag.output.progress.documents import Document
+    from sametag.output import shapes
     from sametag.output.report.story import Service, Story
 
 
@@ -23,7 +23,7 @@ def junit(story: Story) -> str:
     suite = SubElement(suites, "testsuite", name=f"sametag {end['command']} {end['release']}")
     for service in story.services.values():
         _service(suite, story, service)
-    if end["exitCode"] and not story.failures:
+    if end["result"] == "failed" and not story.failures:
         case = _case(suite, story, end["command"], story.seconds)
         SubElement(case, "error", message=_clean(end["message"])).text = _clean(end["remedy"] or "")
     counts = {"tests": "testcase", "failures": ".//failure", "errors": ".//error", "skipped": ".//skipped"}
@@ -36,7 +36,7 @@ def junit(story: Story) -> str:
 
 
 def _service(suite: Element, story: Story, service: Service) -> None:
-    seconds = (service.job or {}).get("seconds") or service.ready_after or 0
+    seconds = (service.job and service.job["seconds"]) or service.ready_after or 0
     case = _case(suite, story, service.name, seconds)
     failures = [failure for failure in story.failures if service.name in failure["services"]]
     for failure in failures:
@@ -54,7 +54,7 @@ def _case(suite: Element, story: Story, name: str, seconds: float) -> Element:
     return SubElement(suite, "testcase", classname=story.end["release"], name=name, time=f"{seconds:.3f}")
 
 
-def _evidence(failure: Document) -> str:
+def _evidence(failure: shapes.Failure) -> str:
     place = [f"{name}: {failure[name]}" for name in ("pod", "container") if failure[name]]
     return "\n".join([*place, failure["message"], *failure["events"], *failure["previousLog"], *failure["log"]])
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from sametag.output.plain import plain
 from sametag.output.report.story import OLDER
-from sametag.output.wording import GONE, READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED, counted_kinds
+from sametag.output.wording import GONE, READY, SCHEDULED, STARTING, TROUBLE, UNTOUCHED, counted_kinds, number_of
 from sametag.rollout import DONE, FAILED, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sametag.output.progress.documents import Document
+    from sametag.output import shapes
     from sametag.output.report.story import Pod, Rollout, Service, Span, Story
 
 
@@ -47,18 +47,18 @@ def text(words: object) -> str:
     return escape(plain(str(words)))
 
 
-def _message(end: Document) -> str:
-    if not end["exitCode"]:
+def _message(end: shapes.End) -> str:
+    if end["result"] != "failed":
         return ""
     remedy = f'<p class="muted">{text(end["remedy"])}</p>' if end["remedy"] else ""
     return f'<p class="bad">{text(end["message"])}</p>{remedy}'
 
 
 def _facts(story: Story) -> str:
-    facts = {"Tag": _tags(story)} if story.rollouts else {}
+    facts: dict[str, object] = {"Tag": _tags(story)} if story.rollouts else {}
     if story.rollouts:
         facts |= {"Namespace": story.rollouts[0].namespace}
-    if "revision" in story.end:
+    if story.end["result"] == "succeeded":
         facts |= {"Revision": story.end["revision"]}
     if story.services:
         facts |= {"Of": counted_kinds(service.kind for service in story.services.values())}
@@ -73,14 +73,14 @@ def _tags(story: Story) -> str:
     return " → ".join(tag for at, tag in enumerate(tags) if at == 0 or tag != tags[at - 1])
 
 
-def _section(title: str, found: Sequence[Document]) -> str:
+def _section(title: str, found: Sequence[shapes.Evidence]) -> str:
     if not found:
         return ""
     cards = "\n".join(map(_card, found))
     return f'<section aria-label="{title}">\n<h2>{title}</h2>\n{cards}\n</section>'
 
 
-def _card(found: Document) -> str:
+def _card(found: shapes.Evidence) -> str:
     place = " · ".join(f"{name} {found[name]}" for name in ("pod", "container") if found[name])
     events = "".join(f"<li>{text(event)}</li>" for event in found["events"])
     log = "\n".join(map(text, found["log"]))
@@ -98,7 +98,7 @@ def _card(found: Document) -> str:
     )
 
 
-def _event(document: Document) -> str:
+def _event(document: shapes.Document) -> str:
     """Say an event in one line."""
     match document["event"]:
         case "step":
@@ -106,18 +106,24 @@ def _event(document: Document) -> str:
         case "start":
             return f"<strong>{text(document['action'])} to {text(document['tag'])} begins</strong>"
         case "service":
-            troubles = ", ".join(dict.fromkeys(trouble["reason"] for trouble in document["troubles"]))
-            more = f" ({troubles})" if troubles else ""
-            if document["job"] or document["cronJob"]:
-                return text(f"{document['name']}: {document['words']}")
-            numbers = f"{document['updated']} updated, {document['ready']} ready of {document['desired']}"
-            return text(f"{document['name']}: {document['words']}{more}, {numbers}")
+            return text(_service_event(document))
         case "trouble" | "failure":
             return text(
                 f"{', '.join(document['services'])}: {document['event']}: {document['reason']}: {document['message']}"
             )
-        case _:
+        case "plan":
+            return f"a dry run: {number_of(len(document['objects']), 'object')} would change"
+        case "end":
             return f"<strong>{text(document['result'])}</strong>"
+
+
+def _service_event(document: shapes.Service) -> str:
+    if document["job"] or document["cronJob"]:
+        return f"{document['name']}: {document['words']}"
+    troubles = ", ".join(dict.fromkeys(trouble["reason"] for trouble in document["troubles"]))
+    more = f" ({troubles})" if troubles else ""
+    numbers = f"{document['updated']} updated, {document['ready']} ready of {document['desired']}"
+    return f"{document['name']}: {document['words']}{more}, {numbers}"
 
 
 _LEGEND = {OLDER: "older pods", STARTING: "starting", READY: "ready", RUNNING: "running Job", TROUBLE: "in trouble"}

@@ -15,7 +15,7 @@ from sametag.rollout import DONE, RUNNING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sametag.output.progress.documents import Document
+    from sametag.output import shapes
 
 #: A pod of an older spec, which goes when the new ones are ready.
 OLDER = "older"
@@ -54,7 +54,7 @@ class Service:
     state: str = ""
     words: str = ""
     tag: str = ""
-    job: Document | None = None
+    job: shapes.Run | None = None
     touched: bool = False
     ready_after: float | None = None
     pods: dict[str, Pod] = field(default_factory=dict)
@@ -74,29 +74,29 @@ class Rollout:
 class Story:
     """All of it: `documents` are those of docs/reference/events.md; `troubles`, `failures` and `end` are among them."""
 
-    documents: Sequence[Document]
+    documents: Sequence[shapes.Document]
     began: datetime
     ended: datetime
-    end: Document
+    end: shapes.End
     rollouts: list[Rollout] = field(default_factory=list)
     services: dict[str, Service] = field(default_factory=dict)
-    troubles: list[Document] = field(default_factory=list)
-    failures: list[Document] = field(default_factory=list)
+    troubles: list[shapes.Troubled] = field(default_factory=list)
+    failures: list[shapes.Failure] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """How long it took."""
         return (self.ended - self.began).total_seconds()
 
-    def at(self, document: Document) -> float:
+    def at(self, document: shapes.Document) -> float:
         """Return when a document was written, in seconds from the beginning."""
         return round((datetime.fromisoformat(document["time"]) - self.began).total_seconds(), 3)
 
 
-def tell(documents: Sequence[Document]) -> Story:
-    """Put the story together; the last document is the end."""
+def tell(documents: Sequence[shapes.Document], end: shapes.End) -> Story:
+    """Put the story together; the end is its last document."""
     began = datetime.fromisoformat(documents[0]["time"])
-    story = Story(documents, began, datetime.fromisoformat(documents[-1]["time"]), documents[-1])
+    story = Story(documents, began, datetime.fromisoformat(end["time"]), end)
     for document in documents:
         at = story.at(document)
         if document["event"] == "start":
@@ -115,7 +115,7 @@ def tell(documents: Sequence[Document]) -> Story:
     return story
 
 
-def _service(story: Story, document: Document, at: float) -> None:
+def _service(story: Story, document: shapes.Service, at: float) -> None:
     name = document["name"]
     service = story.services.setdefault(name, Service(name, document["kind"], document["before"]))
     service.state, service.tag = document["state"], document["tag"]
@@ -136,7 +136,7 @@ def _service(story: Story, document: Document, at: float) -> None:
         _close(service.pods[gone], at)
 
 
-def _crash_loop(known: Pod, pod: Document) -> str:
+def _crash_loop(known: Pod, pod: shapes.Pod) -> str:
     """Return the last reason of a pod that is between two crashes; empty for any other."""
     last = known.spans[-1] if known.spans else None
     return last.reason if last and pod["newest"] and pod["restarts"] and not pod["ready"] else ""
