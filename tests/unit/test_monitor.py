@@ -81,6 +81,16 @@ def test_a_container_that_has_crashed_and_runs_again_is_named_until_its_pod_is_r
     assert seen(BEFORE, first, healed, then=Monitor.failures) == [("web", MISSING)]
 
 
+def test_a_container_that_crashed_is_named_though_it_runs_and_is_ready_at_the_moment() -> None:
+    """Without a readiness probe it is ready whenever it runs."""
+    ends = Trouble("CrashLoopBackOff", "2 restarts; ended with exit code 137 (OOMKilled)", "worker-1", "worker")
+    crash = Trouble("Crashed", "1 restart; ended with exit code 3 (Error)", "web-1", "web")
+    look = [state("web", crashes=(crash,)), state("worker", ready=False, troubles=(ends,), crashes=(ends,))]
+
+    assert seen(BEFORE, look, then=Monitor.failures) == [("worker", ends), ("web", crash)]
+    assert seen(look, look, then=Monitor.failures) == [], "it crashed before the rollout"
+
+
 def test_it_is_decided_once_every_other_service_is_well_or_in_trouble_too() -> None:
     starting = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
     well = [state("web", ready=False, troubles=(MISSING,)), state("worker")]

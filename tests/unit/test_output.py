@@ -12,14 +12,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rollouts import MISSING, NEW, OLD, crash, failed_upgrade, good_upgrade, moving, progress, running, start
-from sametag.deploy import Failure, Outcome, Step, Troubled
+from sametag.deploy import Failure, Outcome, Progress, Step, Troubled
 from sametag.errors import RolloutError
 from sametag.helm import Revision
 from sametag.output.progress import End
 from sametag.output.progress.documents import Documents, JsonStream
 from sametag.output.progress.lines import ProgressLines
 from sametag.output.wording import phase
-from sametag.rollout import Evidence, Trouble
+from sametag.rollout import DONE, RUNNING, Evidence, Run, ServiceState, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -237,3 +237,21 @@ def test_one_cause_is_at_most_a_screen_however_much_a_pod_has_written() -> None:
     said, _ = lines([start("upgrade", MISSING), Failure((long,))], FAILED)
 
     assert len(said) <= 20
+
+
+def test_a_job_that_is_done_is_said_once_though_its_time_is_told_in_two_ways() -> None:
+    def job(run: Run) -> ServiceState:
+        return replace(running("migrate", NEW), pods=(), template_tags=(NEW,), run=run)
+
+    ended = [Run(DONE, ended=True, seconds=seconds) for seconds in (4.2, 4.2, 4)]
+    looks = [Progress((job(run),), {}, 1) for run in (Run(RUNNING), *ended)]
+    said, _ = lines([start("upgrade", NEW), *looks], done())
+
+    assert said == ["   1.0 s  migrate  0.0.6  running", "   1.0 s  migrate  0.0.6  done in 4.2 s"]
+
+
+def test_a_longer_name_that_comes_later_does_not_repeat_the_lines_before() -> None:
+    api, web = moving("api", OLD, NEW), moving("frontend", OLD, NEW)
+    said, _ = lines([start("upgrade", NEW), progress(1, OLD, api), progress(2, OLD, api, web)], done())
+
+    assert [line.split()[2] for line in said] == ["api", "frontend"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from rollouts import pod, running
 from sametag.deploy import Plan, Status
 from sametag.deploy.lock import Holder
 from sametag.drift import ABSENT, Change, ObjectDiff, Owner
@@ -165,6 +167,25 @@ def test_status_says_what_is_there_and_what_should_be() -> None:
         "by": {"manager": "kubectl", "time": None},
         "derived": False,
     }
+
+
+def test_each_pod_has_its_own_row_with_what_is_true_of_it() -> None:
+    ready = replace(running("web", "1.0"), on_tag=True)
+    pods = (replace(ready.pods[0], name="web-1", restarts=2, on_tag=True), pod("web-2", "1.0", ready=False))
+    web = replace(ready, desired=2, ready=1, pods=pods, others=(replace(pod("web-0", "0.9"), on_tag=False),))
+    none = replace(ready, name="worker", desired=2, ready=0, pods=())
+    redis = replace(running("deployment/redis", "8"), extra=True)
+    found = Status(revision(7, "1.0"), (web, none), (), extras=(redis,))
+
+    assert [line.split() for line in status_lines(found)][2:] == [
+        ["web", "web-1", "yes", "1.0", "2", "yes"],
+        ["web", "web-2", "no", "1.0", "0", "unknown"],
+        ["web", "web-0", "yes", "0.9", "0", "no"],
+        ["worker", "-", "0/2", "-", "-", "-"],
+        ["deployment/redis", "deployment/redis-8", "yes", "8", "0", "-"],
+        ["web:", "1", "of", "2", "pods", "are", "ready"],
+        ["worker:", "0", "of", "2", "pods", "are", "ready"],
+    ]
 
 
 def test_status_says_who_changes_the_release_and_what_follows_from_the_tag_once() -> None:

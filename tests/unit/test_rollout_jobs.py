@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,6 +141,41 @@ def test_a_job_is_waiting_running_done_or_failed(the_job: Job, pods: tuple[Pod, 
 
     assert str(state.run) == words
     assert not state.steady
+
+
+def test_a_job_does_not_go_back_to_waiting_when_its_pod_ends_or_is_removed() -> None:
+    pod = attempt("only", "1", running={})
+    objects = Objects(jobs={"j1": job()}, pods={"only": pod})
+    judged = Jobs(objects)
+    hook = Members("shop", {("Job", "app-migrate"): Member("Job", "app-migrate", "migrate")})
+    said = [str(judged(hook)[0].run)]
+    pod.status.phase = "Succeeded"
+    said.append(str(judged(hook)[0].run))
+    objects.pods.clear()
+    said.append(str(judged(hook)[0].run))
+    objects.jobs["j1"] = job(suspend=True)
+    said.append(str(judged(hook)[0].run))
+
+    assert said == ["running", "running", "running", "suspended"]
+
+
+def test_a_job_whose_pod_ended_before_the_first_look_is_running_until_it_is_done() -> None:
+    pod = attempt("only", "1", terminated={"exitCode": 0})
+    pod.status.phase = "Succeeded"
+    (state,) = judge(job(), pod)
+
+    assert str(state.run) == "running"
+
+
+def test_the_tag_of_a_job_is_that_of_its_template_whatever_is_left_of_its_pods() -> None:
+    template = {"spec": {"containers": [{"name": "migrate", "image": "app:1"}, {"name": "proxy", "image": "proxy:9"}]}}
+    running, done = job(), job(("Complete", "CompletionsReached"))
+    running.spec.template = done.spec.template = template
+    pod = attempt("only", "1", running={})
+
+    states = [judge(running)[0], judge(running, pod)[0], judge(done, pod)[0], judge(done)[0]]
+    assert [state.tags for state in states] == [("1",)] * 4
+    assert states[2] == replace(states[3], run=states[2].run)
 
 
 def test_a_hook_that_helm_removes_when_it_is_done_is_told_of_with_the_time_that_we_saw() -> None:

@@ -7,14 +7,18 @@ import base64
 import gzip
 import json
 import sys
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sametag.deploy import Options, Request, Step
+from sametag.chart import load
+from sametag.deploy import Options, Request, Step, rollback, upgrade
 from sametag.deploy.session import begin
 from sametag.errors import ClusterError, LockedError, UsageError
 from sametag.kube.connection import Target
+from sametag.values import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +55,15 @@ def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
+def micro(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def listing(items: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
     return 200, {"metadata": {"resourceVersion": "1"}, "items": items}
 
 
-def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -> None:
+def released(api: ApiServer, digests: Sequence[str], status: str = "deployed", **changes: Any) -> None:
     """A release with one service, and a pod for each digest."""
     record = {
         "name": "app",
@@ -64,6 +72,7 @@ def released(api: ApiServer, digests: Sequence[str], status: str = "deployed") -
         "chart": {"metadata": {"name": "sametag", "version": "0.1.0"}},
         "config": {"image": {"repository": "registry.example.com/app", "tag": "1.0"}, "services": {"web": {}}},
         "manifest": f"---\n# Source: sametag/templates/deployment.yaml\n{json.dumps(WEB)}\n",
+        **changes,
     }
     packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(record).encode()))).decode()
     api.put(SECRET, {"metadata": {"creationTimestamp": "2026-01-02T03:04:05Z"}, "data": {"release": packed}})
@@ -197,6 +206,36 @@ def test_who_is_told_to_end_while_the_lock_is_given_back_gives_it_back_first(api
     assert api.objects[f"{LEASES}/sametag-app"]["spec"]["holderIdentity"] == ""
 
 
+FOREIGN: dict[str, Any] = {
+    "chart": {"metadata": {"name": "redis", "version": "21.0.1"}, "values": {"image": {"tag": "8"}}},
+    "config": {"architecture": "standalone"},
+}
+
+
+@pytest.mark.parametrize("which", [{"to_revision": 1}, {}, {"to_tag": "7"}])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_rollback_of_a_release_that_another_chart_made_is_refused(
+    api: ApiServer, which: dict[str, Any], *, dry_run: bool
+) -> None:
+    released(api, [A], **FOREIGN)
+    told: list[Event] = []
+    options = Options(dry_run=dry_run)
+    request = Request(Target(kubeconfig=str(api.kubeconfig)), "app", told.append, options)
+
+    with pytest.raises(UsageError, match=r"app was not made by the sametag chart, but by redis-21\.0\.1") as refused:
+        asyncio.run(rollback(request, **which))
+    assert refused.value.exit_code == 2
+    assert "rolling back" not in " ".join(map(str, told))
+
+
+def test_an_upgrade_that_keeps_the_values_of_another_chart_is_refused(api: ApiServer) -> None:
+    released(api, [A], **FOREIGN)
+    request = Request(Target(kubeconfig=str(api.kubeconfig)), "app", lambda _: None)
+
+    with pytest.raises(UsageError, match="was not made by the sametag chart"):
+        asyncio.run(upgrade(request, load(None), Sources(tag="2")))
+
+
 def test_a_namespace_that_is_missing_is_said_with_the_way_to_create_it(api: ApiServer) -> None:
     message = 'namespaces "apps" not found'
     api.answers[f"POST {LEASES}"] = (404, {"kind": "Status", "code": 404, "message": message})
@@ -205,6 +244,21 @@ def test_a_namespace_that_is_missing_is_said_with_the_way_to_create_it(api: ApiS
         history(api)
     assert caught.value.remedy is not None
     assert "--create-namespace" in caught.value.remedy
+
+
+@pytest.mark.parametrize("wait", ["0", "0s"])
+def test_a_lock_timeout_of_0_gives_up_at_once(api: ApiServer, wait: str) -> None:
+    released(api, [A])
+    now = datetime.now(UTC)
+    times = {"acquireTime": micro(now), "renewTime": micro(now)}
+    spec = {"holderIdentity": "carol@ci/1", "leaseDurationSeconds": 15, "leaseTransitions": 1, **times}
+    api.put(f"{LEASES}/sametag-app", {"spec": spec})
+    began = time.monotonic()
+
+    with pytest.raises(LockedError, match="release app is locked by carol@ci") as refused:
+        history(api, lock_timeout=wait)
+    assert refused.value.exit_code == 7
+    assert time.monotonic() - began < 5
 
 
 def test_a_reason_has_helms_limit(api: ApiServer) -> None:

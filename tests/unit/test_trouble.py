@@ -15,7 +15,7 @@ from sametag.rollout import DEADLINE, GRACE, HOPELESS, Patience, Trouble
 from sametag.rollout.images import why_not_pulled
 from sametag.rollout.kube_types import Event, Pod, Variable
 from sametag.rollout.starting import said_by_exec, why_not_started
-from sametag.rollout.trouble import pod_troubles, refused
+from sametag.rollout.trouble import pod_crashes, pod_troubles, refused
 
 IMAGE = "localhost:5000/app:1"
 PULL = f'failed to pull and unpack image "{IMAGE}": '
@@ -133,6 +133,38 @@ LIVENESS = {"livenessProbe": {"periodSeconds": 2, "failureThreshold": 3}}
 def ran(seconds: int, code: int = 137, reason: str = "Error") -> dict[str, Any]:
     times = {"startedAt": "2026-01-02T03:04:00Z", "finishedAt": f"2026-01-02T03:04:{seconds:02}Z"}
     return {"lastState": {"terminated": {"exitCode": code, "reason": reason, **times}}, "restartCount": 1}
+
+
+RUNS = {"state": {"running": {}}, "ready": True}
+ENDED = {"terminated": {"exitCode": 3, "reason": "Error"}}
+DONE = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "crash"),
+    [
+        ({"state": ENDED}, "Crashed: ended with exit code 3 (Error)"),
+        ({**RUNS, "restartCount": 1, "lastState": ENDED}, "Crashed: 1 restart; ended with exit code 3 (Error)"),
+        (
+            {**RUNS, "restartCount": 2, "lastState": ENDED},
+            "CrashLoopBackOff: 2 restarts; ended with exit code 3 (Error)",
+        ),
+        ({**RUNS, "restartCount": 1, "lastState": DONE}, ""),
+        (RUNS, ""),
+    ],
+)
+def test_a_container_that_ended_with_an_error_has_crashed_even_while_it_runs(
+    status: dict[str, Any], crash: str
+) -> None:
+    assert [trouble.summary for trouble in pod_crashes(pod(status), [])] == ([crash] if crash else [])
+
+
+def test_a_container_that_its_readiness_probe_finds_ready_is_well() -> None:
+    status = {**RUNS, "restartCount": 1, "lastState": ENDED}
+    probe = {"httpGet": {"port": 80}}
+
+    assert not [*pod_crashes(pod({**status, "ready": True}, readinessProbe=probe), [])]
+    assert [*pod_crashes(pod({**status, "ready": False}, readinessProbe=probe), [])]
 
 
 def test_a_container_that_its_startup_probe_killed_is_named_with_the_kubelets_words() -> None:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from sametag.deploy.session import Session
     from sametag.helm import Revision
 
-# As Helm begins the description of a failed revision, by the status that it was left in.
-_ACTIONS = {"pending-upgrade": "Upgrade", "pending-rollback": "Rollback"}
+# How Helm calls an action that failed, by the first word of the description before; any other is an upgrade.
+# This is as in failRelease, install.go and rollback.go of helm.sh/helm/v4/pkg/action.
+_VERBS = {"Rollback": "Rollback", "Release": "Release", "Install": "Release", "Initial": "Release"}
 
 
 @dataclass(slots=True)
@@ -80,14 +81,15 @@ class Attempt:
     async def record(self, digest: str, job_digest: str, failure: str) -> None:
         """Describe the revision in Helm's history, then prune the history to its length.
 
-        A revision that a killed Helm left pending is marked as failed. Helm itself would prune the oldest revision,
+        A revision that a killed Helm left pending is marked as failed, and so is one whose rollout failed after Helm
+        had called it deployed: Helm 3 does not wait for minReadySeconds. Helm itself would prune the oldest revision,
         verified or not.
 
         Args:
             digest: The digest that every pod was seen to run; empty if the revision is not verified.
             job_digest: The digest that the Jobs were seen to run: a migration that succeeded is recorded even if the
                 rollout failed later.
-            failure: Why the rollout failed; empty if it did not.
+            failure: Why the rollout failed; empty if it did not, or if another client took the release over.
         """
         session = self.session
         if session.lock and session.lock.lost:
@@ -119,18 +121,17 @@ class Attempt:
             who=helm_release.author(),
             why=self.session.request.options.description,
         )
-        status = "failed" if made.pending else None
+        status = "failed" if made.pending or failure else None
         return await helm_release.describe(self.session.client, made, note.text(described), status=status)
 
     def _words(self, made: Revision, failure: str) -> str:
         words = made.note.words
-        if made.pending and failure:
-            return f'{_ACTIONS.get(made.status, "Release")} "{made.release}" failed: {failure}'
+        if failure:
+            # Helm knows only that its context ended. It may also have recorded a success before the failure.
+            verb = _VERBS.get(words.partition(" ")[0], "Upgrade")
+            return f'{verb} "{made.release}" failed: {" ".join(failure.split())}'
         if made.pending:
             return f"{note.LEFT}{made.status} by a Helm process that was killed"
-        if failure:
-            # All that Helm knows of a rollout that we have stopped.
-            return words.replace("context canceled", failure)
         if self.goes_back and made.was_deployed and made.rolled_back_to is None:
             return f"{note.BACK}{words}"
         return words

@@ -19,7 +19,7 @@ from sametag.deploy.monitor import Monitor, Watch
 from sametag.deploy.request import seconds
 from sametag.deploy.stuck import StuckError, summary_of, why_helm_gave_up
 from sametag.deploy.unblock import Unblocker
-from sametag.errors import HelmError, RolloutError
+from sametag.errors import HelmError
 from sametag.kube.retry import finish_despite_cancel, patiently
 from sametag.rollout import digests_of, evidence, snapshot, split
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Action = Callable[[], Coroutine[Any, Any, int | None]]
 
-# What stops one service often stops others a moment later: the report names them all.
+# What stops one service often stops others a moment later.
 _SIBLINGS_SECONDS = 5
 
 # Helm has seen every pod ready; the old ones may need a moment to be marked as terminating.
@@ -147,12 +147,9 @@ class HelmRun:
             attempt.refuse_others()
             digest = self._digest(services)
         except StuckError as stuck:
+            failure = stuck.reason or "not ready in time"
             await attempt.refresh_history()
             attempt.refuse_others()
-            failure = stuck.reason
-            raise
-        except RolloutError as overtaken:
-            failure = overtaken.message
             raise
         finally:
             await finish_despite_cancel(attempt.record(digest, self._job_digest, failure))
@@ -206,16 +203,13 @@ class HelmRun:
         try:
             await watch.first(self._helm, self._monitor.stuck.wait())
             if not self._helm.done():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_SIBLINGS_SECONDS):
-                        await watch.first(self._monitor.decided.wait())
-                raise await self._stuck()
+                raise await self._stuck(watch)
             await self._helm
         except HelmError as error:
             await attempt.refresh_history()
             if attempt.revision() is None:
                 raise  # Helm recorded no revision: nothing was changed
-            stuck = await self._stuck()
+            stuck = await self._stuck(watch)
             timeout = self._session.request.options.timeout
             raise why_helm_gave_up(error, stuck, timeout, watch.members) from error
         await attempt.refresh_history()
@@ -243,12 +237,14 @@ class HelmRun:
         states = await patiently(lambda: snapshot(self._session.client, made))
         unfinished = [state.name for state in _services(states) if not state.done]
         if unfinished:
-            stuck = await self._stuck()
+            stuck = await self._stuck(watch)
             raise StuckError(stuck.reason or f"not ready in time: {', '.join(unfinished)}", stuck.evidence)
         return _services(states)
 
-    async def _stuck(self) -> StuckError:
-        """Return what is wrong now, with its evidence."""
+    async def _stuck(self, watch: Watch) -> StuckError:
+        """Return what is wrong, with its evidence; a service that fails a moment after the first one is named too."""
+        if self._monitor.stuck.is_set():
+            await _wait(watch, _SIBLINGS_SECONDS, self._monitor.decided)
         causes = await evidence(self._session.client, self._monitor.failures())
         return StuckError(summary_of(causes), causes)
 
@@ -269,6 +265,9 @@ class HelmRun:
         """Return the one digest that every pod was seen to run; empty, after a warning that says why, otherwise."""
         warn = self._session.request.warn
         doubts = [f"{state.name}: {state.doubt}" for state in services if state.doubt]
+        names = {state.name for state in services}
+        crashes = [(name, crash) for name, crash in self._monitor.crashes() if name in names]
+        doubts += [f"{name}: {crash.pod} crashed: {crash.message}" for name, crash in crashes]
         if doubts:
             warn(f"not verified: {'; '.join(doubts)}")
             return ""

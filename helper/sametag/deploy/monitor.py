@@ -168,15 +168,24 @@ class Monitor:
         ]
 
     def failures(self) -> list[tuple[str, Trouble]]:
-        """Return what ended it, and what is or was in trouble and is not ready; without any, all that is not ready."""
+        """Return what ended it, what is or was in trouble and is not ready, and what has crashed.
+
+        Without any of these, return all that is not ready.
+        """
         found = self._failed | _keyed(self.troubles())
-        told = {key[:3] for key in found}
         unready = {(state.name, pod.name) for state in self.latest for pod in state.pods if not pod.ready}
-        found |= _keyed(pair for key, pair in self._newest.items() if key not in told and key[:2] in unready)
+        earlier = [pair for key, pair in self._newest.items() if key[:2] in unready]
+        for more in (earlier, self.crashes()):
+            told = {key[:3] for key in found}
+            found |= {key: pair for key, pair in _keyed(more).items() if key[:3] not in told}
         if not found:
             waiting = [state for state in self.latest if not state.complete or (state.run and not state.run.ended)]
             found = _keyed([(state.name, unready) for state in waiting for unready in state.unready])
         return list(found.values())
+
+    def crashes(self) -> list[tuple[str, Trouble]]:
+        """Return the containers that have crashed in this rollout and are not known to be well since."""
+        return [(state.name, crash) for state in self.latest if self._changed(state) for crash in state.crashes]
 
     def _changed(self, state: ServiceState) -> bool:
         before = self.before.get(state.name)

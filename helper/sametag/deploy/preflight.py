@@ -146,8 +146,7 @@ def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> No
     Raises:
         UsageError: No service can follow the tag.
     """
-    merged = {**defaults_of(chart).tree, **user}
-    if not expected.images and not all(isinstance(merged.get(key), dict) for key in _OURS):
+    if _is_foreign(expected, user, defaults_of(chart).tree):
         raise UsageError(
             f"the chart {chart.name} renders no workload from `services` and `image`, so that nothing follows a tag",
             "--chart takes sametag's chart, or a chart that depends on it; use helm for all others",
@@ -162,6 +161,25 @@ def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> No
             f"no service would run {asked or by_digest}: the chart {chart.name} sets {tags}",
             "set image.tag under the name of each dependency that has services",
         )
+
+
+def refuse_foreign(session: Session, revision: Revision) -> None:
+    """Refuse a revision that has no services because another chart made it: Helm alone can deal with it.
+
+    Raises:
+        UsageError: It is one.
+    """
+    if _is_foreign(session.members_of(revision), *revision.layers):
+        raise UsageError(
+            f"{revision} of {session.release} was not made by the sametag chart, but by {revision.chart}; "
+            "nothing was changed",
+            f"use helm for it, such as helm history {session.release} -n {session.namespace}",
+        )
+
+
+def _is_foreign(expected: Members, user: dict[str, Any], defaults: dict[str, Any]) -> bool:
+    merged = {**defaults, **user}
+    return not expected.images and not all(isinstance(merged.get(key), dict) for key in _OURS)
 
 
 def refuse_empty(expected: Members, release: str, good: Revision | None) -> None:

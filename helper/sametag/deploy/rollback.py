@@ -17,7 +17,7 @@ from sametag.deploy.interruption import interruption
 from sametag.deploy.leftovers import leftovers_of
 from sametag.deploy.session import begin
 from sametag.deploy.stuck import StuckError
-from sametag.errors import RolloutError
+from sametag.errors import RolloutError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         The outcome; None after a dry run.
 
     Raises:
-        UsageError: There is no such revision or tag.
+        UsageError: There is no such revision or tag, or another chart made it.
         RolloutError: A service did not become ready.
         SametagError: The release does not exist, or the cluster or Helm refused; nothing was changed.
     """
@@ -45,7 +45,12 @@ async def rollback(request: Request, *, to_tag: str | None = None, to_revision: 
         helm_release.current(session.history, request.release, session.namespace)
         if to_tag is not None and helm_release.was_pruned(session.history, to_tag):
             return await _redeploy(session, to_tag)
-        to = helm_release.rollback_target(session.history, to_tag=to_tag, to_revision=to_revision)
+        try:
+            to = helm_release.rollback_target(session.history, to_tag=to_tag, to_revision=to_revision)
+        except UsageError:
+            preflight.refuse_foreign(session, session.history[-1])  # says more
+            raise
+        preflight.refuse_foreign(session, to)
         doubt = "" if to.verified else f"; it is {to.status}, and was not verified"
         request.say(f"rolling back to {to.tag} (revision {to.number}{doubt})")
         stopped.back = to

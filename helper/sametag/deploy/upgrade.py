@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sametag import helm as helm_release
+from sametag.deploy import preflight
 from sametag.deploy.apply import apply, recover_upgrade
 from sametag.deploy.install import remove_failed
 from sametag.deploy.interruption import interruption
@@ -36,6 +37,7 @@ async def upgrade(request: Request, chart: Chart, sources: Sources, *, install: 
 
     Raises:
         ValuesError: The values are invalid.
+        UsageError: Another chart made the release, and no values files are given.
         RolloutError: A service did not become ready.
         SametagError: The release does not exist, or the cluster or Helm refused; nothing was changed.
     """
@@ -51,5 +53,7 @@ async def upgrade(request: Request, chart: Chart, sources: Sources, *, install: 
                 f"release {request.release} was uninstalled, and only its history is left",
                 f"--install installs it again; sametag rollback {request.release} --to-revision N brings it back",
             )
+        if not sources.files:  # the values of the release are kept
+            preflight.refuse_foreign(session, newest)
         values = refuse_invalid(request, chart, next_values(chart, sources, newest))
         return await apply(session, chart, values, recover_upgrade)

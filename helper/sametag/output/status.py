@@ -31,7 +31,7 @@ def status_lines(status: Status) -> Iterator[str]:
     elif revision.pending:
         yield f"another Helm is at work, or died at it: sametag unlock {revision.release} gets the release out"
     rows = [row for state in (*status.services, *status.extras) for row in _pod_rows(state)]
-    yield from table(("SERVICE", "READY", "POD", "TAG", "RESTARTS", "ON THE TAG"), rows)
+    yield from table(("SERVICE", "POD", "READY", "TAG", "RESTARTS", "ON THE TAG"), rows)
     yield from _others(status)
     for state in (*status.services, *status.extras, *status.jobs):
         for trouble in state.troubles:
@@ -78,12 +78,12 @@ def _pushed_over(status: Status) -> str:
 
 
 def _pod_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
-    ready = f"{state.ready}/{state.desired}"
     if not (state.pods or state.others):
-        yield state.name, ready, "-", "-", "-", "-"
+        yield state.name, "-", f"0/{state.desired}", "-", "-", "-"
     for pod in (*state.pods, *state.others):
         tags = ", ".join(tag_of(reference) for reference in pod.images)
-        yield state.name, ready, pod.name, tags, str(pod.restarts), "-" if state.extra else _ON_TAG[pod.on_tag]
+        ready, on_tag = "yes" if pod.ready else "no", "-" if state.extra else _ON_TAG[pod.on_tag]
+        yield state.name, pod.name, ready, tags, str(pod.restarts), on_tag
 
 
 def _drift_lines(drift: Sequence[ObjectDiff], revision: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from sametag.rollout.images import same_image
 from sametag.rollout.kube_types import StatefulSet
 from sametag.rollout.members import RUNNING
 from sametag.rollout.state import Blocking, PodState, ServiceState
-from sametag.rollout.trouble import pod_troubles, troubles, unmade, unready_pods
+from sametag.rollout.trouble import pod_crashes, pod_troubles, troubles, unmade, unready_pods
 from sametag.rollout.workload import Objects, Owned, held, numbers, rolled_out
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
     desired, updated, ready = numbers(workload)
     observed = owned.observed(workload)
     on_tag = template_is_on_tag(workload.spec.template, member)
+    # Every pod has been ready for minReadySeconds since its last restart.
+    proven = member.min_ready > 0 and observed and updated == ready == desired
     return ServiceState(
         name=member.title,
         workload=meta.name,
@@ -89,6 +91,7 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
         # Until the controller has seen the spec, newest is still the old one, and so are its troubles.
         troubles=tuple(troubles(workload, current, owned) if observed else unmade(workload, owned)),
         unready=tuple(unready_pods(workload, current, older)),
+        crashes=() if proven else tuple(crash for pod in current for crash in pod_crashes(pod, owned.events(pod))),
         extra=not member.service,
         on_tag=on_tag,
         held=held(workload),

@@ -51,7 +51,8 @@ def _run_of(job: Job, attempts: Sequence[Pod]) -> Run:
         return Run(DONE, tries, limit, ended=True, seconds=seconds, began=began)
     if conditions.intersection(_HAS_FAILED):
         return Run(FAILED, min(max(tries, 1), limit), limit, ended=True, began=began)
-    if any(pod.status.phase == "Running" for pod in attempts):
+    # A pod that has succeeded ends the Job a moment later.
+    if any(pod.status.phase in ("Running", "Succeeded") for pod in attempts):
         return Run(RUNNING, tries, limit, began=began)
     if tries:
         return Run(FAILED, min(tries, limit), limit, began=began)
@@ -75,6 +76,8 @@ class Jobs:
         self._objects = objects
         self._clock = clock
         self._began: dict[str, float] = {}
+        # Helm removes the pods of a hook before its Job: a Job that was seen running does not wait again.
+        self._ran: dict[str, Run] = {}
         self._took: dict[str, float] = {}
 
     def __call__(self, members: Members) -> list[ServiceState]:
@@ -94,7 +97,7 @@ class Jobs:
         meta, attempts = job.metadata, owned.attempts(job)
         tried = [pod_state(pod, member) for pod in attempts]
         digests = frozenset(pod.digests[0] for pod in tried if pod.digests and pod.digests[0])
-        run = replace(self._timed(meta.uid, _run_of(job, attempts)), digests=digests)
+        run = replace(self._timed(meta.uid, self._onward(meta.uid, _run_of(job, attempts))), digests=digests)
         return ServiceState(
             name=member.title,
             workload=meta.name,
@@ -104,12 +107,19 @@ class Jobs:
             updated=job.spec.completions,
             ready=job.status.succeeded,
             observed=True,
-            pods=tuple(pod_state(pod, member) for pod in attempts if counts(pod)),
+            pods=() if run.state == DONE else tuple(pod_state(pod, member) for pod in attempts if counts(pod)),
             troubles=() if run.state == DONE else tuple(_troubles(job, attempts, owned)),
             unready=() if run.state == DONE else tuple(_newest("NotReady", f"{_title(job)} has not ended", attempts)),
             run=run,
+            template_tags=_tags(job.spec.template, member),
             extra=not member.service,
         )
+
+    def _onward(self, uid: str, run: Run) -> Run:
+        """Return a run that does not go back to waiting once it was seen running, unless it is suspended."""
+        if run.state == RUNNING:
+            self._ran[uid] = run
+        return self._ran.get(uid, run) if run.state == WAITING and not run.suspended else run
 
     def _timed(self, uid: str, run: Run) -> Run:
         """Return a run with how long it took by our clock, where we saw it begin and end."""

@@ -74,12 +74,11 @@ def crash(status: ContainerStatus, container: Container | None, events: Iterable
     times = "once" if status.restartCount == 1 else f"{status.restartCount} times"
     if probe:
         kind, words = probe
-        return f"{kind}ProbeFailed", f"{words}; restarted {times}"
+        return f"{kind}ProbeFailed", f"{words}; restarted {times}" if status.restartCount else words
     reason = "Crashed" if status.restartCount < CRASHES else "CrashLoopBackOff"
-    restarts = "1 restart" if status.restartCount == 1 else f"{status.restartCount} restarts"
-    if ended is None:
-        return reason, restarts
-    return reason, f"{restarts}; ended with exit code {ended.exitCode} ({ended.reason})"
+    restarts = ("", "1 restart")[status.restartCount] if status.restartCount <= 1 else f"{status.restartCount} restarts"
+    end = f"ended with exit code {ended.exitCode} ({ended.reason})" if ended else ""
+    return reason, "; ".join(part for part in (restarts, end) if part)
 
 
 def killed_by_a_probe(

@@ -149,9 +149,11 @@ class ServiceState:
         others: The older pods that are not being deleted.
         troubles: Empty when nothing is wrong.
         unready: The containers that Helm waits for, trouble or not.
+        crashes: The containers of `pods` that have crashed and are not known to be well since; in `troubles` only
+            while they wait for the next restart.
         run: How far it is, where it is a Job.
         cron: When it runs, and how it last did, where it is a CronJob.
-        template_tags: The tags in a CronJob's template.
+        template_tags: The tags in the template of a Job or a CronJob, whose pods come and go.
         extra: Whether it is the workload of no service: it has no tag, and decides nothing.
         on_tag: Whether the workload's pod template has the image that the manifest has; None where that cannot be told.
         held: Why its controller does not replace every pod by itself, such as `it is paused`; else empty.
@@ -171,6 +173,7 @@ class ServiceState:
     others: tuple[PodState, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     unready: tuple[Trouble, ...] = ()
+    crashes: tuple[Trouble, ...] = ()
     run: Run | None = None
     cron: Schedule | None = None
     template_tags: tuple[str, ...] = ()
@@ -220,7 +223,7 @@ class ServiceState:
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that its pods run, sorted; of an extra workload, those of all its containers."""
-        if self.cron:
+        if self.run or self.cron:
             return self.template_tags
         pods = (*self.pods, *self.others)
         found = (split(image) for pod in pods for image in (pod.images if self.extra else pod.images[:1]))

@@ -291,6 +291,20 @@ def pod_troubles(pod: Pod, events: Sequence[Event]) -> Iterator[Trouble]:
             yield Trouble(reason, message, pod=name, uid=uid)
 
 
+def pod_crashes(pod: Pod, events: Sequence[Event]) -> Iterator[Trouble]:
+    """Yield each container that has ended with an error, and that no readiness probe has found ready since.
+
+    Between two crashes it runs, and without a probe it is even ready: that is no trouble, nor a sign that it is well.
+    """
+    for status in pod.status.containers:
+        container = pod.spec.container(status.name)
+        ended = status.state.terminated or status.lastState.terminated
+        proven = status.ready and container is not None and container.probe("Readiness") is not None
+        if ended and ended.exitCode and not proven:
+            reason, message = crash(status, container, events)
+            yield Trouble(reason, message, pod.metadata.name, status.name, uid=pod.metadata.uid)
+
+
 def _node_to_come(pod: Pod, events: Iterable[Event]) -> str:
     """Say that somebody has found a node for a pod, or is making one."""
     if pod.status.nominatedNodeName:

@@ -10,6 +10,7 @@ from sametag.output.plain import plain
 from sametag.output.plan import plan_lines
 from sametag.output.progress.summary import Summary, result_line
 from sametag.output.wording import TROUBLE, cause_lines, in_words, left_lines, number_of, place_lines, tag_of
+from sametag.rollout import DONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,10 +73,12 @@ class ProgressLines:
             before = event.before.get(state.name)
             if state.name not in self._last and not _has_begun(state, before):
                 continue
-            line = f"{state.name:<{width}}  {_in_words(state, before)}"
-            if self._last.get(state.name) != line:
-                self._last[state.name] = line
-                self._write(f"{event.seconds:6.1f} s  {line}")
+            words = _in_words(state, before)
+            # How long a Job took is told to a tenth by the watch, and in whole seconds by Kubernetes.
+            known = f"{DONE} {state.uid}" if state.run and state.run.state == DONE else words
+            if self._last.get(state.name) != known:
+                self._last[state.name] = known
+                self._write(f"{event.seconds:6.1f} s  {state.name:<{width}}  {words}")
 
     def end(self, end: End) -> None:
         """Write the result, or what failed and what runs now."""
