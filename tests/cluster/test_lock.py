@@ -200,7 +200,7 @@ def test_a_plain_rollback_in_the_middle_is_a_failure_that_names_it_and_is_not_un
     stdout, stderr = client.communicate(timeout=240)
 
     assert (client.returncode, stdout) == (4, ""), stderr
-    assert f"the newest is revision 3 (tag {OLD}), deployed (Rollback to 1), and not revision 2 (tag {NEW})" in stderr
+    assert f"the newest revision is revision 3 (tag {OLD}), deployed (Rollback to 1), not revision 2 (tag {NEW})" in stderr
     assert [entry["tag"] for entry in history(run, namespace)] == [OLD, NEW, OLD]
     wait_until(lambda: kubectl.tags(namespace) == {"render": {OLD}})
 

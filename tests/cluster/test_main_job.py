@@ -268,7 +268,7 @@ def test_a_release_in_progress_is_not_touched(run: Run, render_alone: str, kubec
     ran = run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW)
 
     assert ran.code == 7
-    assert "revision 2 (tag 0.0.6) is pending-upgrade" in ran.stderr
+    assert "revision 2 (tag 0.0.6) has been pending-upgrade" in ran.stderr
     assert f"sametag unlock {NAME}" in ran.stderr
 
 

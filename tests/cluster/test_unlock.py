@@ -92,7 +92,7 @@ def test_what_changes_a_stuck_release_is_refused_with_the_way_out_and_unlock_ope
     for words in refused:
         ran = run("sametag", *words, *where)
         assert ran.code == 7
-        assert f"is {status} since 20" in ran.stderr
+        assert f"has been {status} since 20" in ran.stderr
         assert f"if it died: sametag unlock {NAME}" in ran.stderr
     for told in ("history", "status"):
         assert status in run("sametag", told, NAME, *where).stdout

@@ -182,7 +182,7 @@ def test_a_kind_or_a_field_that_the_cluster_does_not_know_is_refused(asked: Any)
     assert len(problems) == 2
     assert all(problem.startswith("2 server-refused ") for problem in problems)
     assert "the cluster has no kind Nothing in example.com/v1" in "".join(problems)
-    assert "refuses ConfigMap b at content: field not declared in schema" in "".join(problems)
+    assert "rejects ConfigMap b at content: field not declared in schema" in "".join(problems)
 
 
 def test_objects_of_helm_3_are_compared_with_what_would_become_of_them(
