@@ -90,7 +90,7 @@ def told(entries: str) -> list[Revision]:
 @pytest.mark.parametrize(
     ("entries", "target"),
     [
-        # The table of docs/explanation/history.md.
+        # The table of docs/explanation/going-back.md.
         ("A B C", 2),
         ("A B C B@2", 1),
         ("A B C B@2 A@1", None),
