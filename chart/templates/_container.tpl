@@ -82,13 +82,13 @@ Without an image it runs the one image. dict "of" the service's context "path" o
           {{- end }}
           {{- with $container.resources | default $shared.defaults.resources }}
           resources:
-            {{- toYaml . | nindent 12 }}
+            {{- include "sametag.plain" . | nindent 12 }}
           {{- end }}
           {{- $security := omit ($shared.defaults.securityContext | default dict) "" }}
           {{- template "sametag.merge" (dict "into" $security "over" $container.securityContext) }}
           {{- with $security }}
           securityContext:
-            {{- toYaml . | nindent 12 }}
+            {{- include "sametag.plain" . | nindent 12 }}
           {{- end }}
 {{- end }}
 
@@ -105,7 +105,7 @@ Without an image it runs the one image. dict "of" the service's context "path" o
 {{- end }}
 {{- with concat $sources (.service.envFrom | default list) }}
           envFrom:
-            {{- toYaml . | nindent 12 }}
+            {{- include "sametag.plain" . | nindent 12 }}
 {{- end }}
 {{- end }}
 
@@ -120,7 +120,7 @@ dict "of" the service's context "path" of the setting "env" map or list "envFrom
 - name: {{ .name | quote }}
   {{- if .valueFrom }}
   valueFrom:
-    {{- toYaml .valueFrom | nindent 4 }}
+    {{- include "sametag.plain" .valueFrom | nindent 4 }}
   {{- else if not (kindIs "invalid" .value) }}
   value: {{ ternary .value (toJson .value) (kindIs "string" .value) | quote }}
   {{- end }}
@@ -182,7 +182,7 @@ means that one. dict "of" the service's context "name" "X" "value" map
 - name: {{ .name | quote }}
   valueFrom:
   {{- if .value.valueFrom }}
-    {{- toYaml .value.valueFrom | nindent 4 }}
+    {{- include "sametag.plain" .value.valueFrom | nindent 4 }}
   {{- else if .value.field }}
     fieldRef:
       fieldPath: {{ .value.field | quote }}

@@ -2,7 +2,7 @@
 {{- define "sametag.job" -}}
 {{- $job := omit (.service.job | default dict) "" }}
 {{- if not (or (hasKey $job "backoffLimit") (hasKey $job "backoffLimitPerIndex")) }}{{ $_ := set $job "backoffLimit" (ternary 0 2 .hook) }}{{ end }}
-  {{- toYaml $job | nindent 2 }}
+  {{- include "sametag.plain" $job | nindent 2 }}
   template:
     {{- template "sametag.pod" . }}
 {{- end }}

@@ -14,7 +14,7 @@ release is let in, since it is there to reach every port. The service's context
         {{- if kindIs "string" . }}
         {{- include "sametag.peer" (dict "root" $.root "name" . "why" (print "services." $.name ".networkPolicy.allowFrom")) | nindent 8 }}
         {{- else }}
-        - {{ toYaml . | indent 10 | trim }}
+        - {{ include "sametag.plain" . | indent 10 | trim }}
         {{- end }}
         {{- end }}
         - podSelector:

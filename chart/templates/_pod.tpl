@@ -37,7 +37,7 @@ The service's context
       enableServiceLinks: false
       {{- with $shared.image.pullSecrets }}
       imagePullSecrets:
-        {{- toYaml . | nindent 8 }}
+        {{- include "sametag.plain" . | nindent 8 }}
       {{- end }}
       {{- if not .serves }}
       restartPolicy: {{ $service.restartPolicy | default "Never" }}
@@ -55,21 +55,21 @@ The service's context
       {{- end }}
       {{- with $service.tolerations }}
       tolerations:
-        {{- toYaml . | nindent 8 }}
+        {{- include "sametag.plain" . | nindent 8 }}
       {{- end }}
       {{- if or .several $service.affinity $service.topologySpreadConstraints }}
       {{- template "sametag.placement" . }}
       {{- end }}
       {{- with $service.hostAliases }}
       hostAliases:
-        {{- toYaml . | nindent 8 }}
+        {{- include "sametag.plain" . | nindent 8 }}
       {{- end }}
       {{- with $service.dnsPolicy }}
       dnsPolicy: {{ . }}
       {{- end }}
       {{- with $service.dnsConfig }}
       dnsConfig:
-        {{- toYaml . | nindent 8 }}
+        {{- include "sametag.plain" . | nindent 8 }}
       {{- end }}
       {{- with $service.initContainers }}
       initContainers:
@@ -116,7 +116,7 @@ small cluster must do too) that they are on different nodes and in different zon
 {{- if hasKey $service "affinity" }}
       {{- with $service.affinity }}
       affinity:
-        {{- toYaml . | nindent 8 }}
+        {{- include "sametag.plain" . | nindent 8 }}
       {{- end }}
 {{- else if .several }}
       affinity:
@@ -133,10 +133,10 @@ small cluster must do too) that they are on different nodes and in different zon
       {{- with $service.topologySpreadConstraints }}
       topologySpreadConstraints:
         {{- range . }}
-        - {{ omit . "labelSelector" | toYaml | indent 10 | trim }}
+        - {{ omit . "labelSelector" | include "sametag.plain" | indent 10 | trim }}
           labelSelector:
             {{- if .labelSelector }}
-            {{- toYaml .labelSelector | nindent 12 }}
+            {{- include "sametag.plain" .labelSelector | nindent 12 }}
             {{- else }}
             matchLabels:
               {{- $.selector | nindent 14 }}

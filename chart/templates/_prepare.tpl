@@ -118,19 +118,19 @@ dict "of" the service's context "key" the setting "indent" spaces, always the sa
 */}}
 {{- define "sametag.yaml" -}}
 {{- if hasKey .of.own .key }}
-{{- toYaml (get .of.service .key) | nindent .indent }}
+{{- include "sametag.plain" (get .of.service .key) | nindent .indent }}
 {{- else }}
 {{- $memo := .of.root.Sametag.yaml }}
 {{- if not (hasKey $memo .key) }}
-{{- $_ := set $memo .key (toYaml (get .of.service .key) | nindent .indent) }}
+{{- $_ := set $memo .key (include "sametag.plain" (get .of.service .key) | nindent .indent) }}
 {{- end }}
 {{- get $memo .key }}
 {{- end }}
 {{- end }}
 
 {{/*
-A map or list as YAML. Of control characters such as U+009F, which double encoding makes, toYaml makes nothing at all,
-and it breaks text at U+2028: values with one are written as JSON, with escapes. A map or list
+A value as YAML, in the place of toYaml. Of control characters such as U+009F, which double encoding makes, toYaml makes
+nothing at all, and it breaks text at U+2028: values with one are written as JSON, with escapes. Any value
 */}}
 {{- define "sametag.plain" -}}
 {{- $json := toJson . }}

@@ -75,7 +75,7 @@ dict "of" the service's context "seen" path -> volume "volume" its name "path" "
 {{- range $name, $volume := .service.volumes }}
 {{- if not $volume.claim }}
 - name: {{ $name | quote }}
-  {{- omit $volume "mountPath" "subPath" "readOnly" | toYaml | nindent 2 }}
+  {{- omit $volume "mountPath" "subPath" "readOnly" | include "sametag.plain" | nindent 2 }}
 {{- else if ne $.kind "StatefulSet" }}
 - name: {{ $name | quote }}
   persistentVolumeClaim:
@@ -102,6 +102,6 @@ the services that use it, and no others. The merged service
 {{- define "sametag.text" -}}
 {{- $text := . }}
 {{- if not (kindIs "string" .) }}{{ $text = toJson . }}{{ end }}
-{{- /* Helm 3 and 4 keep different numbers of empty lines at the end of an object; toYaml writes these characters wrong. */}}
-{{- if or (hasSuffix "\n\n" $text) (regexMatch "[\u007f-\u009f\u2028\u2029]" $text) }}{{ quote $text }}{{ else }}{{ toYaml $text | indent 2 | trimPrefix "  " }}{{ end }}
+{{- /* Helm 3 and 4 keep different numbers of empty lines at the end of an object. */}}
+{{- if hasSuffix "\n\n" $text }}{{ quote $text }}{{ else }}{{ include "sametag.plain" $text | indent 2 | trimPrefix "  " }}{{ end }}
 {{- end }}

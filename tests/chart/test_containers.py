@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from rendering import CHART
 
 if TYPE_CHECKING:
     from rendering import Chart
@@ -276,3 +279,24 @@ def test_text_with_characters_that_yaml_cannot_hold_arrives_as_it_was_written(re
     assert [web["livenessProbe"]["exec"]["command"], sidecar["command"]] == [ODD, ["s"]]
     data = {name: made["data"] for name, made in rendered.all("ConfigMap").items()}
     assert data == {"app-web-c": service["config"]["c"]["data"], "x": extra["data"]}
+
+
+def test_the_same_holds_for_every_setting_that_is_rendered_as_it_is(render: Chart) -> None:
+    settings: dict[str, Any] = {
+        "volumes": {"share": {"mountPath": "/s", "nfs": {"server": "nfs", "path": f"/{ODD[0]}"}}},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "resourceNames": ODD, "verbs": ["get"]}],
+        "keda": {"triggers": [{"type": "cron", "metadata": {"query": ODD[0]}}]},
+    }
+    rendered = render({"web": {"command": ["web"], **settings}})
+    assert {"name": "share", "nfs": settings["volumes"]["share"]["nfs"]} in rendered.pod("app-web")["spec"]["volumes"]
+    assert rendered.one("Role")["rules"] == settings["rules"]
+    assert rendered.one("ScaledObject")["spec"]["triggers"] == settings["keda"]["triggers"]
+
+
+def test_no_template_writes_yaml_in_another_way() -> None:
+    actions = [
+        (file.name, action)
+        for file in sorted((CHART / "templates").iterdir())
+        for action in re.findall(r"\{\{(?!-? */\*)[^}]*\btoYaml\b[^}]*\}\}", file.read_text())
+    ]
+    assert actions == [("_prepare.tpl", "{{- toYaml . }}")]
