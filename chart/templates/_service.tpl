@@ -25,11 +25,12 @@
 
 {{/* The headless Service that gives a StatefulSet's pods their names in DNS. The service's context */}}
 {{- define "sametag.headless" -}}
-{{- $other := print .name "-headless" }}
+{{- $other := get .root.Sametag.services (print .name "-headless") | default dict }}
+{{- $settings := $other.service | default dict }}
 {{- if and .service.ports (.service.service | default dict).headless }}
 {{- .fullname }}
-{{- else if hasKey .root.Sametag.services $other }}
-{{- fail (printf "services.%s and services.%s both create the Service %s-headless: rename one of them" .name $other .fullname) }}
+{{- else if and $other.serves $settings.ports (ne (toString ($settings.service | default dict).enabled) "false") }}
+{{- fail (printf "services.%s and services.%s both create the Service %s-headless: rename one of them" .name $other.name .fullname) }}
 {{- else }}
 {{- .fullname }}-headless
 {{- end }}

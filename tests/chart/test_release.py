@@ -178,7 +178,7 @@ def test_objects_of_one_name_in_one_parent_are_an_error_that_names_both(helm: st
     assert ran.returncode != 0
     for service in ("second.services.api", "sametag.services.api"):
         assert service in ran.stderr
-    assert "rename one, or set another namePrefix" in ran.stderr
+    assert "rename one of them, or set another namePrefix" in ran.stderr
 
 
 def test_an_upgrade_to_no_service_is_refused(render: Chart) -> None:

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 import schemas
-from rendering import BOTH_HELMS
+from rendering import BOTH_HELMS, objects_of
 from sametag import validation, values
+from sametag.chart.service import Naming, read
 from sametag.validation.catalogue import entries
+from sametag.validation.rules.made import of_services
 
 if TYPE_CHECKING:
     from rendering import Chart
@@ -127,6 +129,32 @@ def test_helm_accepts_what_is_right(render: Chart, file: Path) -> None:
     ran = render.template("app", file)
     assert ran.returncode == 0, ran.stderr
     assert not re.search(r"(?m)[:-] null$", ran.stdout)
+    assert compared(file, "app") == created_by_the_chart(ran.stdout)
+
+
+def compared(file: Path, release: str) -> set[tuple[str, str, str]]:
+    """Return the objects of the services that `same-object` compares."""
+    defaults = values.load(values.Sources(files=(str(CHART / "values.yaml"),)))
+    merged = values.on_defaults(defaults, values.load(values.Sources(files=(str(file),))))
+    return {(made.group, made.kind, made.name) for made in of_services(read(merged, Naming(release)))}
+
+
+def created_by_the_chart(manifests: str) -> set[tuple[str, str, str]]:
+    """Return the objects of the services; not Jobs that are no hooks, whose names end in a digest."""
+    own = [text for text in manifests.split("\n---\n") if "/extraobjects.yaml" not in text]
+    objects = [o for text in own for o in objects_of(text)]
+    hooks = [o for o in objects if o["kind"] != "Job" or "helm.sh/hook" in o["metadata"].get("annotations", {})]
+    return {(o["apiVersion"].rpartition("/")[0], o["kind"], o["metadata"]["name"]) for o in hooks}
+
+
+def test_the_objects_of_every_example_are_compared() -> None:
+    kinds = set()
+    for file in EXAMPLES:
+        rendered = created_by_the_chart((file.parent / "rendered.yaml").read_text())
+        assert compared(file, file.parent.name) == rendered
+        kinds |= {kind for _, kind, _ in rendered}
+    templates = "".join(file.read_text() for file in (CHART / "templates").iterdir())
+    assert set(re.findall(r"(?m)^kind: (\w+)", templates)) - kinds == set()
 
 
 @pytest.mark.parametrize("file", SAID_BY_THE_SCHEMA, ids=name)

@@ -58,3 +58,70 @@ def test_what_is_shared_is_the_subcharts_too(umbrella: chart.Chart) -> None:
     text = f"global: {{imageRegistry: 3}}\nshop: {{{WEB}}}\nadmin: {{enabled: false}}\n"
     ((_, path, _),) = said(umbrella, text)
     assert path == "shop.global.imageRegistry"
+
+
+SHARED = (
+    "shop: {{image: {{repository: r.example.com/a, tag: '1'}}, {prefix}services: {{{one}}}}}\n"
+    "admin: {{image: {{repository: r.example.com/a, tag: '1'}}, {prefix}services: {{{other}}}}}\n"
+)
+RENAME = "rename one of them, or set another namePrefix"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "services", "message", "remedy"),
+    [
+        ("", ("web: {command: [web]}", "web: {command: [web]}"), "", ""),
+        ("namePrefix: app-, ", ("web: {command: [web]}", "web: {command: [web]}"), "Deployment app-web", RENAME),
+        ("namePrefix: '', ", ("web: {command: [web]}", "api: {command: [web]}"), "", ""),
+        (
+            "",
+            (
+                "web: {command: [web], serviceAccount: {name: cloud}}",
+                "web: {command: [web], serviceAccount: {name: cloud}}",
+            ),
+            "ServiceAccount cloud",
+            "give each its own serviceAccount.name, or set serviceAccount.create to false in one of them",
+        ),
+        (
+            "",
+            (
+                "web: {command: [web], serviceAccount: {name: cloud}}",
+                "web: {command: [web], serviceAccount: {name: cloud, create: false}}",
+            ),
+            "",
+            "",
+        ),
+        (
+            "namePrefix: app-, ",
+            (
+                "web: {command: [web], config: {a-b: {data: {c: d}}}}",
+                "web-a: {command: [web], config: {b: {data: {c: d}}}}",
+            ),
+            "ConfigMap app-web-a-b",
+            RENAME,
+        ),
+    ],
+)
+def test_an_object_of_two_subcharts_is_an_error_that_names_both(
+    umbrella: chart.Chart, prefix: str, services: tuple[str, str], message: str, remedy: str
+) -> None:
+    one, other = services
+    text = SHARED.format(prefix=prefix, one=one, other=other)
+    found = subcharts.checker(umbrella, None)(values.from_text(text, "values.yaml"))
+    first, second = (
+        f"{chart}.services.{words.partition(':')[0]}" for chart, words in (("shop", one), ("admin", other))
+    )
+    wanted = [(2, f"{first} and {second} both create the {message}", remedy)] if message else []
+    assert wanted == [(each.location and each.location.line, each.message, each.remedy) for each in found]
+
+
+def test_the_users_objects_of_two_subcharts_are_compared_too(umbrella: chart.Chart) -> None:
+    """Also with those of a service, whose name has the release's and the alias."""
+    extra = "extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: rel-shop-web-c}}]"
+    web = "image: {repository: a, tag: '1'}, services: {web: {command: [web], config: {c: {data: {a: b}}}}}"
+    text = f"shop: {{{web}}}\nadmin: {{{web}, {extra}}}\n"
+    user = values.from_text(text, "values.yaml")
+    assert subcharts.checker(umbrella, None)(user) == []
+    (problem,) = subcharts.checker(umbrella, "rel")(user)
+    assert problem.path == "admin.extraObjects[0]"
+    assert problem.message == ("shop.services.web and admin.extraObjects[0] both create the ConfigMap rel-shop-web-c")

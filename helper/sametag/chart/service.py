@@ -5,6 +5,7 @@ The values may break the schema: a value of an unexpected type counts as missing
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag.chart.settings import merge
@@ -17,23 +18,53 @@ if TYPE_CHECKING:
 
 Tree = dict[str, Any]
 
+# What the name of the test pod has of the release's (chart: test.yaml).
+_TEST_PREFIX = 53
+
+
+class Naming(NamedTuple):
+    """What the names of objects start with, unless namePrefix says so.
+
+    Attributes:
+        release: The name of the release; None if unknown.
+        within: Where the chart is in a parent, such as `shop.` (chart: sametag.path); empty for a chart of its own.
+    """
+
+    release: str | None = None
+    within: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The release's name; `<release>` stands for an unknown one."""
+        return self.release or "<release>"
+
+    @property
+    def part(self) -> str:
+        """The place in the parent as a part of names (chart: sametag.pathname)."""
+        return re.sub("[._]", "-", self.within.lower())
+
+    @property
+    def test_pod(self) -> str:
+        """The name of the pod of `helm test`."""
+        return f"{self.shown[:_TEST_PREFIX]}-{self.part}helm-test"
+
 
 class Release(NamedTuple):
     """Every service of the values.
 
     Attributes:
         values: What they come from.
-        prefix: The prefix of object names; None if it is the release's name, which is unknown.
+        prefix: The prefix of object names, in which `<release>` stands for an unknown release's name.
         names: Of all services, disabled ones included.
         services: The enabled ones, by name.
-        name: The release's; None if unknown.
+        naming: What object names start with.
     """
 
     values: Values
-    prefix: str | None
+    prefix: str
     names: frozenset[str]
     services: dict[str, Service]
-    name: str | None = None
+    naming: Naming
 
 
 class Service(NamedTuple):
@@ -55,7 +86,7 @@ class Service(NamedTuple):
     merged: Tree
     defaults: Tree
     kind: str
-    prefix: str | None
+    prefix: str
     names: frozenset[str]
     user: Values
 
@@ -67,7 +98,7 @@ class Service(NamedTuple):
     @property
     def fullname(self) -> str:
         """The name of its objects; `<release>` stands for an unknown release's name."""
-        return f"{'<release>-' if self.prefix is None else self.prefix}{self.name}"
+        return f"{self.prefix}{self.name}"
 
     def get(self, *path: str) -> Any:
         """Return the merged value at a path; None if it is not set."""
@@ -97,12 +128,12 @@ class Service(NamedTuple):
         ]
 
 
-def read(values: Values, name: str | None = None) -> Release:
-    """Return the services that are enabled, of a release of this name."""
+def read(values: Values, naming: Naming) -> Release:
+    """Return the services that are enabled."""
     tree = values.tree
     written, defaults = mapping(tree.get("services")), mapping(tree.get("defaults"))
     prefix = tree.get("namePrefix")
-    prefix = prefix if isinstance(prefix, str) else None if name is None else f"{name}-"
+    prefix = prefix if isinstance(prefix, str) else f"{naming.shown}-{naming.part}"
     names = frozenset(written)
     user = values._replace(defaults=()) if values.defaults else values
     services = {}
@@ -113,7 +144,7 @@ def read(values: Values, name: str | None = None) -> Release:
         if merged.get("enabled") is False:
             continue
         services[service] = Service(service, own, merged, defaults, kind_of(merged), prefix, names, user)
-    return Release(values, prefix, names, services, name)
+    return Release(values, prefix, names, services, naming)
 
 
 def kind_of(service: Tree) -> str:

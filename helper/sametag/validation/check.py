@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sametag import masking
+from sametag.chart.service import Naming
 from sametag.validation import defaults as halves
 from sametag.validation import engine as engines
 from sametag.validation import rules
@@ -26,6 +27,8 @@ _OURS = {"image", "defaults", "services"}
 # How `wording.got` describes a value.
 _GOT = re.compile(r"(?:but Helm reads \S+ as|got) (the (?:string|number|boolean)) (?:\"(?:[^\"\\]|\\.)*\"|[^\s,]+)")
 
+_UNKNOWN = Naming()
+
 # Parts of a value that are too short to tell it from another word.
 _TELLING = 4
 
@@ -44,7 +47,7 @@ def validate(defaults: Values, user: Values, schema: Schema | None) -> list[Prob
 
 
 def checker(
-    defaults: Values, schema: Schema | None, release_name: str | None = None
+    defaults: Values, schema: Schema | None, release_name: str | None = None, within: str = ""
 ) -> Callable[[Values], list[Problem]]:
     """Return a `validate` for many values of one chart, which compiles the schema once.
 
@@ -52,6 +55,7 @@ def checker(
         defaults: As in `validate`.
         schema: As in `validate`.
         release_name: The name of the release, which object names start with; None if unknown.
+        within: Where the chart is in a parent, such as `shop.`; empty for a chart of its own.
     """
     compiled: Compiled = {}
 
@@ -59,7 +63,7 @@ def checker(
         values = on_defaults(defaults, user)
         if has_errors(values.problems) or schema is None:
             return _quietly(values, silence(values, values.problems))
-        problems = check(values, schema, compiled=compiled, release_name=release_name)
+        problems = check(values, schema, compiled=compiled, naming=Naming(release_name, within))
         places = {problem.location for problem in problems}
         # A warning at the place of an error has the same cause: a key `on`, which Helm reads as true.
         read = (problem for problem in values.problems if problem.location not in places)
@@ -78,7 +82,7 @@ def check(
     schema: Schema,
     engine: Engine | None = None,
     compiled: Compiled | None = None,
-    release_name: str | None = None,
+    naming: Naming = _UNKNOWN,
 ) -> list[Problem]:
     """Return what the schema and the rules reject in merged values.
 
@@ -87,7 +91,7 @@ def check(
         schema: draft-07, with no references to other documents.
         engine: One of `engines`; the fastest that is installed when None.
         compiled: What was compiled for this schema before, to be used again.
-        release_name: As in `checker`.
+        naming: What object names start with.
     """
     engine = engine or engines.best()
     compiled = {} if compiled is None else compiled
@@ -98,7 +102,7 @@ def check(
     except engines.UnusableSchemaError as error:
         message, remedy = f"the chart's schema cannot be used here: {error}", "Helm will check the values against it"
         return [Problem("unusable-schema", "warning", "", None, message, remedy)]
-    if not schema.get("properties", {}).keys() >= _OURS:
+    if not is_ours(schema):
         findings = _explained(values, judged, engine, compiled, failures) if failures else []
         return _sorted(values, place(values, findings))
     together = halves.merged(values)
@@ -110,7 +114,7 @@ def check(
     findings = _explained(values, judged, engine, compiled, failures) if failures else []
     if together and (new := halves.failures(after, failures)):
         findings += [_together(finding) for finding in _explained(together, judged, engine, compiled, new)]
-    findings += _beyond_the_schema(values, findings, release_name)
+    findings += _beyond_the_schema(values, findings, naming)
     # Nothing else is reported about a mistyped service.
     mistyped = {finding.path for finding in findings if finding.rule == "unknown-service"}
     if mistyped:
@@ -119,6 +123,11 @@ def check(
         # Another error can be why there are no services.
         findings = [finding for finding in findings if finding.rule != "no-services"]
     return _sorted(values, place(values, findings))
+
+
+def is_ours(schema: Schema | None) -> bool:
+    """Whether the schema is of a chart like this one, which the rules are about."""
+    return bool(schema) and (schema or {}).get("properties", {}).keys() >= _OURS
 
 
 def _compiled(schema: Schema, engine: Engine, compiled: Compiled) -> Validator:
@@ -134,13 +143,14 @@ def _together(finding: Finding) -> Finding:
     return finding._replace(message=f"{finding.message} (merged with defaults)", remedy=remedy)
 
 
-def _beyond_the_schema(values: Values, findings: list[Finding], release_name: str | None) -> list[Finding]:
+def _beyond_the_schema(values: Values, findings: list[Finding], naming: Naming) -> list[Finding]:
     """Return what the rules find in settings that the schema accepts."""
     if not findings:
-        return list(rules.check(values, release_name=release_name))
+        return list(rules.check(values, naming=naming))
     wrong = {_setting(finding.path) for finding in findings}
     meant = frozenset(path for finding in findings for path in finding.meant)
-    return [finding for finding in rules.check(values, meant, release_name) if _setting(finding.path) not in wrong]
+    found = rules.check(values, meant, naming)
+    return [finding for finding in found if _setting(finding.path) not in wrong]
 
 
 def _setting(path: Path) -> Path:

@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sametag import validation, values
 from sametag.chart import defaults_of
+from sametag.chart.service import Naming, read
+from sametag.validation.check import is_ours
+from sametag.validation.rules.made import repeated
+from sametag.validation.rules.objects import created, remedy_of, twice
+from sametag.values import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sametag.chart import Chart, Dependency
-    from sametag.values import Location, Path, Problem, Values
+    from sametag.validation.rules.made import Made
+    from sametag.values import Location, Path, Values
     from sametag.values.layers import Layer
 
     Checker = Callable[[Values], list[Problem]]
 
 
-class _Part(NamedTuple):
+class _Below(NamedTuple):
     """The part of a source that is a subchart's: what stands under its name."""
 
     layer: Layer
@@ -53,35 +59,84 @@ class _Part(NamedTuple):
 
 def checker(chart: Chart, release: str | None) -> Checker:
     """Return what finds everything that is wrong with values of a chart, and of those that it depends on."""
-    defaults = defaults_of(chart)
-    own = validation.checker(defaults, chart.schema, release)
-    inner = [(dependency, checker(dependency.chart, release)) for dependency in chart.dependencies]
+    checkers: dict[str, Checker] = {}
 
     def check(user: Values) -> list[Problem]:
-        found = own(user)
-        if values.has_errors(user.problems):
-            return found
-        whole = values.on_defaults(defaults, user)
-        for dependency, check_one in inner:
-            if _is_enabled(dependency, whole.tree):
-                found += _named(dependency.name, check_one(_part(whole, dependency.name)))
-        return found
+        parts = list(_parts(chart, user, ""))
+        found: list[Problem] = []
+        for part in parts:
+            if part.within not in checkers:
+                checkers[part.within] = validation.checker(part.defaults, part.chart.schema, release, part.within)
+            found += _named(part.within, checkers[part.within](part.user))
+        return found if values.has_errors(user.problems) else [*found, *_repeated(parts, release)]
 
     return check
 
 
-def _part(whole: Values, name: str) -> Values:
+class _Part(NamedTuple):
+    """The values of one chart.
+
+    Attributes:
+        within: Its path in the values and a dot, such as `shop.`; empty for the parent.
+        chart: The chart.
+        defaults: Its values.yaml.
+        user: What the user, and the charts above it, say of it.
+    """
+
+    within: str
+    chart: Chart
+    defaults: Values
+    user: Values
+
+    def merged(self) -> Values:
+        """Return the user's values over the chart's."""
+        return values.on_defaults(self.defaults, self.user)
+
+
+def _parts(chart: Chart, user: Values, within: str) -> Iterator[_Part]:
+    """Yield a chart, and those that it depends on as far as they are enabled."""
+    part = _Part(within, chart, defaults_of(chart), user)
+    yield part
+    if values.has_errors(user.problems):
+        return
+    whole = part.merged()
+    for dependency in chart.dependencies:
+        if _is_enabled(dependency, whole.tree):
+            yield from _parts(dependency.chart, _below(whole, dependency.name), f"{within}{dependency.name}.")
+
+
+def _below(whole: Values, name: str) -> Values:
     """Return what a chart's values say of a subchart; what the chart itself says of it is the user's too."""
     tree = dict(_mapping(whole.tree.get(name)))
     shared = {**_mapping(tree.get("global")), **_mapping(whole.tree.get("global"))}
-    layers = tuple(_Part(layer, name) for layer in (*whole.defaults, *whole.layers))
+    layers = tuple(_Below(layer, name) for layer in (*whole.defaults, *whole.layers))
     return whole._replace(tree={**tree, "global": shared}, problems=(), layers=layers, defaults=())
 
 
-def _named(name: str, problems: list[Problem]) -> Iterator[Problem]:
-    for problem in problems:
-        path = f"{name}.{problem.path}" if problem.path else name
-        yield problem._replace(path=path, message=f"{name}: {problem.message}")
+def _named(within: str, problems: list[Problem]) -> Iterator[Problem]:
+    chart = within.removesuffix(".")
+    for problem in problems if chart else ():
+        path = f"{within}{problem.path}" if problem.path else chart
+        yield problem._replace(path=path, message=f"{chart}: {problem.message}")
+    yield from () if chart else problems
+
+
+def _repeated(parts: list[_Part], release: str | None) -> Iterator[Problem]:
+    """Yield the objects that two of the charts create: Helm refuses them, or silently keeps the last."""
+    owners: dict[str, _Part] = {}
+    objects: list[Made] = []
+    for part in parts:
+        if is_ours(part.chart.schema):
+            for made in created(read(part.merged(), Naming(release, part.within))):
+                owner = f"{part.within}{made.owner}"
+                owners[owner] = part
+                objects.append(made._replace(owner=owner))
+    for first, second in repeated(objects):
+        part = owners[second.owner]
+        if part is not owners[first.owner]:
+            where = part.merged().locate_key(second.path) or part.user.locate_nearest(second.path)
+            path = f"{part.within}{values.path_text(second.path)}"
+            yield Problem("same-object", "error", path, where, twice(first, second), remedy_of(second, apart=True))
 
 
 def _is_enabled(dependency: Dependency, tree: dict[str, Any]) -> bool:

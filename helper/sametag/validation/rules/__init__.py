@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     from sametag.validation.rules.registry import ReleaseRule, Rule
     from sametag.values import Path, Values
 
+_UNKNOWN = services.Naming()
+
 
 def check(
-    values: Values, misplaced: frozenset[Path] = frozenset(), release_name: str | None = None
+    values: Values, misplaced: frozenset[Path] = frozenset(), naming: services.Naming = _UNKNOWN
 ) -> Iterator[Finding]:
     """Yield the findings of every rule.
 
     Args:
         values: The chart's defaults and the user's values, coalesced.
         misplaced: What is missing because of a known mistake, such as a misspelled key.
-        release_name: The name of the release; None if unknown.
+        naming: What object names start with.
     """
-    release = services.read(values, release_name)
+    release = services.read(values, naming)
     for rule in RELEASE_RULES:
         for hit in rule.check(release):
             yield _finding(rule, hit, hit.path)

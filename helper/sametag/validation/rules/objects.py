@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sametag.chart.service import mapping
 from sametag.validation.finding import RuleHit
+from sametag.validation.rules import made
 from sametag.validation.rules.changed import TEMPLATES
 from sametag.values import get, path_text
 from sametag.values.scalars import json_text
@@ -14,7 +15,8 @@ from sametag.values.scalars import json_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.chart.service import Release, Service, Tree
+    from sametag.chart.service import Release, Tree
+    from sametag.validation.rules.made import Made
     from sametag.values import Path
 
 _BASE64 = r"\s*(?:[A-Za-z0-9+/]{4}\s*)*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\s*"
@@ -60,39 +62,35 @@ def wrong_object(release: Release) -> Iterator[RuleHit]:
 
 def same_object(release: Release) -> Iterator[RuleHit]:
     """Of two objects with the same kind and name, Helm 4 silently keeps the last; Helm 3 cannot install the second."""
-    owners = {made: f"services.{service.name}" for service in release.services.values() for made in _made(service)}
-    for path, obj, _ in _objects(release):
-        if isinstance(obj, str):
-            continue
-        group, kind, name = (
-            str(obj.get("apiVersion")).rpartition("/")[0],
-            obj.get("kind"),
-            get(obj, ("metadata", "name")),
-        )
-        namespace = get(obj, ("metadata", "namespace"))
-        if not isinstance(kind, str) or not isinstance(name, str):
-            continue
-        where = path_text(path)
-        first = owners.setdefault((group, kind, *((str(namespace),) if namespace else ()), name), where)
-        if first != where:
-            message = f"{first} and {where} both create the {kind} {name}"
-            yield RuleHit(path, remedy="rename or remove one of them", message=message)
+    for first, second in made.repeated(created(release)):
+        yield RuleHit(second.path, remedy=remedy_of(second), at_key=True, message=twice(first, second))
 
 
-def _made(service: Service) -> Iterator[tuple[str, ...]]:
-    """Yield group, kind and name of the objects that every service creates, if their names are known."""
-    name = service.fullname
-    if "<" in name:
-        return
-    yield ("batch" if service.kind in ("Job", "CronJob") else "apps"), service.kind, name
-    if service.serves and service.map("ports") and service.get("service", "enabled") is not False:
-        yield "", "Service", name
-    if service.get("networkPolicy", "enabled") is not False:
-        yield "networking.k8s.io", "NetworkPolicy", name
-    for kind, setting in (("ConfigMap", "config"), ("Secret", "secrets")):
-        for entry, content in service.map(setting).items():
-            if not mapping(content).get("existing"):
-                yield "", kind, f"{name}-{entry}"
+def created(release: Release) -> Iterator[Made]:
+    """Yield every object that the values create, as far as its name is known."""
+    yield from made.of_services(release)
+    yield from made.of_extra_objects(_objects(release))
+
+
+def twice(first: Made, second: Made) -> str:
+    """Say who creates one object twice."""
+    if first.owner == second.owner:
+        return f"{first.owner} creates the {first.kind} {first.name} twice"
+    return f"{first.owner} and {second.owner} both create the {first.kind} {first.name}"
+
+
+def remedy_of(repeated: Made, *, apart: bool = False) -> str:
+    """Return what to do about an object that another one is called like.
+
+    Args:
+        repeated: The second of them.
+        apart: Whether another chart of the same parent creates the first.
+    """
+    if repeated.path[-2:] == ("serviceAccount", "name"):
+        return "give each its own serviceAccount.name, or set serviceAccount.create to false in one of them"
+    if apart and repeated.path[:1] == ("services",):
+        return "rename one of them, or set another namePrefix"
+    return "rename or remove one of them"
 
 
 def _is_base64(text: str) -> bool:

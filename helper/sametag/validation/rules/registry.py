@@ -156,7 +156,6 @@ SERVICE_RULES = (
 RELEASE_RULES = (
     ReleaseRule("contradicting-digest", "error", release.contradicting_digest),
     ReleaseRule("repeated-name", "error", release.repeated_secret),
-    ReleaseRule("same-object", "error", release.same_object),
     ReleaseRule("shared-account", "error", release.shared_account),
     ReleaseRule("too-long-name", "error", release.too_long_name),
     ReleaseRule("boolean-like-name", "error", release.boolean_like_name),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sametag.chart.service import listed, mapping, maps, string, strings
 from sametag.validation.finding import RuleHit
+from sametag.validation.rules.made import of_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from sametag.chart.service import Release, Service
     from sametag.values import Path
 
-# Objects that the chart makes from the entries of a setting.
-_MADE = (("ConfigMap", "config"), ("Secret", "secrets"), ("PersistentVolumeClaim", "volumes"))
 # What YAML does not read as a string (_checks.tpl has the same list).
 _NO_TEXTS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 # A label's value, and a StatefulSet's or CronJob's name, whose pods and Jobs get a suffix.
@@ -101,35 +100,6 @@ def shared_account(release: Release) -> Iterator[RuleHit]:
                 )
 
 
-def same_object(release: Release) -> Iterator[RuleHit]:
-    """Helm silently keeps the last of two objects with the same kind and name."""
-    owners: dict[tuple[str, str], str] = {}
-    for name, service in release.services.items():
-        for kind, path, made in _named(service):
-            first = owners.setdefault((kind, made), name)
-            if first != name:
-                full = f"{'<release>-' if release.prefix is None else release.prefix}{made}"
-                message = f"services.{first} and services.{name} both create the {kind} {full}"
-                yield RuleHit(("services", name, *path), remedy="rename one of them", at_key=True, message=message)
-    for name, service in release.services.items():
-        if service.kind == "StatefulSet" and not (service.map("ports") and service.get("service", "headless")):
-            other = f"{name}-headless"
-            if other in release.services:
-                message = f"services.{name} and services.{other} both create the Service {service.fullname}-headless"
-                yield RuleHit(("services", other), remedy="rename one of them", at_key=True, message=message)
-
-
-def _named(service: Service) -> Iterator[tuple[str, Path, str]]:
-    """Yield kind, path and name, without the prefix, of the objects that are named after a service and an entry."""
-    for kind, setting in _MADE:
-        if setting not in service.merged:
-            continue
-        for entry, content in service.map(setting).items():
-            makes = mapping(content).get("claim") if setting == "volumes" else not mapping(content).get("existing")
-            if makes and not (setting == "volumes" and service.kind == "StatefulSet"):
-                yield kind, (setting, entry), f"{service.name}-{entry}"
-
-
 def too_long_name(release: Release) -> Iterator[RuleHit]:
     """Kubernetes rejects a name that is too long for a label, or for a suffix of a StatefulSet or CronJob."""
     for name, service in release.services.items():
@@ -138,10 +108,9 @@ def too_long_name(release: Release) -> Iterator[RuleHit]:
         if len(fullname) > longest:
             yield _too_long(name, (), service.kind, service.fullname, longest)
             continue
-        for kind, path, made in _named(service):
-            suffix = made.removeprefix(name)
-            if len(fullname + suffix) > _LONGEST:
-                yield _too_long(name, path, kind, service.fullname + suffix, _LONGEST)
+        for kind, setting, entry in of_entries(service):
+            if len(f"{fullname}-{entry}") > _LONGEST:
+                yield _too_long(name, (setting, entry), kind, f"{service.fullname}-{entry}", _LONGEST)
 
 
 def _too_long(name: str, path: Path, kind: str, made: str, longest: int) -> RuleHit:
@@ -151,7 +120,7 @@ def _too_long(name: str, path: Path, kind: str, made: str, longest: int) -> Rule
 
 def release_name(release: Release) -> Iterator[RuleHit]:
     """A release name must be valid for Helm and for the objects that start with it."""
-    name = release.name
+    name = release.naming.release
     if name is None:
         return
     if len(name) > _LONGEST_RELEASE or not re.fullmatch(_RELEASE, name):
@@ -164,7 +133,7 @@ def release_name(release: Release) -> Iterator[RuleHit]:
 
 def boolean_like_name(release: Release) -> Iterator[RuleHit]:
     """YAML reads no, on and the like as booleans, also in names."""
-    for name in release.services if release.prefix is not None else ():
+    for name in release.services:
         if f"{release.prefix}{name}" in _NO_TEXTS:
             message = f"services.{name}: YAML does not read the name {release.prefix}{name} as a string"
             yield RuleHit(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sametag.chart.service import mapping, maps
 from sametag.validation.finding import RuleHit
+from sametag.validation.rules.made import of_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,8 @@ def early_hook(release: Release) -> Iterator[RuleHit]:
     made: dict[tuple[str, str], str] = {}
     for service in release.services.values():
         if service.get("hook") is None:
-            made |= dict.fromkeys(_made(service), f"services.{service.name}")
+            names = ((kind, f"{service.fullname}-{entry}") for kind, _, entry in of_entries(service))
+            made |= dict.fromkeys(names, f"services.{service.name}")
     for index, obj in maps(release.values.tree.get("extraObjects")):
         metadata = mapping(obj.get("metadata"))
         if "helm.sh/hook" not in mapping(metadata.get("annotations")):
@@ -70,18 +72,6 @@ def early_hook(release: Release) -> Iterator[RuleHit]:
                 text = f"is the {kind} {wanted} of {owner}, which does not exist before the install"
                 remedy = 'give the hook its own, or run it post-install: hook: {"on": [post-install, pre-upgrade]}'
                 yield RuleHit(("services", name, *path), text, remedy)
-
-
-def _made(service: Service) -> Iterator[tuple[str, str]]:
-    """Yield kind and name of the objects of a service that others can read."""
-    for kind, setting in (("ConfigMap", "config"), ("Secret", "secrets")):
-        for entry, files in service.map(setting).items():
-            if not mapping(files).get("existing"):
-                yield kind, f"{service.fullname}-{entry}"
-    if service.kind != "StatefulSet":
-        for entry, volume in service.map("volumes").items():
-            if mapping(volume).get("claim"):
-                yield "PersistentVolumeClaim", f"{service.fullname}-{entry}"
 
 
 def _wanted(service: Service) -> Iterator[tuple[Path, str, str]]:
