@@ -193,7 +193,7 @@ def test_a_killed_client_takes_helm_with_it_and_the_next_goes_on_by_itself(
 
     assert ran.code == 0
     assert f"died while it was pending-{verb}" in ran.stderr
-    assert ("going back to" in ran.stderr) == (verb == "upgrade")
+    assert ("rolling back to" in ran.stderr) == (verb == "upgrade")
     assert kubectl.tags(namespace) == {"render": {NEW}}
     assert newest(run, namespace) == (NEW, "deployed", True)
     left = history(run, namespace)[-3 if verb == "upgrade" else -2]

@@ -127,7 +127,7 @@ def test_a_rollback_that_fails_goes_back_to_where_it_was(make_app: Callable[...,
     _, history = app.ask("history")
     failed, back = history["revisions"][-2:]
     assert (failed["status"], back["status"], back["tag"]) == ("failed", "deployed", NEW)
-    assert "ImageNotFound: there is no" in json.dumps(failed)
+    assert f"{MISSING} does not exist" in json.dumps(failed)
     assert "killed" not in json.dumps(failed)
 
 
