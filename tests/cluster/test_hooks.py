@@ -219,6 +219,29 @@ def test_an_uninstall_leaves_nothing_of_hooks_and_names_the_claims_with_the_comm
     assert f"kept: PersistentVolumeClaim {name}; {command} removes it" in ran.stderr
 
 
+@pytest.mark.parametrize("helm", ["HELM4", "HELM3"])
+def test_ctrl_c_in_a_hook_of_an_uninstall_ends_it_and_the_release_goes_on(app: App, helm: str) -> None:
+    assert helm
+    assert app.upgrade(NEW, **services(migration(on="pre-delete"))).code == 0
+    process = subprocess.Popen(app.command("uninstall"), env=app.environment, stderr=subprocess.PIPE, text=True)
+    wait_until_it_runs(app, process, "migrate")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+
+    assert process.returncode == 130, stderr
+    assert f"interrupted: revision 2 (tag {NEW}) is failed" in stderr
+    assert f"sametag uninstall {app.name} -n {app.namespace} removes what is left" in stderr
+    assert objects(app) == set()
+    assert app.everything_runs(NEW)
+    _, history = app.ask("history")
+    assert [(entry["status"], entry["description"]) for entry in history["revisions"]][1:] == [
+        ("failed", "Left in the middle: uninstalling was interrupted")
+    ]
+    assert app.upgrade(OLD).code == 0
+    assert app.everything_runs(OLD)
+    assert subprocess.run(app.command("uninstall"), env=app.environment, check=False).returncode == 0
+
+
 def test_a_first_install_that_fails_in_its_hook_leaves_nothing(make_app: MakeApp) -> None:
     app = make_app("first")
     ended = app.install(OLD, **services(migration("echo no database; exit 3", "pre-install", job={"backoffLimit": 0})))
@@ -285,7 +308,7 @@ def test_status_in_the_middle_of_a_rollout_says_who_and_folds_what_follows_from_
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
 
-    assert f"a rollout is under way, by {status['rollout']['by']} for tag {NEW}, since " in ran.stdout
+    assert f"a rollout is in progress, by {status['rollout']['by']} for tag {NEW}, since " in ran.stdout
     assert [(job["name"], job["state"]) for job in status["jobs"]] == [("migrate", "running")]
     assert ran.stdout.count(f"{NEW}") <= 4, ran.stdout
     assert code == 6

@@ -183,7 +183,7 @@ def test_helm_stops_with_its_client_and_another_client_takes_over_from_both(
     client.send_signal(signal.SIGCONT)
     _, stderr = client.communicate(timeout=180)
     assert (client.returncode, state(helm)) == (7, ""), stderr
-    assert "the lock was taken over by another client, which has ended since" in stderr
+    assert "the lock was taken over by another client, which is done by now" in stderr
     assert newest(run, namespace) == (OLD, "deployed", True)
     assert kubectl.tags(namespace) == {"render": {OLD}}
 
@@ -200,7 +200,9 @@ def test_a_plain_rollback_in_the_middle_is_a_failure_that_names_it_and_is_not_un
     stdout, stderr = client.communicate(timeout=240)
 
     assert (client.returncode, stdout) == (4, ""), stderr
-    assert f"the newest revision is revision 3 (tag {OLD}), deployed (Rollback to 1), not revision 2 (tag {NEW})" in stderr
+    assert (
+        f"the newest revision is revision 3 (tag {OLD}), deployed (Rollback to 1), not revision 2 (tag {NEW})" in stderr
+    )
     assert [entry["tag"] for entry in history(run, namespace)] == [OLD, NEW, OLD]
     wait_until(lambda: kubectl.tags(namespace) == {"render": {OLD}})
 

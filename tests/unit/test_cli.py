@@ -117,7 +117,7 @@ def test_a_kind_that_the_cluster_has_not_is_named(api: ApiServer) -> None:
     api.answers[f"{NAMESPACE}/secrets"] = (200, {"metadata": {}, "items": secrets})
     ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
-    told = "what others have changed cannot be told: the cluster has no Lens of optics.example.com/v1"
+    told = "changes made by others cannot be determined: the cluster has no Lens of optics.example.com/v1"
     assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, told)
 
 
@@ -129,7 +129,7 @@ def test_who_may_not_see_every_object_still_sees_the_pods(api: ApiServer) -> Non
     ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
     assert ran.returncode == 0
-    assert ran.stdout.splitlines()[-1] == "what others have changed cannot be told: services is forbidden"
+    assert ran.stdout.splitlines()[-1] == "changes made by others cannot be determined: services is forbidden"
 
 
 def test_status_of_what_only_helm_changed_takes_one_list_a_kind_and_no_dry_run(api: ApiServer) -> None:

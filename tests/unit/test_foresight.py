@@ -44,8 +44,8 @@ def test_a_renamed_port_is_said_with_what_fails() -> None:
 
     (line,) = said((service("http"), service("web")), deployments)
     assert line == (
-        "Service shop-web will send port 80 to web (now http), which the pods that run do not have: requests to it can "
-        "fail until every one of web is replaced; keep it as it is to avoid that"
+        "Service shop-web will send port 80 to web (now http), which the running pods do not have: requests to it may "
+        "fail until every pod of web is replaced; keep the old port to avoid that"
     )
 
 
@@ -79,7 +79,7 @@ def test_a_service_that_no_longer_selects_the_pods_that_run_is_said() -> None:
     after = service("http", {**WEB, "version": "2"})
     (line,) = said((service("http"), after), (workload(ports=named("http")), workload(tag="2", ports=named("http"))))
 
-    assert line.startswith("Service shop-web will no longer select the pods that run (Deployment shop-web)")
+    assert line.startswith("Service shop-web will no longer select the running pods (Deployment shop-web)")
 
 
 NODE: dict[str, Any] = {"metadata": {"labels": {"disk": "ssd"}}, "spec": {}}
@@ -118,7 +118,7 @@ def test_a_port_of_the_node_needs_a_node_more_than_pods(nodes: Any, strategy: An
             "Deployment",
             {"strategy": {"type": "Recreate"}},
             600,
-            "may take that long to end, and the new ones wait for it: 600 s",
+            "may take 600 s to terminate, and the new ones wait for them, but --timeout is 300 s",
         ),
         ("Deployment", {"strategy": {"type": "Recreate"}}, 299, ""),
         ("Deployment", {"strategy": {"type": "Recreate"}, "replicas": 0}, 600, ""),
@@ -127,11 +127,11 @@ def test_a_port_of_the_node_needs_a_node_more_than_pods(nodes: Any, strategy: An
             "StatefulSet",
             {},
             150,
-            "one after the other, 2 times up to 150 s: 300 s, and --timeout is 300 s; --timeout 6m",
+            "one by one may take 300 s (2 times 150 s), but --timeout is 300 s; --timeout 6m",
         ),
         ("StatefulSet", {}, 149, ""),
-        ("StatefulSet", {"minReadySeconds": 1}, 149, "2 times up to 150 s: 300 s"),
-        ("StatefulSet", {"replicas": 20}, None, "20 times up to 30 s: 600 s"),
+        ("StatefulSet", {"minReadySeconds": 1}, 149, "300 s (2 times 150 s)"),
+        ("StatefulSet", {"replicas": 20}, None, "600 s (20 times 30 s)"),
         ("StatefulSet", {"updateStrategy": {"rollingUpdate": {"partition": 1}}}, 150, ""),
         ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, 600, ""),
         ("DaemonSet", {}, 100, "4 times up to 100 s: 400 s"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import ssl
 import sys
 import textwrap
@@ -287,6 +288,29 @@ def test_a_plugin_that_cannot_be_run_is_said_with_what_to_do(
     with pytest.raises(ClusterError, match=message) as caught:
         ask(config.target)
     assert remedy is None or remedy in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize("mode", ["Always", "IfAvailable"])
+def test_an_interactive_plugin_asks_the_person_at_the_terminal(
+    mode: str, config: Kubeconfig, api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = """
+    assert json.loads(os.environ['KUBERNETES_EXEC_INFO'])['spec']['interactive'] and os.isatty(0)
+    print_login(token=input())
+    """
+    config.plugin(tmp_path, body, interactiveMode=mode)
+    api.tokens = {"typed"}
+    keyboard, terminal = os.openpty()
+    with os.fdopen(keyboard, "wb", buffering=0) as keys, os.fdopen(terminal) as screen:
+        monkeypatch.setattr("sys.stdin", screen)
+        saved = os.dup(0)
+        os.dup2(terminal, 0)
+        try:
+            keys.write(b"typed\n")
+            ask(config.target)
+        finally:
+            os.dup2(saved, 0)
+            os.close(saved)
 
 
 def test_a_plugin_that_hangs_ends_with_the_command(

@@ -57,7 +57,7 @@ def test_a_claims_size_is_named_as_the_values_have_it_with_both_sizes_and_the_wa
     message, remedy = said(rehearsal(refused, {DB: claims("2Gi")}, {DB: claims("1Gi")}), {DB: claims("1Gi")})
 
     assert message == (
-        "what is new cannot be changed in place in StatefulSet shop-db: "
+        "the change is not possible in place in StatefulSet shop-db: "
         "services.db.volumes.data.claim.resources.requests.storage (1Gi -> 2Gi); nothing was changed"
     )
     assert remedy is not None
@@ -87,7 +87,7 @@ def test_what_the_newest_revision_did_not_bring_into_the_cluster_is_compared_wit
     [
         ("Deployment", "selector", ({"app": "old"}, {"app": "new"}), "old -> new", "its pods end"),
         ("Service", "clusterIP", ("None", "10.0.0.1"), "None -> 10.0.0.1", "kubectl delete service shop-web"),
-        ("Job", "template", ({"spec": {"x": "a"}}, {"spec": {"x": "b"}}), "a -> b", "then it runs again"),
+        ("Job", "template", ({"spec": {"x": "a"}}, {"spec": {"x": "b"}}), "a -> b", "the Job then runs again"),
         ("Secret", "data", ({"k": "b2xk"}, {"k": "bmV3"}), "", "keep the old value"),
     ],
 )
@@ -124,7 +124,8 @@ def test_each_kind_has_its_way_out(kind: str, field: str, values: tuple[Any, Any
         ),
         (
             'User "eve" cannot patch resource "x"',
-            'you may not patch Deployment shop-web, Deployment shop-api: User "eve" cannot patch resource "x"',
+            "you do not have permission to patch Deployment shop-web, Deployment shop-api: "
+            'User "eve" cannot patch resource "x"',
         ),
         (
             "unable to create new content in namespace apps because it is being terminated",
@@ -167,7 +168,7 @@ def test_a_webhook_that_does_not_answer_dry_runs_is_a_doubt_and_not_a_refusal() 
 
     assert refusal_of(found, {}) is None
     assert list(doubts(found)) == [
-        "whether Deployment shop-web will be taken cannot be told: webhook w.example.com does not answer dry runs"
+        "Deployment shop-web cannot be tried before the change: webhook w.example.com does not support dry runs"
     ]
 
 

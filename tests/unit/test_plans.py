@@ -209,13 +209,13 @@ def test_status_says_who_changes_the_release_and_what_follows_from_the_tag_once(
 
     local = f"{since.astimezone():%Y-%m-%d %H:%M:%S}"
     said = list(status_lines(found))
-    assert said[1] == f"a rollout is under way, by alice@laptop for tag 2.0, since {local}"
+    assert said[1] == f"a rollout is in progress, by alice@laptop for tag 2.0, since {local}"
     assert said[3:] == [
         "JOB      TAG  STATE",
         "migrate  -    done in 4.2 s",
         "notify   -    not run yet",
         "Deployment web, CronJob tick: image is 2.0; revision 8 says 1.0",
-        "labels that follow from the tag or the chart are others: 5 objects",
+        "labels that follow from the tag or the chart differ: 5 objects",
     ]
     document = json.loads(status_json(found))
     assert document["rollout"] == {"by": "alice@laptop", "tag": "2.0", "since": "2026-01-02T03:04:05+00:00"}

@@ -342,7 +342,7 @@ def test_who_took_over_and_ended_meanwhile_has_taken_over_all_the_same(api: ApiS
         await lock.acquire(0, print)
         spec = api.objects[LEASE]["spec"]
         api.put(LEASE, {"spec": {**spec, "holderIdentity": "", "leaseTransitions": spec["leaseTransitions"] + 1}})
-        with pytest.raises(LockedError, match="taken over by another client, which has ended since"):
+        with pytest.raises(LockedError, match="taken over by another client, which is done by now"):
             await deploy_until_lost(lock)
         assert holder(api) == ""
 
@@ -352,8 +352,8 @@ def test_who_took_over_and_ended_meanwhile_has_taken_over_all_the_same(api: ApiS
 @pytest.mark.parametrize(
     ("code", "message", "said"),
     [
-        (401, "Unauthorized", "the credentials are not accepted any more: Unauthorized"),
-        (403, "no leases for alice", "the right is gone: no leases for alice"),
+        (401, "Unauthorized", "the credentials are no longer accepted: Unauthorized"),
+        (403, "no leases for alice", "the permission was revoked: no leases for alice"),
     ],
 )
 def test_renewals_that_are_refused_end_the_rollout_with_the_reason_within_seconds(

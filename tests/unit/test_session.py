@@ -12,16 +12,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace
 
 from sametag.chart import load
 from sametag.deploy import Options, Request, Step, rollback, upgrade
 from sametag.deploy.session import begin
-from sametag.errors import ClusterError, LockedError, UsageError
+from sametag.errors import ClusterError, HelmError, LockedError, UsageError
 from sametag.kube.connection import Target
 from sametag.values import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from fake_api import ApiServer
@@ -119,13 +121,16 @@ def pod(name: str, digest: str) -> dict[str, Any]:
     }
 
 
-def history(api: ApiServer, told: list[Event] | None = None, **options: Any) -> list[Revision]:
-    """Begin, and return the history that was found."""
+def history(
+    api: ApiServer, told: list[Event] | None = None, then: Callable[[], object] = lambda: None, **options: Any
+) -> list[Revision]:
+    """Begin, do this, and return the history that was found."""
     report = ([] if told is None else told).append
     request = Request(Target(kubeconfig=str(api.kubeconfig)), "app", report, Options(**options))
 
     async def main() -> list[Revision]:
         async with begin(request) as deployment:
+            then()
             return deployment.history
 
     return asyncio.run(main())
@@ -228,6 +233,16 @@ def test_a_rollback_of_a_release_that_another_chart_made_is_refused(
     assert "rolling back" not in " ".join(map(str, told))
 
 
+def test_an_upgrade_of_a_release_that_is_not_there_names_the_flag_that_installs_it(api: ApiServer) -> None:
+    api.answers[f"{CORE}/secrets"] = listing([])
+    request = Request(Target(kubeconfig=str(api.kubeconfig)), "app", lambda _: None)
+
+    with pytest.raises(HelmError, match="there is no release app in namespace apps") as refused:
+        asyncio.run(upgrade(request, load(None), Sources(tag="2")))
+    assert refused.value.remedy is not None
+    assert refused.value.remedy.startswith("sametag upgrade app --install (-i) installs it; ")
+
+
 def test_an_upgrade_that_keeps_the_values_of_another_chart_is_refused(api: ApiServer) -> None:
     released(api, [A], **FOREIGN)
     request = Request(Target(kubeconfig=str(api.kubeconfig)), "app", lambda _: None)
@@ -259,6 +274,40 @@ def test_a_lock_timeout_of_0_gives_up_at_once(api: ApiServer, wait: str) -> None
         history(api, lock_timeout=wait)
     assert refused.value.exit_code == 7
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("others", [[], ["Lease sametag-other"], ["Secret sh.helm.release.v1.other.v1", "Pod other"]])
+def test_a_namespace_that_was_created_for_a_refused_install_is_removed_unless_it_is_used(
+    api: ApiServer, others: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released(api, [])
+    api.answers[f"{CORE}/secrets"] = listing([])
+    missing = (404, {"kind": "Status", "code": 404, "message": 'namespaces "apps" not found'})
+    api.answers[f"POST {LEASES}"] = missing
+    names = {"Lease": LEASES, **{kind: f"{CORE}/{kind.lower()}s" for kind in ("Secret", "ConfigMap", "Pod")}}
+    told: list[Event] = []
+
+    async def create(_: object, name: str) -> Namespace:
+        del api.answers[f"POST {LEASES}"]
+        api.put(CORE, {"metadata": {"uid": "n1"}})
+        return Namespace(metadata=ObjectMeta(name=name, uid="n1"))
+
+    def refuse() -> None:
+        for kind, path in names.items():
+            items = [{"metadata": {"name": other.split()[1]}} for other in others if other.startswith(kind)]
+            root = [{"metadata": {"name": "kube-root-ca.crt"}}] if kind == "ConfigMap" else []
+            api.answers[path] = listing([*items, *root])
+        raise UsageError("refused")
+
+    monkeypatch.setattr("sametag.deploy.session._create_namespace", create)
+    with pytest.raises(UsageError, match="refused"):
+        history(api, told, create_namespace=True, then=refuse)
+
+    assert (CORE in api.objects) == bool(others)
+    assert f"{LEASES}/sametag-app" not in api.objects
+    words = "namespace apps, which was created for this install, stays: it has "
+    assert [str(event).startswith(f"warning: {words}") for event in told] == [True] * bool(others)
+    assert all(other in str(told[0]) for other in others)
 
 
 def test_a_reason_has_helms_limit(api: ApiServer) -> None:

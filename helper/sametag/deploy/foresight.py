@@ -1,6 +1,6 @@
-"""What works, but not as most expect: requests that fail, pods that find no node, rollouts longer than their timeout.
+"""Effects of a change that few expect: failing requests, pods without a node, rollouts longer than their timeout.
 
-Each is known from the objects that are there and those that will be; the remedy is a setting or a flag.
+Each follows from the objects before and after the change; the remedy is a setting or a flag.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _GRACE = 30
 
 
 def has_host_ports(rehearsal: DryRun) -> bool:
-    """Whether it matters how many nodes there are."""
+    """Whether the number of nodes matters."""
     return any(_host_ports(item) for key, item in rehearsal.after.items() if key.kind == "Deployment")
 
 
 def foreseen(rehearsal: DryRun, timeout: float, nodes: Iterable[Object]) -> Iterator[str]:
-    """Yield what to expect of a change, a line each.
+    """Yield the unexpected effects of a change, one line each.
 
     Args:
-        rehearsal: Of the change.
-        timeout: Helm's, in seconds.
-        nodes: The cluster's; none where the user may not list them.
+        rehearsal: The dry run of the change.
+        timeout: Helm's timeout, in seconds.
+        nodes: The nodes of the cluster; none if the user may not list them.
     """
     changing = {
         key: (rehearsal.live[key], item)
@@ -58,7 +58,7 @@ def _name(key: Key, item: Object) -> str:
 def _moved_ports(
     key: Key, live: Object, service: Object, changing: Mapping[Key, tuple[Object, Object]]
 ) -> Iterator[str]:
-    """Yield the ports of a Service that the pods that run do not have: it sends them nothing from the first moment."""
+    """Yield the ports of a Service that the running pods do not have: requests to them fail from the first moment."""
     spec, old_spec = service.get("spec") or {}, live.get("spec") or {}
     selector = spec.get("selector")
     if not selector or spec.get("clusterIP") == "None":
@@ -72,7 +72,7 @@ def _moved_ports(
             continue
         if not selector.items() <= labels.items():
             yield (
-                f"{key} will no longer select the pods that run ({workload}): requests to it fail until the new ones "
+                f"{key} will no longer select the running pods ({workload}): requests to it fail until the new ones "
                 "are ready"
             )
             continue
@@ -80,13 +80,13 @@ def _moved_ports(
             old = old_ports.get((port.get("port"), port.get("protocol")))
             if old and (moved := _moved(port.get("targetPort"), old.get("targetPort"), was)):
                 yield (
-                    f"{key} will send port {port['port']} to {moved}, which the pods that run do not have: requests to "
-                    f"it can fail until every one of {_name(workload, was)} is replaced; keep it as it is to avoid that"
+                    f"{key} will send port {port['port']} to {moved}, which the running pods do not have: requests to it "
+                    f"may fail until every pod of {_name(workload, was)} is replaced; keep the old port to avoid that"
                 )
 
 
 def _moved(target: Any, old: Any, workload: Object) -> str:
-    """Name a target port that pods as they are do not have; empty where they have it."""
+    """Name a target port that the running pods do not have; empty if they have it."""
     named = {port.get("name"): port.get("containerPort") for port in _ports(workload)}
     if isinstance(target, str) and target not in named and (old in named or isinstance(old, int)):
         return f"{target} (now {old})"
@@ -107,7 +107,7 @@ def _host_ports(workload: Object) -> list[int]:
 
 
 def _without_a_node(key: Key, item: Object, nodes: list[Object]) -> Iterator[str]:
-    """Yield that new pods find no node: each has room for one pod with a hostPort, and the old ones stay meanwhile."""
+    """Yield that new pods find no node: a node has room for one pod with a hostPort, and old pods stay until then."""
     ports, spec = _host_ports(item), item["spec"]
     strategy = spec.get("strategy") or {}
     if key.kind != "Deployment" or not ports or strategy.get("type") == "Recreate" or not nodes:
@@ -117,8 +117,8 @@ def _without_a_node(key: Key, item: Object, nodes: list[Object]) -> Iterator[str
     fitting = sum(_fits(node, template_of(item)["spec"]) for node in nodes)
     if replicas and not leaving and fitting <= replicas:
         yield (
-            f"{_name(key, item)} uses port {ports[0]} of its node, and an old pod ends once a new one is ready: "
-            f"{replicas + 1} nodes are needed, {fitting} fit; strategy.rollingUpdate.maxUnavailable: 1 does with fewer"
+            f"{_name(key, item)} uses host port {ports[0]}, and an old pod stops only when a new one is ready: "
+            f"{replicas + 1} nodes are needed, {fitting} fit; strategy.rollingUpdate.maxUnavailable: 1 needs fewer"
         )
 
 
@@ -136,7 +136,7 @@ def _fits(node: Object, pod: Object) -> bool:
 
 
 def _longer_than(timeout: float, key: Key, live: Object, item: Object) -> Iterator[str]:
-    """Yield that old pods may take longer to end than Helm waits, where new ones wait for them."""
+    """Yield that old pods, for which new ones wait, may take longer to terminate than Helm's timeout."""
     spec = item["spec"]
     grace = template_of(live)["spec"].get("terminationGracePeriodSeconds", _GRACE)
     turns = _turns(key.kind, live, spec)
@@ -146,14 +146,14 @@ def _longer_than(timeout: float, key: Key, live: Object, item: Object) -> Iterat
     needed = math.ceil(turns * each / 60) + 1
     name = _name(key, item)
     if turns == 1:
-        told = f"the pods of {name} may take that long to end, and the new ones wait for it"
+        told = f"the pods of {name} may take {turns * each} s to terminate, and the new ones wait for them"
     else:
-        told = f"the pods of {name} are replaced one after the other, {turns} times up to {each} s"
-    yield f"{told}: {turns * each} s, and --timeout is {timeout:.0f} s; --timeout {needed}m is long enough"
+        told = f"replacing the pods of {name} one by one may take {turns * each} s ({turns} times {each} s)"
+    yield f"{told}, but --timeout is {timeout:.0f} s; --timeout {needed}m is long enough"
 
 
 def _turns(kind: str, live: Object, spec: Object) -> int:
-    """Return how many times an old pod has to end before another can begin."""
+    """Return how many times a new pod has to wait until an old one has terminated."""
     if kind == "Deployment":
         recreated = (spec.get("strategy") or {}).get("type") == "Recreate"
         return int(recreated and bool(live["spec"].get("replicas", 1)))

@@ -103,7 +103,7 @@ class Leftovers:
             for one in kept:
                 await self._suspend(one)
         except (ApiError, ClusterError, httpx2.TransportError) as error:
-            self._warn(f"what a failed revision has left may go on running: it cannot be looked for: {error}")
+            self._warn(f"leftovers of a failed revision may still be running, and cannot be listed: {error}")
 
     async def warn_of_failed(self) -> None:
         """Say what the revisions that failed go on with, where they are left for somebody to look at."""
@@ -111,7 +111,7 @@ class Leftovers:
             if one.item["kind"] in RUNS and not traits.has_ended(one.item):
                 command = self._removal(one)
                 self._warn(
-                    f"{one.title} of {one.revision} goes on until the release is next changed; {command} ends it"
+                    f"{one.title} of {one.revision} keeps running until the release is next changed; {command} stops it"
                 )
 
     async def _left_by_failed(self) -> AsyncIterator[_Left]:
@@ -264,7 +264,9 @@ class Leftovers:
         for one in deleted:
             while await self._is_there(one.item):
                 if time.monotonic() > until:
-                    self._warn(f"{one.name} is deleted, and not gone after {_END_SECONDS} s: its pods may still run")
+                    self._warn(
+                        f"{one.name} was deleted but is still there after {_END_SECONDS} s: its pods may still be running"
+                    )
                     break
                 await asyncio.sleep(_POLL)
 

@@ -1,8 +1,8 @@
-"""One deployer at a time: a Lease for each release, renewed while its holder works.
+"""One deployer at a time: a Lease for each release, which its holder renews.
 
-Helm's own guard, a pending revision, knows neither who holds it nor whether that client still lives. The algorithm is
-client-go's leader election: every write carries the resource version that was read, and a lease has run out when it was
-watched unchanged for as long as it lasts, so that no two clocks are compared. Source:
+Helm's own guard, a pending revision, does not tell who holds it, or whether that client is still alive. The algorithm
+is client-go's leader election: every write carries the resource version that was read, and a lease has expired when it
+was watched for its whole duration without a change, so no two clocks are compared. Source:
 k8s.io/client-go/tools/leaderelection
 """
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from lightkube import AsyncClient
+    from lightkube.resources.core_v1 import Namespace
 
     from sametag.deploy.leash import Leash
     from sametag.helm.revision import Revision
@@ -40,10 +41,10 @@ _RENEW = 5.0
 _POLL = 1.0
 _ANSWER = 5.0  # the client itself waits for longer than the lease lasts
 
-# An API server that starts refuses what it allows a moment later; credentials from a plugin are renewed meanwhile.
+# A starting API server refuses what it allows a moment later, and a plugin may be renewing the credentials.
 _REFUSED = 6.0
 
-# How long a Helm that is to begin waits for an API server that is away.
+# How long Helm's start is delayed while the API server is away.
 _AWAY = 120.0
 
 _PREFIX = "sametag-"
@@ -53,15 +54,15 @@ _TAG, _REVISION = "sametag/tag", "sametag/revision"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lease, or held it.
+    """The current or the last holder of a lease.
 
     Attributes:
-        who: As `note.author` names them.
-        tag: What they deploy; empty until they know.
-        since: When they took it, by their clock.
-        renewed: When they last said that they are alive, by their clock; each renewal has another time.
-        revision: The number of the revision that their Helm makes, or removes; 0 before it begins.
-        heard: When they last said that they are alive, by the API server's clock.
+        who: Their name, from `note.author`.
+        tag: The tag that they deploy; empty until it is known.
+        since: When they acquired it, by their clock.
+        renewed: When they last renewed it, by their clock; no two renewals have the same time.
+        revision: The number of the revision that their Helm makes or removes; 0 before Helm starts.
+        heard: When they last renewed it, by the API server's clock.
     """
 
     who: str
@@ -72,9 +73,10 @@ class Holder:
     heard: datetime | None = field(default=None, compare=False)
 
     def made(self, pending: Revision) -> bool:
-        """Whether their Helm has brought a revision into its status.
+        """Whether their Helm made a pending revision.
 
-        They said so before it began, and the API server took it before their lease had run out, both by its own clock.
+        They announced its number before Helm started, and the API server stored it before their lease expired, both by
+        the API server's clock.
         """
         if self.revision != pending.number or pending.written is None or self.heard is None:
             return False
@@ -89,16 +91,18 @@ class Lock:
     """The lease of one release; see `hold`.
 
     Args:
-        client: Of the cluster; its namespace is the release's.
-        release: The release's name.
-        who: As `note.author` names us.
-        now: What time it is, for others to read: nothing is decided by it.
+        client: The client of the cluster; its namespace is the release's.
+        release: The name of the release.
+        who: Our name, from `note.author`.
+        now: Returns the time that other clients read; nothing depends on it.
 
     Attributes:
-        dead: Whose lease had run out when this lock took it over; None where it was free.
-        lost: Why the lease is not ours any more; None while it is.
-        renewed: When the newest renewal that succeeded began, by `leash.elapsed`.
-        obsolete: Whether there is no release any more, so that the lease goes too when it is given back.
+        dead: The holder whose expired lease this lock took over; None if the lease was free.
+        lost: Why the lease is no longer ours; None while it is.
+        renewed: When the last successful renewal began, by `leash.elapsed`.
+        obsolete: Whether the release no longer exists, so that the lease is deleted when it is released.
+        namespace: The namespace that was created for it; None if it existed.
+        used: Whether Helm was about to start under it.
     """
 
     def __init__(
@@ -121,18 +125,20 @@ class Lock:
         self.lost: SametagError | None = None
         self.renewed = 0.0
         self.obsolete = False
+        self.namespace: Namespace | None = None
+        self.used = False
 
     async def acquire(self, seconds: float, report: Callable[[str], None], *, from_the_dead: bool = False) -> None:
-        """Take the lease; wait up to `seconds` for another holder to end, or to be found dead.
+        """Acquire the lease; wait up to `seconds` for another holder to release it, or to be found dead.
 
         Args:
-            seconds: 0 takes it only where it is free.
+            seconds: How long to wait; 0 acquires it only if it is free.
             report: Called with a line for each holder that is waited for.
-            from_the_dead: Whether not to wait for one that is seen to live.
+            from_the_dead: Whether to give up as soon as the holder is seen to be alive.
 
         Raises:
             LockedError: It is still held.
-            ApiError: The API server refuses, such as for want of rights.
+            ApiError: The API server refuses, for example because a permission is missing.
         """
         until, watched = time.monotonic() + seconds, _Watched()
         while True:
@@ -161,7 +167,7 @@ class Lock:
         return None
 
     async def _take(self, found: Lease | None) -> bool:
-        """Write ourselves into the lease that was read, or a new one; False where another was faster."""
+        """Become the holder of the lease that was read, or of a new one; False if another client was faster."""
         self._asked = True
         lease = found or Lease()
         changes = (lease.spec and lease.spec.leaseTransitions) or 0
@@ -194,25 +200,25 @@ class Lock:
         return True
 
     def _time(self) -> datetime:
-        """Return the time, later than the one before: who watches sees a renewal also when our clock stands still.
+        """Return the time, always later than the last one: others see each renewal even if our clock stands still.
 
-        The API server refuses a MicroTime without a fraction, which is how a round one is written.
+        The API server refuses a MicroTime without a fraction, and a round time is written without one.
         """
         later = max(self._now(), self._said + timedelta(microseconds=1))
         self._said = later.replace(microsecond=later.microsecond or 1)
         return self._said
 
     async def tell(self, tag: str, revision: int) -> None:
-        """Say in the lease what is done next, and make sure that it is ours: called before Helm begins.
+        """Announce in the lease what Helm does next, and make sure that the lease is ours; called before Helm starts.
 
         Args:
-            tag: What is deployed; empty where the release is removed.
-            revision: The number of the revision that Helm will make, or remove.
+            tag: The tag that is deployed; empty if the release is removed.
+            revision: The number of the revision that Helm will make or remove.
 
         Raises:
             SametagError: It is lost.
         """
-        self._tag, self._revision = tag, revision
+        self._tag, self._revision, self.used = tag, revision, True
         until = time.monotonic() + _AWAY
         await self._try_to_renew()
         while self.lost is None and elapsed() - self.renewed > _DURATION and time.monotonic() < until:
@@ -222,10 +228,9 @@ class Lock:
             raise self.lost
 
     async def keep(self, lost: Callable[[], object]) -> None:
-        """Renew the lease until cancelled; call `lost`, once, when it is not ours any more.
+        """Renew the lease until cancelled; call `lost` once if it is no longer ours.
 
-        A renewal that fails is tried again, for however long the API server is away: nobody else can take the lease in
-        that time either.
+        A failed renewal is retried for as long as the API server is away: meanwhile, nobody else can acquire the lease.
         """
         while self.lost is None:
             await asyncio.sleep(min(_POLL, _RENEW))
@@ -247,34 +252,34 @@ class Lock:
             self._refused_since = None
 
     def _refused(self, error: ApiError) -> None:
-        """Decide what a refusal means: the API server answers, so that others can take the lease."""
+        """Decide what a refusal means: the API server is there, so others can acquire the lease."""
         code, message = error.status.code, error.status.message or ""
         if code == HTTPStatus.NOT_FOUND or (code == HTTPStatus.FORBIDDEN and "being terminated" in message):
-            self.lost = ClusterError(f"the lock is gone, and cannot be taken again: {message}", self._what_now())
+            self.lost = ClusterError(f"the lock was deleted and cannot be acquired again: {message}", self._what_now())
         elif code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             now = time.monotonic()
             self._refused_since = self._refused_since or now
             if now - self._refused_since >= _REFUSED:
                 what = (
-                    "the credentials are not accepted any more"
+                    "the credentials are no longer accepted"
                     if code == HTTPStatus.UNAUTHORIZED
-                    else "the right is gone"
+                    else "the permission was revoked"
                 )
                 self.lost = ClusterError(
-                    f"the lock could not be renewed, and Helm was ended: {what}: {message}", self._what_now()
+                    f"the lock could not be renewed, so Helm was stopped: {what}: {message}", self._what_now()
                 )
 
     def _without_credentials(self, error: SametagError) -> None:
-        """Take a plugin that fails for as long as the lease lasts, and gives no credentials, for a refusal."""
+        """Treat a credential plugin that fails for as long as the lease lasts as a refusal."""
         now = time.monotonic()
         self._refused_since = self._refused_since or now
         if now - self._refused_since >= _DURATION:
             self.lost = ClusterError(
-                f"the lock could not be renewed, and Helm was ended: {error.message}", error.remedy or self._what_now()
+                f"the lock could not be renewed, so Helm was stopped: {error.message}", error.remedy or self._what_now()
             )
 
     def _what_now(self) -> str:
-        return f"sametag status {self._release} says what runs now"
+        return f"sametag status {self._release} shows what runs now"
 
     async def _renew(self) -> None:
         if self._lease is None or self.lost or await self._write(self._lease):
@@ -286,23 +291,23 @@ class Lock:
         elif holder:
             self.lost = self._taken_over(str(holder))
         elif found and found.spec and found.spec.leaseTransitions != self._transitions:
-            self.lost = self._taken_over("another client, which has ended since")
+            self.lost = self._taken_over("another client, which is done by now")
         else:
             await self._take(found)
 
     def _taken_over(self, by: str) -> LockedError:
         return LockedError(
-            f"the lock was taken over by {by}; this client has stopped, and its Helm with it",
-            f"sametag history {self._release} says what became of its work",
+            f"the lock was taken over by {by}; this client and its Helm were stopped",
+            f"sametag history {self._release} shows what it did",
         )
 
     def _is_ours(self, lease: Lease) -> bool:
         return lease.spec is not None and lease.spec.holderIdentity == self._identity
 
     async def end(self) -> None:
-        """Give the lease back; remove the object too where it is obsolete.
+        """Release the lease; delete the object if it is obsolete.
 
-        A write of ours that was cut off has been done all the same, at times: then the lease has to be read again.
+        A write of ours that was cut off may have succeeded: then the lease has to be read again.
         """
         if not self._asked:
             return
@@ -319,16 +324,16 @@ class Lock:
 
 def _remedy(*, from_the_dead: bool) -> str:
     if from_the_dead:
-        return "that client is at work: wait for it to end, or end it"
-    return f"wait for longer with --lock-timeout; a lock whose client died ends by itself in {_DURATION} s"
+        return "that client is running: wait until it is done, or stop it"
+    return f"wait longer with --lock-timeout; the lock of a client that died expires after {_DURATION} s"
 
 
 class _Watched:
-    """What a waiting deployer has seen of another's lease, by its own clock."""
+    """What a waiting client has seen of another client's lease, by its own clock."""
 
     def __init__(self) -> None:
         self.told = ""
-        #: Whether the holder has renewed it meanwhile.
+        #: Whether the holder was seen to renew it.
         self.lives = False
         self._seen: Holder | None = None
         self._since = 0.0
@@ -343,7 +348,7 @@ class _Watched:
 
 
 async def holder_of(client: AsyncClient, release: str) -> Holder | None:
-    """Return who holds the lease of a release; None where nobody does, or where it may not be read."""
+    """Return who holds the lease of a release; None if nobody does, or if it may not be read."""
     try:
         return _holder(await client.get(Lease, f"{_PREFIX}{release}"))
     except ApiError as error:
@@ -353,7 +358,7 @@ async def holder_of(client: AsyncClient, release: str) -> Holder | None:
 
 
 def _holder(lease: Lease) -> Holder | None:
-    """Return who holds the lease; None when nobody does."""
+    """Return who holds the lease; None if nobody does."""
     spec, annotations = lease.spec, (lease.metadata and lease.metadata.annotations) or {}
     if spec is None or not spec.holderIdentity:
         return None
@@ -375,8 +380,8 @@ async def hold(lock: Lock, leash: Leash) -> AsyncIterator[None]:
     """Renew an acquired lease while the block runs.
 
     Args:
-        lock: That of the release.
-        leash: Is told that we are at work.
+        lock: The lock of the release.
+        leash: Hears from this client while the block runs.
 
     Raises:
         SametagError: The lease was lost; the block was cancelled.
@@ -385,7 +390,7 @@ async def hold(lock: Lock, leash: Leash) -> AsyncIterator[None]:
     if task is None:
         raise AssertionError  # a coroutine runs in a task
     keeping = asyncio.create_task(lock.keep(task.cancel))
-    # A bug there must not leave the block at work without a lease.
+    # After a bug there, the block must not go on without a lease.
     keeping.add_done_callback(lambda ended: task.cancel() if not ended.cancelled() and ended.exception() else None)
     beside = [keeping, asyncio.create_task(_beat(lock, leash))]
     try:
@@ -397,8 +402,8 @@ async def hold(lock: Lock, leash: Leash) -> AsyncIterator[None]:
         task.uncancel()
         raise (lock.lost or bug or AssertionError) from None
     finally:
-        for one in beside:
-            one.cancel()
+        for task_beside in beside:
+            task_beside.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
 
 

@@ -1,4 +1,4 @@
-"""What the watch has seen of a rollout, and what follows from it."""
+"""What the watch has seen of a rollout, and the decisions that follow from it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     _Key = tuple[str, str, str, str]
 
 
-# Helm has applied everything by then, unless a hook is at work. A service that is as it was, and still in trouble, was
-# not cured by it: the same tag again, say.
+# By then Helm has applied everything, unless a hook is running. A service that is unchanged and still in trouble was
+# not cured, for example because the same tag was deployed again.
 _APPLIED_SECONDS = 30
 
-# A rollback begins when the API server is back, where it was its absence that stopped the upgrade.
+# If the upgrade failed because the API server was away, the rollback starts when it is back.
 _BEGIN_SECONDS = 120
 
 
 class Watch:
-    """A watch of a release's workloads, which goes on until it is ended.
+    """A watch of a release's workloads that runs until it is ended.
 
     Attributes:
-        members: What is looked at.
-        latest: What was last seen.
-        on_states: Called with each state of the services.
+        members: The workloads to look at.
+        latest: The states that were last seen.
+        on_states: Called with each new list of states.
     """
 
     def __init__(self, client: Client, members: Members) -> None:
@@ -50,21 +50,21 @@ class Watch:
         self.on_states(states)
 
     async def begin(self) -> None:
-        """Wait for the first look: what is missing, a right say, is found before Helm changes anything.
+        """Wait for the first states, so that a missing permission, for example, is found before Helm changes anything.
 
         Raises:
             ApiError: The API server refuses the watch.
-            ClusterError: It does not answer for a long time.
+            ClusterError: It does not answer for `_BEGIN_SECONDS`.
         """
         try:
             async with asyncio.timeout(_BEGIN_SECONDS):
                 await self.first(self._begun.wait())
         except TimeoutError:
             message = f"the API server has not answered for {_BEGIN_SECONDS} s"
-            raise ClusterError(message, "sametag status says what runs, once it does") from None
+            raise ClusterError(message, "sametag status shows what runs, once it answers") from None
 
     async def first(self, *others: Awaitable[Any]) -> None:
-        """Wait for the first of the others, or raise what the API server refused the watch; tasks go on."""
+        """Wait for the first of the others, or raise the API server's refusal of the watch; tasks keep running."""
         waits = [asyncio.ensure_future(other) for other in others]
         try:
             await asyncio.wait({self._task, *waits}, return_when=asyncio.FIRST_COMPLETED)
@@ -76,20 +76,20 @@ class Watch:
                     wait.cancel()
 
     async def end(self) -> None:
-        """End it; ending it twice is fine."""
+        """End the watch; ending it twice is fine."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
 
 class Monitor:
-    """Takes in each state of the services, tells the reader, and decides when it is enough.
+    """Receives each state of the services, reports it, and decides when the rollout is done or has failed.
 
     Args:
         client: For the logs of pods in trouble.
         request: Receives the events; its options decide whether a trouble that cannot heal ends the rollout.
-        clock: Seconds from anywhere.
-        rescue: Whether this is the way back from a failure: only what no waiting can mend ends it, and that only
-            when every other service is back.
+        clock: Returns seconds, monotonic.
+        rescue: Whether this is the rollback of a failed rollout: it ends early only for a trouble that never heals,
+            and only when every other service is back.
     """
 
     def __init__(
@@ -108,30 +108,30 @@ class Monitor:
         self._expected: Members | None = None
         self._began = self._hooks_ended = clock()
         self._first = True
-        # The Jobs that had done their work before: they take no part.
+        # The Jobs that were done before: they take no part.
         self._past: set[str] = set()
         self._explained: set[_Key] = set()
-        # What was there at some time of this rollout: it is in the manifest, and nobody but others removes it.
+        # The workloads that existed at some time during this rollout: Helm does not remove them.
         self._seen: set[str] = set()
         self._failed: dict[_Key, tuple[str, Trouble]] = {}
-        # The newest of each container: one that crashes is in no trouble while it runs again.
+        # The last trouble of each container: one that crashes has none while it runs again.
         self._newest: dict[tuple[str, str, str], tuple[str, Trouble]] = {}
         self.latest: tuple[ServiceState, ...] = ()
-        #: What the pods of the services' Jobs were seen to run.
+        #: The digests that the pods of the services' Jobs were seen to run.
         self.job_digests: set[str] = set()
-        #: The services and Jobs at the first look, by name: what is wrong there is not our doing, for a while.
+        #: The services and Jobs at the first look, by name: at first, their troubles are not held against this rollout.
         self.before: dict[str, ServiceState] = {}
-        #: Something cannot heal.
+        #: A service has a trouble that ends the rollout.
         self.stuck = asyncio.Event()
-        #: And every other service is either well, or in trouble too.
+        #: In addition, every other service is either well or in trouble too.
         self.decided = asyncio.Event()
         #: Every service was seen ready on the image that the manifest has.
         self.settled = asyncio.Event()
         #: Every service is as its controller wants it.
         self.done = asyncio.Event()
-        #: Something cannot heal, in a service whose controller is not done.
+        #: A service whose controller is not done has a trouble that ends the rollout.
         self.failed = asyncio.Event()
-        #: Whoever ends the watch ends these too.
+        #: Tasks to cancel when the watch ends.
         self.explaining: list[asyncio.Task[None]] = []
 
     def receive(self, states: Sequence[ServiceState]) -> None:
@@ -152,12 +152,12 @@ class Monitor:
         exhausted = self._patience.exhausted((name, trouble) for name, trouble in found if name not in extras)
         if self._request.options.fail_fast:
             self._fail(exhausted)
-        if not self.stuck.is_set():  # else all of it is explained soon
+        if not self.stuck.is_set():  # the end of the rollout explains all of it
             self._explain(found)
         self._check()
 
     def troubles(self) -> list[tuple[str, Trouble]]:
-        """Return the troubles of the services that this deployment has changed, or was to cure and has not."""
+        """Return the troubles of the services that this deployment has changed, or should have cured."""
         applied = self._clock() - self._hooks_ended >= _APPLIED_SECONDS
         mine = [state for state in self.latest if applied or self._changed(state)]
         found = [(state.name, trouble) for state in mine for trouble in state.troubles]
@@ -202,11 +202,11 @@ class Monitor:
             self.stuck.set()
 
     def _is_well(self, state: ServiceState) -> bool:
-        """Whether there is nothing left to do for a service; on a way back, Helm must have come to it at all."""
+        """Whether nothing is left to do for a service; on a way back, it must also be on its tag."""
         return not state.doubt if self._rescue and state.steady else state.complete
 
     def _explain(self, found: Sequence[tuple[str, Trouble]]) -> None:
-        """Fetch events and logs of each trouble once, while the watch goes on."""
+        """Fetch the events and logs of each trouble once, without stopping the watch."""
         keyed = _keyed(found)
         new = [pair for key, pair in keyed.items() if key not in self._explained]
         self._explained.update(keyed)
@@ -217,7 +217,7 @@ class Monitor:
         self._request.report(Troubled(tuple(await evidence(self._client, found))))
 
     def expect(self, made: Members) -> None:
-        """Say that Helm is done, and what it has made: from here on it is told when the services are."""
+        """Take note that Helm is done and made these workloads; from now on, `settled`, `done` and `failed` are set."""
         self._expected = made
         self._check()
 
@@ -226,7 +226,7 @@ class Monitor:
             return
         services = {state.name: state for state in self.latest if state.steady}
         if not self._expected.running <= services.keys():
-            return  # what was looked at last was the revision before
+            return  # the last states are those of the previous revision
         if all(state.held or not state.doubt for state in services.values()):
             self.settled.set()
         if all(state.done for state in services.values()):

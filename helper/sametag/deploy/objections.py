@@ -1,4 +1,4 @@
-"""What the API server refuses of a change, in terms of the values, with a remedy.
+"""The API server's objections to a change, in terms of the values, with a remedy.
 
 A setting that cannot be changed in place is named with its old and its new value.
 """
@@ -33,7 +33,7 @@ _ABSENT = re.compile(r'"([^"]+)" not found')
 
 
 _ASK = "ask for this permission; docs/reference/rights.md lists all that sametag needs"
-_WAIT = "wait until it is gone, or name another with -n"
+_WAIT = "wait until it is deleted, or choose another namespace with -n"
 
 # How many objects, settings and causes a refusal names.
 _NAMED = 3
@@ -41,12 +41,12 @@ _NAMED = 3
 
 _OTHER_FIELDS = re.compile(r"for fields other than (.+?) are forbidden")
 
-# Their content is nobody's business.
+# Their contents are never shown.
 _HIDDEN = ("ConfigMap", "Secret")
 
 
 class _Objection(NamedTuple):
-    """Who does what to objects, why, and the way out."""
+    """Who objects to objects, why, and the remedy."""
 
     who: str
     detail: str
@@ -54,10 +54,10 @@ class _Objection(NamedTuple):
 
 
 def refusal_of(rehearsal: DryRun, before: Mapping[Key, Object]) -> ClusterError | None:
-    """Return what stands in the way of a change as one error; None where nothing does.
+    """Return all objections to a change as one error; None without objections.
 
     Args:
-        rehearsal: Of the change.
+        rehearsal: The dry run of the change.
         before: The objects of the newest manifest.
     """
     found: dict[_Objection, list[str]] = {}
@@ -77,13 +77,13 @@ def refusal_of(rehearsal: DryRun, before: Mapping[Key, Object]) -> ClusterError 
 
 
 def doubts(rehearsal: DryRun) -> Iterator[str]:
-    """Yield what cannot be told before a change, a line a cause."""
+    """Yield what a dry run cannot decide, one line for each cause."""
     unanswered: dict[str, list[str]] = {}
     for key, refusal in rehearsal.refused.items():
         if webhook := _NO_DRY_RUN.search(refusal.message):
             unanswered.setdefault(webhook[1], []).append(str(key))
     for webhook_name, objects in unanswered.items():
-        yield f"whether {_names(objects)} will be taken cannot be told: webhook {webhook_name} does not answer dry runs"
+        yield f"{_names(objects)} cannot be tried before the change: webhook {webhook_name} does not support dry runs"
     denied: dict[tuple[str, str], list[str]] = {}
     for key, refusal in rehearsal.pods.items():
         if policy := _denied(refusal.message):
@@ -94,7 +94,7 @@ def doubts(rehearsal: DryRun) -> Iterator[str]:
 
 
 def _is_certain(refusal: Refusal) -> bool:
-    """Whether a pod would be refused whoever makes it: policies may look at that, and a quota is freed by old pods."""
+    """Whether a pod is refused whoever creates it: policies may look at the creator, and old pods free a quota."""
     asked_in_vain = any(pattern.search(refusal.message) for pattern in (_NO_RIGHT, _NO_DRY_RUN, _NO_ANSWER))
     return refusal.code == HTTPStatus.FORBIDDEN and not asked_in_vain and not _denied(refusal.message)
 
@@ -124,16 +124,16 @@ def _objection(rehearsal: DryRun, key: Key, refusal: Refusal, before: Mapping[Ke
         changed = _changed_in(refusal, before.get(key), rehearsal.targets[key], rehearsal.live[key])
         if changed:
             settings = list(dict.fromkeys(_change_text(key, field, rehearsal.services) for field in changed))
-            return _Objection("what is new cannot be changed in place in", _names(settings), _remedy_for(key, changed))
+            return _Objection("the change is not possible in place in", _names(settings), _remedy_for(key, changed))
     return _of_the_object(rehearsal.targets.get(key) or rehearsal.hooks[key], key, refusal, rehearsal.services)
 
 
 def _of_the_object(target: Object, key: Key, refusal: Refusal, services: Mapping[str, Object]) -> _Objection:
     if match := _NO_ANSWER.search(refusal.message):
-        remedy = "mend what serves the webhook, or try again when it answers"
+        remedy = "fix the server of the webhook, or try again when it answers"
         return _Objection(f"webhook {match[1]} does not answer for", _one_line(match[2]), remedy)
     if match := _NO_RIGHT.search(refusal.message):
-        return _Objection(f"you may not {match[1]}", _one_line(refusal.message), _ASK)
+        return _Objection(f"you do not have permission to {match[1]}", _one_line(refusal.message), _ASK)
     if refusal.code == 0:
         return _Objection("cannot create", refusal.message, "install its CustomResourceDefinition first")
     if "because it is being terminated" in refusal.message:
@@ -163,12 +163,12 @@ class _Changed(NamedTuple):
 
 
 def _changed_in(refusal: Refusal, before: Object | None, target: Object, live: Object) -> list[_Changed]:
-    """Return what differs of what an API server does not let change.
+    """Return the differences in the fields that the API server does not let change.
 
     Args:
-        refusal: What it says.
-        before: The object in the newest manifest, if it is there.
-        target: The object as it shall be.
+        refusal: The API server's answer.
+        before: The object in the newest manifest, if it has one.
+        target: The object after the change.
         live: The object as it is.
     """
     return [
@@ -179,11 +179,11 @@ def _changed_in(refusal: Refusal, before: Object | None, target: Object, live: O
 
 
 def _setting_text(target: Object, field: str, services: Mapping[str, Any]) -> str:
-    """Return the setting that a field of an object comes from; empty where it is not of a service.
+    """Return the setting that a field of an object comes from; empty if it is not of a service.
 
     Args:
         target: The object.
-        field: As the API server writes it.
+        field: The field, as the API server writes it.
         services: The settings of each service.
     """
     service = service_of(target)
@@ -202,7 +202,7 @@ def _fields(refusal: Refusal, target: Object) -> list[str]:
 
 
 def _change_text(key: Key, changed: _Changed, services: Mapping[str, Any]) -> str:
-    """Return the setting that changes, with its old and its new value where they are short."""
+    """Return the setting that changes, with its old and new values if they are short."""
     name = _setting_text(changed.item, changed.field, services) or changed.field
     if changed.field == "spec.serviceName":
         name = f"{changed.field} (the service's ports and service.headless decide it)"
@@ -215,11 +215,11 @@ def _change_text(key: Key, changed: _Changed, services: Mapping[str, Any]) -> st
 
 
 def _remedy_for(key: Key, changed: Sequence[_Changed]) -> str:
-    """Return how to change it all the same."""
+    """Return how to make the change anyway."""
     fields = [one.field for one in changed]
     where = f"{key.kind.lower()} {key.name} -n {key.namespace}"
     if any("selector" in field for field in fields):
-        return f"kubectl delete {where} first: its pods end, and come back with this change"
+        return f"kubectl delete {where} first: its pods stop, and this change creates them again"
     if key.kind == "StatefulSet":
         grow = "; claims keep their size until kubectl patch pvc grows each" if "storage" in "".join(fields) else ""
         return (
@@ -229,7 +229,7 @@ def _remedy_for(key: Key, changed: Sequence[_Changed]) -> str:
     if key.kind == "PersistentVolumeClaim":
         return "keep the old value; a claim can only grow, and where its class allows it: other data needs a new volume"
     if key.kind == "Job":
-        return f"kubectl delete {where} first: then it runs again"
+        return f"kubectl delete {where} first: the Job then runs again"
     return f"keep the old value, or kubectl delete {where} first"
 
 
@@ -257,7 +257,7 @@ def _below(old: Object, new: Object, was: Any, becomes: Any, field: str) -> Iter
             pair = [found[name][1] if name in found else None for found in (olds, news)]
             yield from _below(old, new, pair[0], pair[1], place)
     elif was != becomes:
-        # What is gone has its name in the old object only.
+        # Only the old object has the name of an item that is removed.
         yield _Changed(old if becomes is None else new, field, was, becomes)
 
 

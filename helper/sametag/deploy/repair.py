@@ -72,13 +72,19 @@ def dead_maker(lock: Lock | None, pending: Revision) -> Holder | None:
     return dead if dead and dead.made(pending) else None
 
 
-async def mark_failed(client: Client, revision: Revision, who: str) -> Revision:
+async def mark_failed(client: Client, revision: Revision, who: str, how: str = "") -> Revision:
     """Mark a pending revision as failed, as Helm does when it is interrupted; no workload is changed.
+
+    Args:
+        client: The client of the cluster.
+        revision: The pending revision.
+        who: Who made it, or was removing it.
+        how: How that ended, such as `was interrupted`; by default its client died.
 
     Raises:
         LockedError: Its client is alive: it wrote the revision in the meantime.
     """
-    words = f"{note.LEFT}{revision.status} by a client that died; {author()} marked it as failed"
+    words = f"{note.LEFT}{revision.status} {how or f'by a client that died; {author()} marked it as failed'}"
     described = Note(words, datetime.now(UTC), tag=revision.tag, who=who)
     return await helm_release.describe(client, revision, note.text(described), status="failed")
 

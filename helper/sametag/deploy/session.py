@@ -23,9 +23,11 @@ from sametag.deploy.request import seconds
 from sametag.errors import ClusterError, UsageError
 from sametag.helm import author, note
 from sametag.helm.command import HelmCommand
+from sametag.kube.api import Api
 from sametag.kube.connection import connect
 from sametag.kube.retry import finish_despite_cancel
 from sametag.rollout import Members, members
+from sametag.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from sametag.helm import Revision
     from sametag.kube.connection import Client
     from sametag.rollout import ServiceState
+
+# What shows that somebody else uses a namespace that is only just made: another deployer, another release.
+_USES = (("coordination.k8s.io/v1", "Lease"), ("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "Pod"))
+_IN_EVERY_NAMESPACE = {"ConfigMap kube-root-ca.crt"}
 
 
 @dataclass(slots=True)
@@ -185,13 +191,15 @@ async def locked(
         else:
             yield None
     finally:
-        await finish_despite_cancel(_release_lock(lock))
+        await finish_despite_cancel(_release_lock(lock, client, request))
 
 
-async def _release_lock(lock: Lock) -> None:
+async def _release_lock(lock: Lock, client: Client, request: Request) -> None:
     # A lock that cannot be released expires.
     with contextlib.suppress(ApiError, httpx2.TransportError, ClusterError):
         await lock.end()
+    if lock.namespace and not lock.used:
+        await _remove_namespace(lock.namespace, client, request)
 
 
 async def _acquired(lock: Lock, client: Client, request: Request, *, from_the_dead: bool) -> bool:
@@ -200,7 +208,7 @@ async def _acquired(lock: Lock, client: Client, request: Request, *, from_the_de
         await lock.acquire(wait, request.say, from_the_dead=from_the_dead)
     except ApiError as error:
         if error.status.code == HTTPStatus.NOT_FOUND and request.options.create_namespace:
-            await _create_namespace(client, request.target.resolved_namespace)
+            lock.namespace = await _create_namespace(client, request.target.resolved_namespace)
             return await _acquired(lock, client, request, from_the_dead=from_the_dead)
         if error.status.code == HTTPStatus.NOT_FOUND:
             raise ClusterError(
@@ -231,10 +239,27 @@ async def _refuse_terminating(client: Client, name: str) -> None:
         )
 
 
-async def _create_namespace(client: Client, name: str) -> None:
-    """Create a namespace as `helm install --create-namespace` does: the lock needs it."""
+async def _create_namespace(client: Client, name: str) -> Namespace | None:
+    """Create a namespace as `helm install --create-namespace` does: the lock needs it; None if it exists by now."""
     try:
-        await client.create(Namespace(metadata=ObjectMeta(name=name, labels={"name": name})))
+        return await client.create(Namespace(metadata=ObjectMeta(name=name, labels={"name": name})))
     except ApiError as error:
         if error.status.code != HTTPStatus.CONFLICT:
             raise
+        return None
+
+
+async def _remove_namespace(namespace: Namespace, client: Client, request: Request) -> None:
+    """Remove the namespace of an install that was refused, or say that it stays: others may have begun to use it."""
+    api, meta = Api(client), namespace.metadata or ObjectMeta()
+    try:
+        items = [item for kind in _USES for item in await api.every(*kind)]
+        names = {f"{item['kind']} {item['metadata']['name']}" for item in items} - _IN_EVERY_NAMESPACE
+        if not names:
+            metadata = {"name": meta.name, "uid": meta.uid}
+            await api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+            return
+        reason = f"it has {listing(sorted(names))}"
+    except (ApiError, httpx2.TransportError, ClusterError) as error:
+        reason = str(error)
+    request.warn(f"namespace {meta.name}, which was created for this install, stays: {reason}")

@@ -1,4 +1,4 @@
-"""Get a release out of the state that a dead client left it in."""
+"""Recover a release that a crashed client left pending."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from sametag.rollout import ServiceState
 
 
-#: `Options.lock_timeout` of an unlock: long enough to see that a holder does not renew its lock.
+#: `Options.lock_timeout` of an unlock: longer than a lock lives without being renewed.
 UNLOCK_WAIT = "20s"
 
 
 @dataclass(frozen=True, slots=True)
 class Unlocked:
-    """What is true after an unlock.
+    """The result of an unlock.
 
     Attributes:
-        was: Helm's status of the newest revision before.
-        revision: The newest revision; it is `failed` where it was pending.
-        services: What runs now.
-        good: What a rollback would go back to; None where nothing was ever deployed.
+        was: The status of the newest revision before the unlock.
+        revision: The newest revision; `failed` if it was pending.
+        services: The services as they run now.
+        good: The revision that a rollback would go to; None if none was ever deployed.
     """
 
     was: str
@@ -44,13 +44,13 @@ class Unlocked:
 
 
 async def unlock(request: Request) -> Unlocked:
-    """Mark a revision that a dead client left pending as failed; no service is touched.
+    """Mark a revision that a crashed client left pending as failed; services are not changed.
 
-    What a failed revision would go on with, such as the Job of a hook, is ended.
+    Unfinished Jobs of a failed revision, such as those of hooks, are deleted.
 
     Raises:
-        LockedError: A deployer holds the lock and renews it; or nobody held it, and the revision is younger than
-            `options.timeout`: the Helm that made it may be at work.
+        LockedError: Another client holds the lock and renews it; or nobody held the lock, and the revision is younger
+            than `options.timeout`, so the Helm that made it may still be running.
         HelmError: There is no such release.
     """
     async with connect(request.target) as client, locked(client, request, from_the_dead=True) as lock:
@@ -71,11 +71,12 @@ async def unlock(request: Request) -> Unlocked:
 
 
 async def _refuse_young(request: Request, newest: Revision) -> None:
-    """Refuse to call a Helm dead that may be at work, by the API server's clock alone."""
+    """Refuse to mark a revision whose Helm may still be running, judged by the API server's clock alone."""
     age = await servers_time(request.target) - (newest.written or newest.since)
     left = timedelta(seconds=seconds(request.options.timeout)) - age
     if left > timedelta(0):
         raise LockedError(
-            f"{newest} is {newest.status} for {age.total_seconds():.0f} s only: the Helm that made it may be at work",
-            f"try again in {left.total_seconds():.0f} s, or say with --timeout how long that Helm may take",
+            f"{newest} has been {newest.status} for only {age.total_seconds():.0f} s: "
+            "the Helm that made it may still be running",
+            f"try again in {left.total_seconds():.0f} s, or set --timeout to the time that Helm may take",
         )

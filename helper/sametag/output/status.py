@@ -1,4 +1,4 @@
-"""What runs, and in what it is not what the release says."""
+"""What runs, and how it differs from what the release says."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def status_lines(status: Status) -> Iterator[str]:
-    """Yield the release in one line, then one line a pod, then what is wrong and what others have changed."""
+    """Yield a line about the release, a line for each pod, then troubles, and changes made by others."""
     revision = status.revision
     yield f"revision {revision.number} is {revision.status} on tag {revision.tag or revision.digest}"
     if status.holder:
-        yield f"a rollout is under way, by {status.holder}"
+        yield f"a rollout is in progress, by {status.holder}"
     elif revision.pending:
-        yield f"another Helm is at work, or died at it: sametag unlock {revision.release} gets the release out"
+        yield f"another Helm is changing the release, or has died: sametag unlock {revision.release} recovers it"
     rows = [row for state in (*status.services, *status.extras) for row in _pod_rows(state)]
     yield from table(("SERVICE", "POD", "READY", "TAG", "RESTARTS", "ON THE TAG"), rows)
     yield from _others(status)
@@ -42,7 +42,7 @@ def status_lines(status: Status) -> Iterator[str]:
     if status.pushed_over:
         yield _pushed_over(status)
     if status.refusal:
-        yield f"what others have changed cannot be told: {status.refusal}"
+        yield f"changes made by others cannot be determined: {status.refusal}"
     yield from _drift_lines(status.drift, f"revision {revision.number}")
 
 
@@ -98,7 +98,7 @@ def _drift_lines(drift: Sequence[ObjectDiff], revision: str) -> Iterator[str]:
     yield from (f"{one.key} is not there: {revision} has it" for one in drift if one.before is None)
     derived = sum(any(change.derived for change in one.changes) for one in drift)
     if derived:
-        yield f"labels that follow from the tag or the chart are others: {number_of(derived, 'object')}"
+        yield f"labels that follow from the tag or the chart differ: {number_of(derived, 'object')}"
 
 
 def _drift_words(change: Change, revision: str) -> str:
