@@ -71,7 +71,7 @@ def test_status_says_of_every_pod_whether_it_is_on_the_tag(api: ApiServer, runni
 
     assert ran.returncode == code
     assert ran.stdout.splitlines()[0] == "revision 2 is deployed on tag 1.10"
-    assert ran.stdout.splitlines()[2].split() == ["web", "1/1", "web-1", running, "0", word]
+    assert ran.stdout.splitlines()[2].split() == ["web", "web-1", "yes", running, "0", word]
 
 
 def test_status_as_json_says_the_same(api: ApiServer) -> None:

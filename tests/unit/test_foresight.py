@@ -45,7 +45,7 @@ def test_a_renamed_port_is_said_with_what_fails() -> None:
     (line,) = said((service("http"), service("web")), deployments)
     assert line == (
         "Service shop-web will send port 80 to web (now http), which the running pods do not have: requests to it may "
-        "fail until every pod of web is replaced; keep the old port to avoid that"
+        "fail until every pod of web is replaced; keep the old port to avoid it"
     )
 
 
@@ -134,7 +134,7 @@ def test_a_port_of_the_node_needs_a_node_more_than_pods(nodes: Any, strategy: An
         ("StatefulSet", {"replicas": 20}, None, "600 s (20 times 30 s)"),
         ("StatefulSet", {"updateStrategy": {"rollingUpdate": {"partition": 1}}}, 150, ""),
         ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, 600, ""),
-        ("DaemonSet", {}, 100, "4 times up to 100 s: 400 s"),
+        ("DaemonSet", {}, 100, "400 s (4 times 100 s)"),
         ("DaemonSet", {"updateStrategy": {"rollingUpdate": {"maxUnavailable": 2}}}, 100, ""),
     ],
 )

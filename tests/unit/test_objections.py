@@ -57,7 +57,7 @@ def test_a_claims_size_is_named_as_the_values_have_it_with_both_sizes_and_the_wa
     message, remedy = said(rehearsal(refused, {DB: claims("2Gi")}, {DB: claims("1Gi")}), {DB: claims("1Gi")})
 
     assert message == (
-        "the change is not possible in place in StatefulSet shop-db: "
+        "immutable settings change in StatefulSet shop-db: "
         "services.db.volumes.data.claim.resources.requests.storage (1Gi -> 2Gi); nothing was changed"
     )
     assert remedy is not None
@@ -85,7 +85,7 @@ def test_what_the_newest_revision_did_not_bring_into_the_cluster_is_compared_wit
 @pytest.mark.parametrize(
     ("kind", "field", "values", "told", "way_out"),
     [
-        ("Deployment", "selector", ({"app": "old"}, {"app": "new"}), "old -> new", "its pods end"),
+        ("Deployment", "selector", ({"app": "old"}, {"app": "new"}), "old -> new", "its pods stop"),
         ("Service", "clusterIP", ("None", "10.0.0.1"), "None -> 10.0.0.1", "kubectl delete service shop-web"),
         ("Job", "template", ({"spec": {"x": "a"}}, {"spec": {"x": "b"}}), "a -> b", "the Job then runs again"),
         ("Secret", "data", ({"k": "b2xk"}, {"k": "bmV3"}), "", "keep the old value"),
@@ -124,8 +124,10 @@ def test_each_kind_has_its_way_out(kind: str, field: str, values: tuple[Any, Any
         ),
         (
             'User "eve" cannot patch resource "x"',
-            "you do not have permission to patch Deployment shop-web, Deployment shop-api: "
-            'User "eve" cannot patch resource "x"',
+            (
+                "you do not have permission to patch Deployment shop-web, Deployment shop-api: "
+                'User "eve" cannot patch resource "x"'
+            ),
         ),
         (
             "unable to create new content in namespace apps because it is being terminated",

@@ -80,8 +80,8 @@ def _moved_ports(
             old = old_ports.get((port.get("port"), port.get("protocol")))
             if old and (moved := _moved(port.get("targetPort"), old.get("targetPort"), was)):
                 yield (
-                    f"{key} will send port {port['port']} to {moved}, which the running pods do not have: requests to it "
-                    f"may fail until every pod of {_name(workload, was)} is replaced; keep the old port to avoid that"
+                    f"{key} will send port {port['port']} to {moved}, which the running pods do not have: requests to "
+                    f"it may fail until every pod of {_name(workload, was)} is replaced; keep the old port to avoid it"
                 )
 
 

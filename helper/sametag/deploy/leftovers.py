@@ -96,22 +96,23 @@ class Leftovers:
             known: What was told already.
         """
         try:
-            left = [one async for one in self._left_by_failed()]
+            left = [leftover async for leftover in self._left_by_failed()]
             await self._tell_logs(left, known)
-            kept = [one for one in left if traits.is_to_be_kept(one.item)]
-            await self._delete([one for one in left if one not in kept])
-            for one in kept:
-                await self._suspend(one)
+            kept = [leftover for leftover in left if traits.is_to_be_kept(leftover.item)]
+            await self._delete([leftover for leftover in left if leftover not in kept])
+            for leftover in kept:
+                await self._suspend(leftover)
         except (ApiError, ClusterError, httpx2.TransportError) as error:
             self._warn(f"leftovers of a failed revision may still be running, and cannot be listed: {error}")
 
     async def warn_of_failed(self) -> None:
         """Say what the revisions that failed go on with, where they are left for somebody to look at."""
-        for one in [left async for left in self._left_by_failed()]:
-            if one.item["kind"] in RUNS and not traits.has_ended(one.item):
-                command = self._removal(one)
+        for leftover in [left async for left in self._left_by_failed()]:
+            if leftover.item["kind"] in RUNS and not traits.has_ended(leftover.item):
+                command = self._removal(leftover)
                 self._warn(
-                    f"{one.title} of {one.revision} keeps running until the release is next changed; {command} stops it"
+                    f"{leftover.title} of {leftover.revision} keeps running until the release is next changed; "
+                    f"{command} stops it"
                 )
 
     async def _left_by_failed(self) -> AsyncIterator[_Left]:
@@ -224,11 +225,11 @@ class Leftovers:
 
     async def _tell_logs(self, left: Iterable[_Left], known: Iterable[Evidence]) -> None:
         """Tell why Jobs have not ended, with the log of their newest pod, which is about to go."""
-        told = {(one.trouble.pod, one.trouble.container) for one in known}
+        told = {(cause.trouble.pod, cause.trouble.container) for cause in known}
         troubles = [
             (name, trouble)
-            for one in left
-            for name, trouble in await self._troubles(one)
+            for leftover in left
+            for name, trouble in await self._troubles(leftover)
             if trouble.pod and (trouble.pod, trouble.container) not in told
         ]
         if troubles:
@@ -254,18 +255,18 @@ class Leftovers:
 
     async def _delete(self, left: Sequence[_Left]) -> None:
         """Delete objects, and wait until they are gone, the pods of the Jobs too."""
-        deleted = [one for one in left if await self._is_deleted(one)]
+        deleted = [leftover for leftover in left if await self._is_deleted(leftover)]
         if not deleted:
             return
-        revisions = dict.fromkeys(str(one.revision) for one in deleted)
-        titles = dict.fromkeys(one.title for one in deleted)
+        revisions = dict.fromkeys(str(leftover.revision) for leftover in deleted)
+        titles = dict.fromkeys(leftover.title for leftover in deleted)
         self._request.say(f"deleted what {' and '.join(revisions)} left: {', '.join(titles)}")
         until = time.monotonic() + _END_SECONDS
-        for one in deleted:
-            while await self._is_there(one.item):
+        for leftover in deleted:
+            while await self._is_there(leftover.item):
                 if time.monotonic() > until:
                     self._warn(
-                        f"{one.name} was deleted but is still there after {_END_SECONDS} s: its pods may still be running"
+                        f"{leftover.name} is deleted but still there after {_END_SECONDS} s: its pods may be running"
                     )
                     break
                 await asyncio.sleep(_POLL)

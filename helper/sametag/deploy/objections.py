@@ -124,7 +124,7 @@ def _objection(rehearsal: DryRun, key: Key, refusal: Refusal, before: Mapping[Ke
         changed = _changed_in(refusal, before.get(key), rehearsal.targets[key], rehearsal.live[key])
         if changed:
             settings = list(dict.fromkeys(_change_text(key, field, rehearsal.services) for field in changed))
-            return _Objection("the change is not possible in place in", _names(settings), _remedy_for(key, changed))
+            return _Objection("immutable settings change in", _names(settings), _remedy_for(key, changed))
     return _of_the_object(rehearsal.targets.get(key) or rehearsal.hooks[key], key, refusal, rehearsal.services)
 
 
@@ -216,7 +216,7 @@ def _change_text(key: Key, changed: _Changed, services: Mapping[str, Any]) -> st
 
 def _remedy_for(key: Key, changed: Sequence[_Changed]) -> str:
     """Return how to make the change anyway."""
-    fields = [one.field for one in changed]
+    fields = [difference.field for difference in changed]
     where = f"{key.kind.lower()} {key.name} -n {key.namespace}"
     if any("selector" in field for field in fields):
         return f"kubectl delete {where} first: its pods stop, and this change creates them again"
@@ -275,5 +275,5 @@ def _alike(live: Any, target: Any) -> Any:
     if isinstance(live, dict) and isinstance(target, dict):
         return {name: _alike(live[name], below) for name, below in target.items() if name in live}
     if isinstance(live, list) and isinstance(target, list) and len(live) == len(target):
-        return [_alike(one, other) for one, other in zip(live, target, strict=True)]
+        return [_alike(*pair) for pair in zip(live, target, strict=True)]
     return live

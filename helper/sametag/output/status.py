@@ -89,14 +89,16 @@ def _pod_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
 def _drift_lines(drift: Sequence[ObjectDiff], revision: str) -> Iterator[str]:
     """Yield each difference once, with the objects that have it; labels that follow from the tag are counted."""
     alike: dict[str, list[str]] = {}
-    for one in drift:
-        for change in one.changes:
+    for difference in drift:
+        for change in difference.changes:
             if not change.derived:
-                alike.setdefault(_drift_words(change, revision), []).append(str(one.key))
+                alike.setdefault(_drift_words(change, revision), []).append(str(difference.key))
     for words, keys in alike.items():
         yield f"{names(keys)}: {words}"
-    yield from (f"{one.key} is not there: {revision} has it" for one in drift if one.before is None)
-    derived = sum(any(change.derived for change in one.changes) for one in drift)
+    yield from (
+        f"{difference.key} is not there: {revision} has it" for difference in drift if difference.before is None
+    )
+    derived = sum(any(change.derived for change in difference.changes) for difference in drift)
     if derived:
         yield f"labels that follow from the tag or the chart differ: {number_of(derived, 'object')}"
 
@@ -134,7 +136,7 @@ def status_json(status: Status, *, indent: int | None = 2) -> str:
             for state in status.cronjobs
             if state.cron
         ],
-        "drift": [_drift_document(one) for one in status.drift],
+        "drift": [_drift_document(difference) for difference in status.drift],
     }
     return json.dumps(document, indent=indent)
 
@@ -166,14 +168,14 @@ def _pod_document(pod: PodState) -> dict[str, Any]:
     }
 
 
-def _drift_document(one: ObjectDiff) -> dict[str, Any]:
+def _drift_document(difference: ObjectDiff) -> dict[str, Any]:
     """Return what others have changed: `live` is what is there, `released` what the revision says."""
     return {
-        "service": one.service,
-        "kind": one.key.kind,
-        "name": one.key.name,
-        "missing": one.before is None,
-        "changes": [_renamed({**change_document(change)}) for change in one.changes],
+        "service": difference.service,
+        "kind": difference.key.kind,
+        "name": difference.key.name,
+        "missing": difference.before is None,
+        "changes": [_renamed({**change_document(change)}) for change in difference.changes],
     }
 
 
