@@ -45,6 +45,13 @@ Problems that no schema can express. Some of them fail in the chart too, with th
 
 {semantics}
 
+## Templates
+
+Only Helm can run templates. If a string in `extraObjects` has `{{{{`, `validate` has the `helm` on PATH render the
+values, without a cluster.
+
+{helm}
+
 ## The API server
 
 Problems that `sametag validate --server` gets from a cluster, in the API server's words. Nothing is changed: each
@@ -58,7 +65,7 @@ reject pods.
 def page() -> str:
     """Return docs/reference/rules.md."""
     rules = entries()
-    groups = ("reading", "schema", "semantics", "server")
+    groups = ("reading", "schema", "semantics", "helm", "server")
     return _PAGE.format(**{group: _table([rule for rule in rules if rule.group == group]) for group in groups})
 
 

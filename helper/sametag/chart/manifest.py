@@ -39,11 +39,17 @@ def objects(manifest: str, having: re.Pattern[str] | None = None) -> Iterator[Ob
 
 def sourced(manifest: str, having: re.Pattern[str] | None = None) -> Iterator[tuple[str, Object]]:
     """Yield each object of a manifest with the path of its template, which is empty if unknown; see `parse`."""
+    for source, document in documents(manifest, having):
+        for item in _flattened(document):
+            yield source, item
+
+
+def documents(manifest: str, having: re.Pattern[str] | None = None) -> Iterator[tuple[str, Object]]:
+    """Yield each document with the path of its template, also one that is no object; see `parse`."""
     for text in _BORDER.split(manifest):
         if text.strip() and (having is None or having.search(text)):
             source = _SOURCE.match(text)
-            for item in _flattened(values.from_text(text, "manifest").tree):
-                yield source[1] if source else "", item
+            yield source[1] if source else "", values.from_text(text, "manifest").tree
 
 
 def _flattened(document: Object) -> Iterator[Object]:

@@ -20,18 +20,18 @@ from sametag.cli.context import (
 )
 from sametag.cli.progress import reporting, say_step
 from sametag.cli.validate import check, print_report, refuse_problems
-from sametag.errors import ClusterError, InterruptedByUserError, UsageError
+from sametag.errors import ClusterError, HelmError, InterruptedByUserError, UsageError
 from sametag.output.outlet import Outlet
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import TypeVar
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from typing import Any, TypeVar
 
     from sametag.chart import Chart
     from sametag.deploy import Event, Plan
     from sametag.helm import Records, Revision
-    from sametag.values import Problem, Values
+    from sametag.values import Path, Problem, Values
 
     Arguments = argparse.Namespace
     T = TypeVar("T")
@@ -48,7 +48,8 @@ def version() -> int:
 def validate(arguments: Arguments) -> int:
     """Check the values, or each of several files; print every problem."""
     with given_chart(arguments) as chart:
-        report = check(chart, arguments, _on_the_server(chart, arguments) if arguments.server else None)
+        further = [_of_templates(chart, arguments), *([_on_the_server(chart, arguments)] if arguments.server else [])]
+        report = check(chart, arguments, further)
     style = arguments.output or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     print_report(report, style, sys.stdout)
     return _INVALID if values.has_errors(report.problems) else _DONE
@@ -266,6 +267,37 @@ async def _read_history(arguments: Arguments) -> Records:
         if not found.damaged:
             release.current(found.revisions, arguments.release, target.resolved_namespace)
         return found
+
+
+def _of_templates(chart: Chart, arguments: Arguments) -> Callable[[Values], list[Problem]]:
+    """Return a check of values that has Helm render those with templates."""
+
+    def find(user: Values) -> list[Problem]:
+        if not any(b"{{" in layer.text or "{{" in layer.source for layer in user.layers):
+            return []
+        from sametag.validation import rendered
+
+        paths = rendered.templates(chart, user)
+        return run_to_its_end(try_all(user, paths)) if paths else []
+
+    namespace = arguments.namespace or "default"
+
+    async def try_all(user: Values, paths: list[Path]) -> list[Problem]:
+        from sametag.helm.command import HelmCommand
+        from sametag.validation import rendered
+
+        try:
+            helm = HelmCommand(target_of(arguments), warn=progress)
+            await helm.checked_version()
+        except HelmError as error:
+            return rendered.untried(user, paths, error.message)
+
+        def render(tree: dict[str, Any]) -> Coroutine[Any, Any, str]:
+            return helm.render(arguments.release or "release-name", chart.path, tree, namespace=namespace)
+
+        return await rendered.failures(render, chart, user, paths, namespace)
+
+    return find
 
 
 def _on_the_server(chart: Chart, arguments: Arguments) -> Callable[[Values], list[Problem]]:

@@ -13,6 +13,7 @@ from sametag.chart import defaults_of
 from sametag.cli.context import sources
 from sametag.errors import UsageError, ValuesError
 from sametag.output.problems import Report, collect, lines
+from sametag.validation.ignore import silence
 
 if TYPE_CHECKING:
     import argparse
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def check(
-    chart: Chart, arguments: argparse.Namespace, further: Callable[[Values], list[Problem]] | None = None
+    chart: Chart, arguments: argparse.Namespace, further: Iterable[Callable[[Values], list[Problem]]] = ()
 ) -> Report:
     """Check one set of values, or each file separately, merged over the files of -f.
 
     Args:
         chart: The chart that the values are for.
         arguments: The command line.
-        further: A second check, for values that pass the first.
+        further: More checks, each for values that pass those before it.
 
     Raises:
         UsageError: The command line has no values.
@@ -43,7 +44,11 @@ def check(
 
     def found(user: Values) -> list[Problem]:
         problems = check_one(user)
-        return problems if further is None or values.has_errors(problems) else [*problems, *further(user)]
+        for check_more in further:
+            if values.has_errors(problems):
+                break
+            problems = [*problems, *silence(user, check_more(user), report_unused=False)]
+        return problems
 
     report = collect((user.files(), found(user)) for user in sets)
     return report.strict() if arguments.strict else report

@@ -77,6 +77,11 @@ def metadata_of(item: Object) -> Object:
     return as_map(item.get("metadata"))
 
 
+def is_hook(item: Object) -> bool:
+    """Whether Helm creates the object as a step of its own."""
+    return "helm.sh/hook" in as_map(metadata_of(item).get("annotations"))
+
+
 def merge_key(field: str, items: Iterable[Any]) -> str | None:
     """Return the key by which the items of a list are identified; None if only by their order."""
     items = list(items)

@@ -14,7 +14,7 @@ class Entry(NamedTuple):
         name: As in `Problem`.
         severity: As in `Problem`.
         reason: Why it is a rule; one line.
-        group: `reading`, `schema`, `semantics` or `server`: what finds it.
+        group: `reading`, `schema`, `semantics`, `helm` or `server`: what finds it.
     """
 
     name: str
@@ -69,6 +69,16 @@ _WARNINGS = {
     "unused-ignore": ("reading", "A comment that silences nothing can hide a later warning."),
 }
 
+_HELM: dict[str, tuple[Severity, str]] = {
+    "failing-template": (
+        "error",
+        "Helm cannot render a template in extraObjects, or it renders what is not an object.",
+    ),
+    "untried-template": (
+        "warning",
+        "There is no Helm to try a template in extraObjects, or it looks into the cluster.",
+    ),
+}
 _SERVER: dict[str, tuple[Severity, str]] = {
     "server-refused": ("error", "The API server rejects an object, or a pod that a workload would start."),
     "server-warns": ("warning", "The API server accepts an object with a warning."),
@@ -82,6 +92,7 @@ def entries() -> list[Entry]:
     found = [Entry(name, "error", reason, "reading") for name, reason in _READING.items()]
     found += [Entry(name, "error", reason, "schema") for name, reason in _SCHEMA.items()]
     found += [Entry(name, "warning", reason, group) for name, (group, reason) in _WARNINGS.items()]
+    found += [Entry(name, severity, reason, "helm") for name, (severity, reason) in _HELM.items()]
     found += [Entry(name, severity, reason, "server") for name, (severity, reason) in _SERVER.items()]
     reasons: dict[tuple[str, Severity], list[str]] = {}
     for rule in (*SERVICE_RULES, *RELEASE_RULES):

@@ -29,11 +29,17 @@ class _Ignore(NamedTuple):
     place: Location
 
 
-def silence(values: Values, problems: Sequence[Problem]) -> list[Problem]:
+def silence(values: Values, problems: Sequence[Problem], *, report_unused: bool = True) -> list[Problem]:
     """Return the problems without the silenced warnings, and with one for each comment that silences nothing.
 
     Unused comments are reported only without errors, which hide warnings, and with a single source, since another one
     can replace the line.
+
+    Args:
+        values: The values, with the comments.
+        problems: What was found in them.
+        report_unused: Whether to report comments that silence nothing. Those about what Helm and the API server find,
+            which are not always asked, are never reported.
     """
     ignores = [
         ignore for layer in values.layers if _MARK in layer.text for ignore in _ignores(layer.source, layer.text)
@@ -43,11 +49,10 @@ def silence(values: Values, problems: Sequence[Problem]) -> list[Problem]:
     wanted = {(ignore.rule, ignore.place.source, ignore.line) for ignore in ignores}
     silenced = {_key(problem) for problem in problems if problem.severity == "warning"} & wanted
     kept = [problem for problem in problems if problem.severity == "error" or _key(problem) not in wanted]
-    if has_errors(problems) or len(values.layers) > 1:
+    if not report_unused or has_errors(problems) or len(values.layers) > 1:
         return kept
-    return kept + [
-        _unused(ignore) for ignore in ignores if (ignore.rule, ignore.place.source, ignore.line) not in silenced
-    ]
+    unused = (ignore for ignore in ignores if (ignore.rule, ignore.place.source, ignore.line) not in silenced)
+    return kept + [_unused(ignore) for ignore in unused if ignore.rule not in _of_others()]
 
 
 def _key(problem: Problem) -> tuple[str, str, int | None]:
@@ -67,6 +72,12 @@ def _ignores(source: str, text: bytes) -> Iterator[_Ignore]:
         for name in re.finditer("[a-z-]+", match[1]):
             place = Location(source, number, match.start(1) + name.start() + 1)
             yield _Ignore(name[0], about, place)
+
+
+def _of_others() -> set[str]:
+    from sametag.validation.catalogue import entries
+
+    return {entry.name for entry in entries() if entry.group in ("helm", "server") and entry.severity == "warning"}
 
 
 def _unused(ignore: _Ignore) -> Problem:

@@ -15,7 +15,7 @@ from sametag.chart.manifest import objects
 from sametag.chart.settings import field_path, object_setting, services_in, setting_of
 from sametag.kube.api import Answer, Api, Objection
 from sametag.kube.connection import connect
-from sametag.kube.objects import key_of, metadata_of, pod_of
+from sametag.kube.objects import is_hook, key_of, metadata_of, pod_of
 from sametag.values import Problem, known_part, path_text
 
 if TYPE_CHECKING:
@@ -84,8 +84,11 @@ async def refusals(target: Target, manifests: str, merged: Values) -> list[Probl
 
 
 def _repeated(rendered: list[Object], namespace: str | None, merged: Values) -> Iterator[Problem]:
-    """Yield the objects that are rendered twice: the API server takes both, and Helm 4 keeps the last."""
-    for key, count in Counter(key_of(obj, namespace or "") for obj in rendered).items():
+    """Yield the objects that are rendered twice: the API server takes both, and Helm 4 keeps the last.
+
+    A hook is not the ordinary object of its name: an account that both need is there as both.
+    """
+    for (key, _), count in Counter((key_of(obj, namespace or ""), is_hook(obj)) for obj in rendered).items():
         if count > 1:
             location = merged.locate_nearest(("extraObjects",))
             message = f"the values create the {key} {'twice' if count == 2 else f'{count} times'}"  # noqa: PLR2004
