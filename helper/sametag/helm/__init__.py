@@ -1,4 +1,4 @@
-"""The revisions of a release (`storage`), and Helm, which changes them (`helm`; pyhelm3 is slow to import)."""
+"""Run Helm (`command`), and read the revisions that it stores (`records`, `revision`, `history`)."""
 
 from sametag.helm.history import choices, current, last_good, rollback_target, to_prune, was_pruned
 from sametag.helm.note import Note, author

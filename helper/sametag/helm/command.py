@@ -1,7 +1,7 @@
-"""Run Helm: pyhelm3's Command, with what a deploy tool needs and it lacks.
+"""Run Helm: pyhelm3's Command, extended for a deploy tool.
 
-pyhelm3 runs Helm through a shell, so that a cancelled call ends the shell and leaves Helm at work; it sends values that
-Helm cannot read (surrogate pairs), and its rollback cannot force conflicts. Those parts are replaced here.
+pyhelm3 runs Helm through a shell, so a cancelled call ends the shell but not Helm. It sends values that Helm cannot
+read (surrogate pairs), and its rollback cannot force conflicts. Those parts are replaced here.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ _REMEDY_INSTALL = f"install Helm {OLDEST} or newer: https://helm.sh/docs/intro/i
 # It takes a tenth of a second on a quiet machine.
 _VERSION_SECONDS = 30.0
 
-# How long Helm gets to write its state down before the next, harder signal. An upgrade handles SIGINT by marking the
+# How long Helm gets to record its state before the next, harder signal. An upgrade handles SIGINT by marking the
 # revision as failed; SIGTERM and SIGKILL leave it pending.
 _LADDER = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
-# Another client may be at work already. A Helm that is stopped does not go on before it is killed.
+# The grace if another client may be at work. A stopped Helm does not continue before it is killed.
 _LADDER_OF_THE_LOST = ((signal.SIGINT, 3.0), (signal.SIGKILL, 5.0))
 
 
-#: Helm 4 asks for the ReplicaSets and pods of a Deployment at each of its changes. At client-go's 5 requests a second
-#: it still asks minutes after the last of a hundred services is ready. These are the numbers of kubectl; how much is
-#: too much, the API server decides (priority and fairness), and the user's own environment takes precedence.
+#: Helm 4 requests the ReplicaSets and pods of a Deployment at each of its changes. At client-go's 5 requests a second,
+#: it continues for minutes after the last of a hundred services is ready. kubectl uses the same limits. The API server
+#: protects itself (priority and fairness), and the user's own environment takes precedence.
 RATE = {"HELM_QPS": "50", "HELM_BURST_LIMIT": "300"}
 
-# Helm reads the API's whole schema and ends soon after: looking for garbage as often as Go does by default takes a
-# fifth of its CPU, and saves 30 MB. Source: https://go.dev/doc/gc-guide#GOGC
+# Helm reads the API's whole schema and ends soon after: Go's default garbage collection takes a fifth of its CPU and
+# saves only 30 MB. Source: https://go.dev/doc/gc-guide#GOGC
 _GARBAGE = {"GOGC": "400"}
 
-# What JSON may hold raw and YAML, as Helm reads it, may not, or takes for a line break.
+# Characters that JSON may contain unescaped, but that YAML forbids or reads as a line break.
 _RAW = "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 
 _PR_SET_PDEATHSIG = 1
@@ -68,7 +68,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class KilledError(HelmError):
-    """Helm was killed, and said nothing."""
+    """Helm was killed, without a message."""
 
 
 class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
@@ -108,7 +108,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
 
     @contextlib.asynccontextmanager
     async def telling_its_version(self) -> AsyncIterator[None]:
-        """Have Helm tell its version while the block does other things: it takes a tenth of a second."""
+        """Ask Helm for its version while the block does other things: it takes a tenth of a second."""
         asked = self._ask_version()
         try:
             yield
@@ -121,10 +121,10 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         return self._asked
 
     async def checked_version(self) -> semver.Version:
-        """Return Helm's version, which is one that we can use; it is asked for once.
+        """Return Helm's version, which is supported; Helm is asked once.
 
         Raises:
-            HelmError: It cannot be told, or it is older than `OLDEST`.
+            HelmError: The version is unknown, or older than `OLDEST`.
         """
         return await asyncio.shield(self._ask_version())
 
@@ -169,12 +169,12 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         A cancelled call ends Helm by the ladder SIGINT, SIGTERM, SIGKILL before it returns.
 
         Args:
-            command: The words; the cluster, the user and, where it is not among them, the namespace are added.
-            input: For its standard input.
-            connected: Whether it needs the cluster; without, none is there for it.
+            command: The arguments; the cluster, the user and, unless given, the namespace are added.
+            input: The text for its standard input.
+            connected: Whether it needs the cluster; if not, it cannot reach one.
 
         Raises:
-            HelmError, LockedError, UsageError, ValuesError: Helm refused; the message is Helm's.
+            HelmError, LockedError, UsageError, ValuesError: Helm failed; the message is Helm's.
             ClusterError: There is no cluster.
         """
         await self.checked_version()
@@ -194,7 +194,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
     async def _run(self, words: list[str], text: bytes | None, *, connected: bool = False) -> bytes:
         values = None
         if text is not None:
-            # json.dumps in pyhelm3 writes surrogate pairs, which Helm refuses.
+            # json.dumps in pyhelm3 writes surrogate pairs, which Helm rejects.
             values = json.loads(text)
             text = to_helm(values)
         environment = {**RATE, **_GARBAGE, **helm_environment(connected=connected)}
@@ -221,7 +221,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         """Start Helm.
 
         Raises:
-            HelmError: It cannot be started: it is of another architecture, say.
+            HelmError: It cannot be started, for example because it is built for another architecture.
         """
         try:
             return await asyncio.create_subprocess_exec(
@@ -240,7 +240,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
     async def install_or_upgrade(self, *names: Any, **settings: Any) -> int | None:
         """Run `helm upgrade --install`, and return the number of the revision that it has made.
 
-        That Helm is done, its exit code says: None where what it prints cannot be read.
+        The number is None if Helm succeeded but its output cannot be read.
         """
         try:
             return int((await super().install_or_upgrade(*names, **settings))["version"])
@@ -277,7 +277,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             return 0
 
     async def fetch(self, reference: str, folder: str, *, version: str | None, plain_http: bool) -> Path:
-        """Fetch a chart from a registry or a URL, and return its folder below `folder`; pyhelm3 cannot use http."""
+        """Download a chart from a registry or a URL, and return its directory under `folder`; pyhelm3 cannot use HTTP."""
         command = ["pull", reference, "--untar", "--untardir", folder]
         command += ["--version", version] if version else []
         command += ["--plain-http"] if plain_http else []
@@ -290,7 +290,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         return (await self.run(command, json.dumps(values).encode(), connected=False)).decode(errors="replace")
 
     async def dry_run(self, release_name: str, chart: str, values: dict[str, Any], *, namespace: str) -> Revision:
-        """Run `helm upgrade --install` as a server-side dry run, which pyhelm3 has not; return what it would store."""
+        """Run `helm upgrade --install` as a server-side dry run, which pyhelm3 lacks; return what it would store."""
         command = ["upgrade", release_name, chart, "--install", "--dry-run=server", "--namespace", namespace]
         command += ["--reset-values", "--values", "-", "--output", "json"]
         text = await self.run(command, json.dumps(values).encode())
@@ -303,7 +303,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
 def to_helm(tree: Mapping[str, Any]) -> bytes:
     """Return values as JSON that Helm reads back unchanged, for `--values -`.
 
-    Helm refuses the surrogate pairs that `json.dumps` writes by default, so that text is UTF-8. Every number arrives as
+    Helm rejects the surrogate pairs that `json.dumps` writes by default, so the text is UTF-8. Every number arrives as
     a float64, as from a values file: an int64 of `--set` beyond 2^53 loses digits.
     """
     text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -311,7 +311,7 @@ def to_helm(tree: Mapping[str, Any]) -> bytes:
 
 
 def _end_with_us() -> None:
-    """Have the kernel kill Helm when we are killed; where it cannot, or is too late, the watchdog does.
+    """Let the kernel kill Helm if sametag is killed; if it cannot, or is too late, the watchdog does.
 
     Source: prctl(2), PR_SET_PDEATHSIG
     """

@@ -1,4 +1,4 @@
-"""What Helm writes when it refuses, as an error that says what to do."""
+"""Helm's error messages, as errors with a remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MissingKindError(HelmError):
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """What Helm writes when it refuses, and what to tell the user."""
+    """A pattern of Helm's error messages, and the error to raise for it."""
 
     pattern: str
     error: type[HelmError | LockedError | UsageError | ValuesError]
@@ -65,7 +65,7 @@ def refusal(stderr: str) -> HelmError | LockedError | UsageError | ValuesError:
 
 
 def _joined(lines: Sequence[str]) -> str:
-    """Join Helm's lines from the one that says Error; what is above it are warnings."""
+    """Join Helm's lines, starting at the one with Error; the lines above it are warnings."""
     for number, line in enumerate(lines):
         if line.startswith("Error: "):
             return "\n".join([line.removeprefix("Error: "), *lines[number + 1 :]])

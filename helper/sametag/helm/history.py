@@ -1,4 +1,4 @@
-"""Which revision is meant: what runs now, what to go back to, what Helm's history can do without."""
+"""Choose revisions: the newest, the target of a rollback, and those that the history can drop."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def current(history: Sequence[Revision], release: str, namespace: str, otherwise
 
     Args:
         history: Every revision, oldest first.
-        release: Its name, for the message.
-        namespace: Where it was sought.
-        otherwise: What else to do where there is none.
+        release: The name of the release, for the message.
+        namespace: Its namespace.
+        otherwise: A remedy if there is none.
 
     Raises:
         HelmError: There is no such release.
@@ -34,14 +34,14 @@ def current(history: Sequence[Revision], release: str, namespace: str, otherwise
 
 
 def last_good(history: Sequence[Revision]) -> Revision | None:
-    """Return the newest verified revision; where none is, the newest whose rollout Helm saw through; None without."""
+    """Return the newest verified revision, else the newest whose rollout Helm completed, else None."""
     return next(_good_ones(history), None)
 
 
 def _good_ones(history: Sequence[Revision]) -> Iterator[Revision]:
-    """Yield the verified revisions, newest first, and then those that plain Helm calls deployed.
+    """Yield the verified revisions, newest first, then those whose rollout Helm completed.
 
-    One without any workload, where others have some, is a mistake that nobody wants back.
+    A revision without workloads is left out if others have some: it is a mistake.
     """
     history = [revision for revision in history if revision.has_workloads] or history
     yield from (revision for revision in reversed(history) if revision.verified)
@@ -49,10 +49,10 @@ def _good_ones(history: Sequence[Revision]) -> Iterator[Revision]:
 
 
 def line(history: Sequence[Revision]) -> list[Revision]:
-    """Return the revisions that led to what runs, oldest first: what was rolled back is not among them.
+    """Return the revisions that led to the current one, oldest first, without those that were rolled back.
 
-    A revision that a rollback made takes the place of the one that it went back to. One that failed has no place. So
-    going back again goes further back, and never to what was left on purpose.
+    A revision that a rollback created takes the place of its target, and failed revisions have no place. Therefore a
+    second rollback goes further back, and never to a revision that was rolled back on purpose.
     """
     found: list[tuple[Revision, set[int]]] = []
     numbers = {revision.number for revision in history}
@@ -67,7 +67,7 @@ def line(history: Sequence[Revision]) -> list[Revision]:
             if at is not None:
                 names |= found[at][1]
                 del found[at:]
-            elif origin not in numbers:  # Helm has forgotten it: what is newer than it was left all the same
+            elif origin not in numbers:  # Helm pruned it, but newer revisions were rolled back all the same
                 found = [(older, there) for older, there in found if min(there) < origin]
         found.append((revision, names))
     return [revision for revision, _ in found]
@@ -78,10 +78,10 @@ def rollback_target(
 ) -> Revision:
     """Choose the revision to go back to.
 
-    With neither argument: where the newest revision failed or runs nothing, what ran before it. Else the newest
-    verified revision on the line to what runs that has another tag; where none is verified, the newest that Helm saw
-    through. Helm's own rule (the revision before, whatever its status) would redeploy the failure after an automatic
-    rollback.
+    Without arguments: if the newest revision failed or runs nothing, the revision before it. Otherwise the newest
+    verified revision on the line to the current one that has another tag; if none is verified, the newest that Helm
+    completed. Helm's own rule (the previous revision, whatever its status) would redeploy the failure after an
+    automatic rollback.
 
     Args:
         history: Every revision, oldest first, at least one.
@@ -113,9 +113,9 @@ def rollback_target(
 
 
 def choices(history: Sequence[Revision]) -> list[Revision]:
-    """Return what a rollback can choose from: what it would choose itself, if anything, then the others, newest first.
+    """Return the possible targets of a rollback: the default target, if any, then the others, newest first.
 
-    What a newer one repeats is left out.
+    Revisions that a newer one repeats are left out.
     """
     try:
         default = [rollback_target(history)]
@@ -146,24 +146,24 @@ def _by_tag(history: Sequence[Revision], tag: str) -> Revision:
 
 
 def was_pruned(history: Sequence[Revision], tag: str) -> bool:
-    """Whether Helm may have had a good revision with this tag and has pruned it."""
+    """Whether the history may have had a good revision with this tag that was pruned."""
     numbers = [revision.number for revision in history]
     pruned = numbers != list(range(1, len(numbers) + 1))
     return pruned and not any(_has(revision, tag) for revision in history)
 
 
 def _has(revision: Revision, wanted: str) -> bool:
-    """Whether a revision has this tag, and the digest that stands behind it, if one does (`1.0@sha256:…`)."""
+    """Whether a revision has this tag, and its digest if there is one (`1.0@sha256:…`)."""
     tag, _, digest = wanted.partition("@")
     return revision.tag == tag and digest in ("", revision.digest, revision.note.digest)
 
 
 def to_prune(history: Sequence[Revision], keep: int) -> list[Revision]:
-    """Return the revisions to remove so that at most `keep` are left, oldest first among equals.
+    """Return the revisions to delete so that at most `keep` are left, oldest first among equals.
 
-    Helm removes the oldest, so that some failures in a row push out every tag that worked. Here the failed ones go
-    first, then those that a newer good revision repeats (an automatic rollback makes one), then what plain Helm calls
-    deployed and nobody verified. The newest revision and the deployed one stay, whatever `keep` is; 0 keeps all.
+    Helm deletes the oldest, so a few failures in a row push out every tag that worked. Here failed revisions are first,
+    then those that a newer good revision repeats (as after an automatic rollback), then those that were never verified.
+    The newest revision and the deployed one always stay; 0 keeps all.
     """
     if not keep:
         return []
@@ -185,6 +185,6 @@ def _is_repeated(revision: Revision, history: Sequence[Revision]) -> bool:
 
 
 def _repeats(newer: Revision, older: Revision) -> bool:
-    """Whether going back to the newer one gives what the older one gives."""
+    """Whether a rollback to the newer one has the same result as one to the older."""
     good = newer.verified or (newer.was_deployed and not older.verified)
     return good and (newer.manifest, newer.values) == (older.manifest, older.values)

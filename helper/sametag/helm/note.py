@@ -1,7 +1,7 @@
-"""What sametag notes in a revision's description: who deployed it, why, and whether every pod was seen on its tag.
+"""The note in the description of a revision: who deployed it, why, and whether every pod was seen on its tag.
 
-The description is the one field of Helm's record that is a person's to write, that every Helm keeps when it supersedes
-a revision and gives to none of the next, and that `helm history` shows. Helm's words stay in front:
+The description is the one field in Helm's record that users may write, that every Helm keeps when it supersedes a
+revision without passing it to the next, and that `helm history` shows. The note follows Helm's own words:
 
     Upgrade complete (verified tag 0.0.6 sha256:… by alice@laptop at 2026-11-24T13:20:11Z): the new codec
 """
@@ -17,17 +17,17 @@ from typing import NamedTuple
 
 from sametag.masking import utf_8
 
-#: How long a reason may be: Helm's own limit for the description of a rollback (MaxDescriptionLength).
+#: Maximum length of a reason: Helm's own limit for the description of a rollback (MaxDescriptionLength).
 REASON_LIMIT = 256
 
-# A revision has 1 MiB for everything, and a failed upgrade's words may hold every object's error.
+# A revision has at most 1 MiB, and the message of a failed upgrade may contain the error of every object.
 _WORDS_LIMIT = 1024
 _AUTHOR_LIMIT = 64
 
-#: How the words begin that we write for Helm, which died before it could.
+#: Start of the words that sametag writes if Helm died before it could.
 LEFT = "Left in the middle: "
 
-#: How the words begin of an upgrade that brings back a tag whose revisions Helm has forgotten.
+#: Start of the words of an upgrade to a tag whose revisions were pruned.
 BACK = "Back to an older tag: "
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -43,16 +43,16 @@ _AUTHORS = ("SAMETAG_USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"
 
 
 class Note(NamedTuple):
-    """A description in its parts.
+    """The parts of a description.
 
     Attributes:
         words: Helm's, such as `Upgrade complete`.
-        when: When the note was made; None where there is none, and then all below is empty.
+        when: The time of the note; None if there is none, and then all fields below are empty.
         verified: Whether every pod of every service was seen ready on the tag.
         tag: The tag that they were seen on, or that failed.
         digest: The one digest that the kubelets reported for it.
         who: Who deployed the revision.
-        why: In their words.
+        why: The reason that they gave.
     """
 
     words: str
@@ -65,7 +65,7 @@ class Note(NamedTuple):
 
 
 def parse(description: str) -> Note:
-    """Read a description; one that we did not write is all words."""
+    """Parse a description; one without a note consists of words only."""
     found = _NOTE.search(description)
     if found is None:
         return Note(description)
@@ -86,9 +86,9 @@ def parse(description: str) -> Note:
 
 
 def text(note: Note) -> str:
-    """Write a description that `parse` reads as the same note, in bounded length.
+    """Format a description of limited length that `parse` reads as the same note.
 
-    A note within the words is dropped: they are Helm's, and what was noted before is replaced.
+    A note within the words is dropped, because the new note replaces it.
     """
     words = parse(note.words).words[:_WORDS_LIMIT].rstrip()
     if note.when is None:
@@ -110,7 +110,7 @@ def _one_word(name: str) -> str:
 
 
 def author() -> str:
-    """Return who deploys: SAMETAG_USER, the person that the CI system names, or user@host."""
+    """Return the deployer: SAMETAG_USER, the person that the CI system names, or user@host."""
     for variable in _AUTHORS:
         if os.environ.get(variable):
             return utf_8(os.environ[variable])
