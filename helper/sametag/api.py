@@ -214,7 +214,7 @@ async def status(release: str, **cluster: Unpack[ClusterOptions]) -> Status:
     """Return what runs for a release, and how it differs from its newest revision.
 
     Raises:
-        SametagError: The release does not exist, or the cluster refused.
+        SametagError: The release does not exist, or the cluster rejects the request.
     """
     from sametag import deploy
 
@@ -225,7 +225,7 @@ async def history(release: str, **cluster: Unpack[ClusterOptions]) -> list[Revis
     """Return the revisions of a release, oldest first.
 
     Raises:
-        SametagError: The release does not exist, or the cluster refused.
+        SametagError: The release does not exist, or the cluster rejects the request.
     """
     from sametag import helm
     from sametag.kube.connection import connect

@@ -258,7 +258,7 @@ def test_a_second_rollback_goes_further_back(make_app: MakeApp) -> None:
         assert {"name": "REVISION", "value": revision} in env
     ended = app.run("rollback")
     assert ended.code == 2
-    assert "nothing further back" in ended.stderr
+    assert "no revision is further back" in ended.stderr
 
 
 def test_a_renamed_port_is_warned_of_before_the_rollout_begins(make_app: MakeApp) -> None:

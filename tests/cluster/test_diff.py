@@ -122,7 +122,7 @@ def test_an_upgrade_stops_at_what_others_changed_before_it_changes_anything(
 
     status = run("sametag", "status", NAME, "-n", render_alone)
     assert status.code == 6
-    assert "Deployment render: replicas is 2, by kubectl; revision 1 says 1" in status.stdout
+    assert "Deployment render: replicas is 2, by kubectl (revision 1: 1)" in status.stdout
     assert "Deployment render: image is 0.0.5-hand, by kubectl-set at " in status.stdout
     assert "Deployment render: env.DEBUG is 1, by kubectl-set at " in status.stdout
     assert "Service render: annotations.note is by-hand, by kubectl-annotate at " in status.stdout

@@ -28,7 +28,7 @@ def test_what_was_deleted_and_what_was_changed_is_found_and_followed(
 ) -> None:
     kubectl("delete", "service", "render", "-n", render_alone)
     status = run("sametag", "status", NAME, "-n", render_alone)
-    assert (status.code, status.stdout.splitlines()[-1]) == (6, "Service render is not there: revision 1 has it")
+    assert (status.code, status.stdout.splitlines()[-1]) == (6, "Service render is missing (in revision 1)")
 
     watch = ["sametag", "status", NAME, "-n", render_alone, "--watch", "-o", "json"]
     process = subprocess.Popen(watch, stdout=subprocess.PIPE, text=True)
@@ -64,7 +64,7 @@ def test_a_tag_that_was_pushed_over_is_found(
 
     status = run("sametag", "status", NAME, "-n", namespace)
     assert status.code == 6
-    assert f"the tag {tag} was pushed over: the pods run sha256:" in status.stdout
+    assert f"the tag {tag} was pushed again: the pods run sha256:" in status.stdout
     assert status.stdout.rstrip().endswith("was verified")
 
     assert run("sametag", "upgrade", NAME, "-n", namespace, "--tag", tag).code == 0

@@ -95,7 +95,7 @@ def test_status_names_an_object_that_is_gone(api: ApiServer) -> None:
     api.answers[f"{NAMESPACE}/services"] = (200, {"metadata": {"resourceVersion": "1"}, "items": []})
     ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
-    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (6, "Service web is not there: revision 2 has it")
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (6, "Service web is missing (in revision 2)")
 
 
 def test_a_kind_that_is_not_kubernetes_own_is_asked_for_its_plural(api: ApiServer) -> None:
@@ -108,7 +108,7 @@ def test_a_kind_that_is_not_kubernetes_own_is_asked_for_its_plural(api: ApiServe
     api.answers["/apis/optics.example.com/v1/namespaces/apps/lenses"] = (200, {"metadata": {}, "items": []})
     ran = sametag("status", "app", KUBECONFIG=str(api.kubeconfig))
 
-    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (6, "Lens wide is not there: revision 2 has it")
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (6, "Lens wide is missing (in revision 2)")
 
 
 def test_a_kind_that_the_cluster_has_not_is_named(api: ApiServer) -> None:

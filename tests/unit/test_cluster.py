@@ -98,7 +98,7 @@ def test_an_unknown_context_is_answered_with_the_known_ones(tmp_path: Path) -> N
 def test_a_refusal_carries_its_remedy(api: ApiServer, code: int, remedy: str) -> None:
     api.answers["/api/v1/namespaces/apps/pods"] = (code, {"kind": "Status", "code": code, "message": "no"})
 
-    with pytest.raises(ClusterError, match="the cluster refused: no") as caught:
+    with pytest.raises(ClusterError, match="the cluster rejected the request: no") as caught:
         list_pods(Target(str(api.kubeconfig)))
     assert caught.value.remedy is not None
     assert remedy in caught.value.remedy

@@ -55,7 +55,7 @@ def helm(warnings: list[str] | None = None) -> HelmCommand:
 def test_without_helm_the_remedy_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(HelmError, match="no helm on PATH") as caught:
+    with pytest.raises(HelmError, match="helm is not on PATH") as caught:
         helm()
     assert caught.value.remedy is not None
     assert "https://helm.sh/docs/intro/install/" in caught.value.remedy
@@ -118,7 +118,7 @@ def test_a_folder_of_that_name_is_no_helm(install: Install) -> None:
     program.unlink()
     program.mkdir()
 
-    with pytest.raises(HelmError, match="there is no helm on PATH"):
+    with pytest.raises(HelmError, match="helm is not on PATH"):
         helm()
 
 
@@ -258,7 +258,7 @@ def test_a_helm_that_ignores_sigint_is_ended_all_the_same(
         ('Error: create: failed to create: namespaces "x" not found', HelmError, "create: failed"),
         ('Error: secrets is forbidden: User "x" cannot list', HelmError, "secrets is forbidden"),
         ("Error: http: server gave HTTP response to HTTPS client", HelmError, "server gave HTTP response"),
-        ("", HelmError, "helm failed and said nothing"),
+        ("", HelmError, "helm failed without a message"),
     ],
 )
 def test_what_helm_refuses_becomes_an_error_with_its_exit_code(

@@ -331,7 +331,7 @@ def cluster(**settings: Any) -> Json:
         (user(token=5), "token must be a string"),
         (user(username="a"), "a token, and a username"),
         (user(exec={"command": 5}), "command must be a string"),
-        (user(exec={"apiVersion": "v1"}), "names no command"),
+        (user(exec={"apiVersion": "v1"}), "has no command"),
         (user(exec={"command": "a", "args": "b"}), "args must be a list"),
         (user(exec={"command": "a", "env": [{"value": "b"}]}), "is not the name of a variable"),
         (user(exec={"command": "a", "interactiveMode": "x"}), "must be Never, IfAvailable or Always"),

@@ -115,8 +115,11 @@ def test_only_the_change_can_be_wrong_where_a_valid_object_exists(api: ApiServer
     ("answer", "words"),
     [
         (status(404, 'namespaces "apps" not found'), "namespace apps does not exist"),
-        (status(403, 'User "jo" cannot patch resource "configmaps"'), 'the cluster refused: User "jo" cannot patch'),
-        (status(503, "away"), "the cluster refused: away"),
+        (
+            status(403, 'User "jo" cannot patch resource "configmaps"'),
+            'the cluster rejected the request: User "jo" cannot patch',
+        ),
+        (status(503, "away"), "the cluster rejected the request: away"),
     ],
 )
 def test_what_is_not_about_the_object_is_an_error(

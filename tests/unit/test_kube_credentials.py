@@ -343,7 +343,7 @@ def test_a_token_file_is_read_again_when_its_token_is_refused(
 def test_a_token_that_is_refused_is_said(config: Kubeconfig, api: ApiServer) -> None:
     config.user |= {"token": "bad"}
     api.tokens = {"good"}
-    with pytest.raises(ClusterError, match="the cluster refused: Unauthorized") as caught:
+    with pytest.raises(ClusterError, match="the cluster rejected the request: Unauthorized") as caught:
         ask(config.target)
     assert caught.value.remedy == "the credentials in the kubeconfig are not accepted: renew them"
 

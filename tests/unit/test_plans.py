@@ -89,7 +89,7 @@ def test_where_nothing_would_change_that_is_said() -> None:
 def test_a_first_install_comes_from_nothing() -> None:
     first = Plan("shop", None, revision(1, "2.0"), (), ())
 
-    assert next(plan_lines(first)) == "shop: not there -> tag 2.0, chart sametag-0.1.0"
+    assert next(plan_lines(first)) == "shop: not installed -> tag 2.0, chart sametag-0.1.0"
     assert json.loads(plan_json(first))["revision"] is None
 
 
@@ -153,10 +153,10 @@ def test_status_says_what_is_there_and_what_should_be() -> None:
     found = Status(revision(7, "1.0"), (), (changed("web", *changes), whole("web", "Service", comes=True)))
 
     assert list(status_lines(found))[2:] == [
-        "Deployment web: replicas is 3, by kubectl; revision 7 says 1",
-        "Deployment web: env.A is x; revision 7 has none",
-        "Deployment web: env.B is not there; revision 7 says y",
-        "Service x is not there: revision 7 has it",
+        "Deployment web: replicas is 3, by kubectl (revision 7: 1)",
+        "Deployment web: env.A is x (revision 7: not set)",
+        "Deployment web: env.B is missing (revision 7: y)",
+        "Service x is missing (in revision 7)",
     ]
     document = json.loads(status_json(found))
     assert (document["asReleased"], [one["missing"] for one in document["drift"]]) == (False, [False, True])
@@ -214,7 +214,7 @@ def test_status_says_who_changes_the_release_and_what_follows_from_the_tag_once(
         "JOB      TAG  STATE",
         "migrate  -    done in 4.2 s",
         "notify   -    not run yet",
-        "Deployment web, CronJob tick: image is 2.0; revision 8 says 1.0",
+        "Deployment web, CronJob tick: image is 2.0 (revision 8: 1.0)",
         "labels that follow from the tag or the chart differ: 5 objects",
     ]
     document = json.loads(status_json(found))

@@ -115,7 +115,7 @@ def told(entries: str) -> list[Revision]:
 )
 def test_going_back_again_goes_further_back_and_never_to_what_was_left(entries: str, target: int | None) -> None:
     if target is None:
-        with pytest.raises(UsageError, match="nothing further back than tag"):
+        with pytest.raises(UsageError, match="no revision is further back than tag"):
             rollback_target(told(entries))
     else:
         assert target == rollback_target(told(entries)).number

@@ -302,7 +302,7 @@ def test_a_schema_that_cannot_be_used_is_a_warning_and_nothing_is_fetched(unusab
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"contains": {"type": "string"}}, "a lacks a required entry"),
+        ({"contains": {"type": "string"}}, "a is missing a required entry"),
         ({"items": [{}], "additionalItems": False}, "a has too many entries"),
         ({"not": {"type": "array"}}, "a is not allowed"),
         ({"oneOf": [{"type": "array"}, {"minItems": 1}]}, "a fits more than one alternative"),

@@ -186,7 +186,7 @@ def _dependencies(wanted: list[Any], charts: Iterable[Chart]) -> Iterator[Depend
 
 def _metadata(path: str, text: str | None) -> tuple[str, str, list[Any]]:
     if text is None:
-        raise UsageError(f"no chart at {path}: there is not a Chart.yaml", "--chart takes a folder, a .tgz or oci://…")
+        raise UsageError(f"no chart at {path}: Chart.yaml is missing", "--chart takes a folder, a .tgz or oci://…")
     import yaml
 
     try:
@@ -195,4 +195,4 @@ def _metadata(path: str, text: str | None) -> tuple[str, str, list[Any]]:
         wanted = metadata.get("dependencies")
         return str(metadata["name"]), str(metadata["version"]), wanted if isinstance(wanted, list) else []
     except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise UsageError(f"the Chart.yaml of {path} has no name and version") from error
+        raise UsageError(f"the Chart.yaml of {path} has no name or version") from error

@@ -132,7 +132,7 @@ def _planned(arguments: Arguments) -> Plan:
         if to_tag is not None or to_revision is not None:
             if any(sources(arguments)):
                 raise UsageError(
-                    "--to-tag and --to-revision cannot be combined with values", "a rollback has those of its revision"
+                    "--to-tag and --to-revision cannot be combined with values", "a rollback uses those of its revision"
                 )
             run_to_its_end(deploy.rollback(request, to_tag=to_tag, to_revision=to_revision))
         else:

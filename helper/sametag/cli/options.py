@@ -17,7 +17,7 @@ EPILOG = """exit codes:
   0  done                             4    rollout failed (details above)
   1  values invalid                   6    something differs (status, diff --exit-code)
   2  usage                            7    locked: another client is changing the release
-  3  Helm or the cluster refused      70   a bug in sametag          130  interrupted
+  3  error of Helm or the cluster     70   a bug in sametag          130  interrupted
 """
 
 

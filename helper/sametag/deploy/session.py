@@ -212,7 +212,7 @@ async def _acquired(lock: Lock, client: Client, request: Request, *, from_the_de
             return await _acquired(lock, client, request, from_the_dead=from_the_dead)
         if error.status.code == HTTPStatus.NOT_FOUND:
             raise ClusterError(
-                f"the cluster refused: {error.status.message}",
+                f"the cluster rejected the request: {error.status.message}",
                 "create the namespace, or install with --create-namespace",
             ) from error
         if error.status.code != HTTPStatus.FORBIDDEN:

@@ -82,7 +82,7 @@ async def status(target: Target, release: str) -> Status:
     """Return what runs for a release now.
 
     Raises:
-        SametagError: There is no such release, or the cluster refused.
+        SametagError: There is no such release, or the cluster rejects the request.
     """
     async with connect(target) as client:
         newest = await _newest(client, release)
@@ -120,7 +120,7 @@ async def follow(target: Target, release: str, look: Callable[[Status], None]) -
     others.
 
     Raises:
-        SametagError: There is no such release (any more), or the cluster refused.
+        SametagError: There is no such release (any more), or the cluster rejects the request.
     """
     states: asyncio.Queue[tuple[ServiceState, ...]] = asyncio.Queue()
     async with connect(target) as client:

@@ -89,7 +89,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
     ) -> None:
         executable = shutil.which("helm")
         if executable is None:
-            raise HelmError("there is no helm on PATH", _REMEDY_INSTALL)
+            raise HelmError("helm is not on PATH", _REMEDY_INSTALL)
         super().__init__(
             executable=executable,
             # Helm removes the oldest revisions, verified or not; see target.expendable.
@@ -277,7 +277,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
             return 0
 
     async def fetch(self, reference: str, folder: str, *, version: str | None, plain_http: bool) -> Path:
-        """Download a chart from a registry or a URL, and return its directory under `folder`; pyhelm3 cannot use HTTP."""
+        """Download a chart from a registry or a URL; return its directory under `folder`. pyhelm3 cannot use HTTP."""
         command = ["pull", reference, "--untar", "--untardir", folder]
         command += ["--version", version] if version else []
         command += ["--plain-http"] if plain_http else []
@@ -322,7 +322,7 @@ def _end_with_us() -> None:
 def _chart_in(folder: str) -> Path:
     for file in Path(folder).glob("*/Chart.yaml"):
         return file.parent
-    raise HelmError("helm pull ended without an error, and fetched no chart", _REMEDY_INSTALL)
+    raise HelmError("helm pull succeeded, but downloaded no chart", _REMEDY_INSTALL)
 
 
 async def _end(process: asyncio.subprocess.Process, ladder: Iterable[tuple[signal.Signals, float]]) -> None:

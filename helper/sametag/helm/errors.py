@@ -42,7 +42,7 @@ _REFUSALS = (
     ),
     _Refusal("forbidden", HelmError, "ask for this permission; docs/reference/rights.md lists all that sametag needs"),
     _Refusal("conflicts? with", HelmError, "another client owns these fields: undo its change, or upgrade again"),
-    _Refusal("server gave HTTP response to HTTPS client", HelmError, "the registry speaks http: add --plain-http"),
+    _Refusal("server gave HTTP response to HTTPS client", HelmError, "the registry uses HTTP: add --plain-http"),
     _Refusal(
         "kubernetes cluster unreachable|connection refused|no such host|i/o timeout",
         HelmError,
@@ -57,7 +57,7 @@ _REFUSALS = (
 def refusal(stderr: str) -> HelmError | LockedError | UsageError | ValuesError:
     """Return Helm's message as an error with a remedy."""
     lines = [line for line in stderr.splitlines() if line.strip() and not _is_noise(line)]
-    message = _joined(lines) or "helm failed and said nothing"
+    message = _joined(lines) or "helm failed without a message"
     for known in _REFUSALS:
         if re.search(known.pattern, message, re.IGNORECASE):
             return known.error(message, known.remedy)

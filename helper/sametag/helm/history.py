@@ -103,7 +103,7 @@ def rollback_target(
     others = [revision.tag for revision in _good_ones(history) if revision.tag != newest.tag]
     if others:
         raise UsageError(
-            f"there is nothing further back than tag {newest.tag}",
+            f"no revision is further back than tag {newest.tag}",
             f"--to-tag {others[0]} goes to another tag, --select shows all",
         )
     raise UsageError(

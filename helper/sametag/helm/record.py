@@ -45,7 +45,7 @@ def checked(record: dict[str, Any], release: str) -> dict[str, Any]:
         raise DamageError(f"it is of release {str(name)[:60]!r}")
     version = record.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise DamageError("its version is not a number from 1")
+        raise DamageError("its version is not a positive integer")
     _check_info(record.get("info"))
     _check_chart(record.get("chart"))
     if not isinstance(record.get("config"), dict | None):
@@ -181,13 +181,13 @@ def write_chart(revision: Revision, folder: Path) -> None:
     chart = revision.record["chart"]
     if chart["metadata"].get("dependencies"):
         raise UsageError(
-            f"{revision} was made of {revision.chart}, whose dependencies Helm does not keep",
-            f"sametag upgrade {revision.release} --chart CHART --tag TAG deploys the tag with a chart of yours",
+            f"{revision} was created from {revision.chart}, whose dependencies Helm does not keep",
+            f"sametag upgrade {revision.release} --chart CHART --tag TAG deploys the tag with your own chart",
         )
     try:
         _write_files(revision, chart, folder)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ClusterError(f"{revision} holds a chart that cannot be read") from error
+        raise ClusterError(f"{revision} contains a chart that cannot be read") from error
 
 
 def _write_files(revision: Revision, chart: dict[str, Any], folder: Path) -> None:
@@ -199,6 +199,6 @@ def _write_files(revision: Revision, chart: dict[str, Any], folder: Path) -> Non
     for file in (*(chart.get("templates") or ()), *(chart.get("files") or ())):
         path = folder / file["name"]
         if ".." in path.parts or not path.is_relative_to(folder):
-            raise ClusterError(f"{revision} holds a chart with a file outside of it: {file['name']}")
+            raise ClusterError(f"{revision} contains a chart with a file outside of it: {file['name']}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(file.get("data") or ""))

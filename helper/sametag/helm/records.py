@@ -169,7 +169,7 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
         if info["status"] != revision.status:
             raise LockedError(
                 f"revision {revision.number} of {revision.release} was {revision.status} and is {info['status']} now",
-                "another client is at work: wait for it to end, then try again",
+                "another client is changing the release: wait for it to end, then try again",
             )
         info |= {"description": description, "status": status or info["status"]}
         pack(item, with_info(text, info), info["status"])
@@ -213,4 +213,4 @@ def _unpack_own(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
     try:
         return unpacked(item)
     except DamageError as error:
-        raise ClusterError(f"{_name_of(item)} cannot be read any more: {error}") from error
+        raise ClusterError(f"{_name_of(item)} can no longer be read: {error}") from error

@@ -130,4 +130,4 @@ def refusal(code: int, message: str) -> ClusterError:
         HTTPStatus.UNAUTHORIZED: "the credentials in the kubeconfig are not accepted: renew them",
         HTTPStatus.FORBIDDEN: "ask for this permission; docs/reference/rights.md lists all that sametag needs",
     }
-    return ClusterError(f"the cluster refused: {message}", remedies.get(code))
+    return ClusterError(f"the cluster rejected the request: {message}", remedies.get(code))

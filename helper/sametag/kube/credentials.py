@@ -264,7 +264,7 @@ def _program(settings: Settings) -> str:
     if settings.get("apiVersion") not in _EXEC_VERSIONS:
         raise PluginError(
             f"the credential plugin {command} has the apiVersion {settings.get('apiVersion', '')!r}",
-            f"Kubernetes knows {' and '.join(_EXEC_VERSIONS)}: write the kubeconfig again with a newer plugin",
+            f"Kubernetes supports {' and '.join(_EXEC_VERSIONS)}: write the kubeconfig again with a newer plugin",
         )
     if settings["apiVersion"] == _EXEC_VERSIONS[0] and "interactiveMode" not in settings:
         raise PluginError(

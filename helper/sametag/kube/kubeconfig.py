@@ -256,7 +256,7 @@ def _plugin(where: str, value: Any, folder: Path) -> Settings:
         return {}
     checked = _checked(where, settings, _EXEC, folder)
     if not checked.get("command"):
-        raise ClusterError(f"the kubeconfig's {where} names no command")
+        raise ClusterError(f"the kubeconfig's {where} has no command")
     if os.sep in checked["command"]:
         checked["command"] = str(folder / checked["command"])
     return checked

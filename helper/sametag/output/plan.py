@@ -45,7 +45,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def _title(plan: Plan) -> str:
     if plan.now is None:
-        return f"{plan.release}: not there -> {_version(plan.then)}"
+        return f"{plan.release}: not installed -> {_version(plan.then)}"
     return f"{plan.release}: {_version(plan.now)} (revision {plan.now.number}) -> {_version(plan.then)}"
 
 

@@ -74,7 +74,7 @@ def _time(moment: datetime | None) -> str:
 def _pushed_over(status: Status) -> str:
     revision, digests = status.revision, ", ".join(digest[:DIGEST_LENGTH] for digest in sorted(status.pushed_over))
     verified = f"; {revision.note.digest[:DIGEST_LENGTH]} was verified" if revision.verified else ""
-    return f"the tag {revision.tag} was pushed over: the pods run {digests}{verified}"
+    return f"the tag {revision.tag} was pushed again: the pods run {digests}{verified}"
 
 
 def _pod_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
@@ -95,20 +95,18 @@ def _drift_lines(drift: Sequence[ObjectDiff], revision: str) -> Iterator[str]:
                 alike.setdefault(_drift_words(change, revision), []).append(str(difference.key))
     for words, keys in alike.items():
         yield f"{names(keys)}: {words}"
-    yield from (
-        f"{difference.key} is not there: {revision} has it" for difference in drift if difference.before is None
-    )
+    yield from (f"{difference.key} is missing (in {revision})" for difference in drift if difference.before is None)
     derived = sum(any(change.derived for change in difference.changes) for difference in drift)
     if derived:
         yield f"labels that follow from the tag or the chart differ: {number_of(derived, 'object')}"
 
 
 def _drift_words(change: Change, revision: str) -> str:
-    """Say what is there, who put it there, and what should be."""
+    """Name the current value, who set it, and the value in the revision."""
     old, new = in_short(change)
-    there = f"{change.setting} is {old}" if old else f"{change.setting} is not there"
+    live = f"{change.setting} is {old}" if old else f"{change.setting} is missing"
     by = f", by {change.owner}" if change.owner else ""
-    return f"{there}{by}; {revision} {f'says {new}' if new else 'has none'}"
+    return f"{live}{by} ({revision}: {new or 'not set'})"
 
 
 def status_json(status: Status, *, indent: int | None = 2) -> str:

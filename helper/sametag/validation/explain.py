@@ -75,7 +75,7 @@ _OTHERS = {
     "not": "is not allowed",
     "uniqueItems": "must not have duplicate entries",
     "additionalItems": "has too many entries",
-    "contains": "lacks a required entry",
+    "contains": "is missing a required entry",
 }
 # Our own words are more precise than x-error for these.
 _OWN_WORDS = {"const", *_SIZES, *(keyword for keyword, rule in _RULES.items() if rule == "out-of-range")}
