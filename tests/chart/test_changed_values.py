@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rendering import BOTH_HELMS, Rendered
 from sametag import chart, validation, values
+from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
     from rendering import Chart
@@ -63,3 +64,32 @@ def _rendered(text: str) -> dict[str, dict[str, str]]:
     annotations: dict[str, str] = rendered.pod("app-web")["metadata"]["annotations"]
     data: dict[str, str] = rendered.one("ConfigMap")["data"]
     return {"env": env, "podAnnotations": annotations, "config": data}
+
+
+def test_no_number_in_an_object_becomes_another_without_a_warning(render: Chart) -> None:
+    entries = {f"K{number}": written for number, written in enumerate(WRITTEN) if re.match("[-+.0-9]", written)}
+    good = {
+        key: written
+        for key, written in entries.items()
+        if not values.from_text(f"k: {written}", "values.yaml").problems
+    }
+    assert len(good) >= 40
+    text = f"{HEAD}extraObjects:\n  - apiVersion: example.com/v1\n    kind: Database\n    metadata: {{name: shop}}\n"
+    text += "    spec:\n" + "".join(f"      {key}: {written}\n" for key, written in good.items())
+    file = render.folder / "object.yaml"
+    file.write_text(text)
+    ran = render.template("app", file)
+    assert ran.returncode == 0, ran.stderr
+    spec = Rendered(ran.stdout).one("Database")["spec"]
+    chosen = chart.load(None)
+    found = validation.validate(
+        values.from_text(chosen.defaults, "values.yaml"), values.load(values.Sources(files=(str(file),))), chosen.schema
+    )
+    warned = {problem.path.rpartition(".")[2]: problem for problem in found if problem.rule == "changed-value"}
+    for key, written in good.items():
+        # PyYAML reads a number as YAML 1.1 has it, with a point.
+        value = float(spec[key]) if re.fullmatch("[0-9]e[+-][0-9]+", str(spec[key])) else spec[key]
+        kept = isinstance(value, str) or json_text(value) == written
+        assert (key in warned) is not kept, (written, value)
+        if not kept:
+            assert f"is {written}, but Kubernetes gets {json_text(value)}" in warned[key].message

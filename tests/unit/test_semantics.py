@@ -369,6 +369,60 @@ def test_a_scalar_is_warned_of_where_its_text_changes(case: dict[str, Any]) -> N
     assert [(problem.rule, problem.location and problem.location.line) for problem in problems] == expected
 
 
+@pytest.mark.parametrize(
+    ("setting", "message", "remedy"),
+    [
+        ("replicas: 010", "services.web.replicas is 010, but Kubernetes gets 8", "write 10"),
+        (
+            "podSecurityContext: {runAsUser: 1_0, fsGroup: 00012}",
+            "services.web.podSecurityContext.fsGroup is 00012, but Kubernetes gets 10",
+            "write 12",
+        ),
+        (
+            "resources: {requests: {memory: 12345678901234567}, limits: {memory: 99999999999999999}}",
+            "services.web.resources.requests.memory is 12345678901234567, but Kubernetes gets 12345678901234568",
+            "write a number of at most 15 digits",
+        ),
+        ("minReadySeconds: 08", "", ""),
+        ("podSecurityContext: {runAsUser: 0x10, fsGroup: 1e3}", "", ""),
+        ("volumes: {a: {mountPath: /a, configMap: {name: a, defaultMode: 0444}}}", "", ""),
+    ],
+)
+def test_a_number_that_is_read_as_another_is_a_warning(setting: str, message: str, remedy: str) -> None:
+    found = check(f"services: {{web: {{command: [web], {setting}}}}}\n")
+    found = [problem for problem in found if "limits" not in problem.path]
+    assert [(message, remedy)] * bool(message) == [(problem.message, problem.remedy) for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("expression", "remedy"),
+    [
+        ("image.tag=1.10", "use --set-string image.tag=1.10"),
+        ('{"image": {"tag": 5}}', "use --set-string image.tag=5"),
+        ("services.a.args[0]=7", "use --set-string 'services.a.args[0]=7'"),
+        ('services.a.env={"A": 1.10}', "use --set-string services.a.env.A=1.10"),
+    ],
+)
+def test_what_to_write_instead_of_a_number_in_json_survives_a_shell(expression: str, remedy: str) -> None:
+    (problem,) = check("services: {a: {command: [a]}}\n", set_json=(expression,))
+    assert problem.remedy == remedy
+
+
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        ("env: {LOG_LEVEL=debug: x}", "did you mean LOG_LEVEL?"),
+        ("env: {my var: x}", "did you mean my_var?"),
+        ("env: {'==': x}", None),
+        ("sidecars: [{name: s, image: 's:1', env: {A B=C: x}}]", "did you mean A_B?"),
+        ("config: {c: {data: {My File.txt: x}}}", "did you mean My-File.txt?"),
+    ],
+)
+def test_a_bad_name_is_answered_with_one_that_is_right_there(setting: str, remedy: str | None) -> None:
+    (problem,) = check(f"services: {{web: {{command: [web], {setting}}}}}\n")
+    assert (problem.rule, problem.remedy) == ("bad-name", remedy)
+
+
 @pytest.mark.parametrize("written", ["12345678901234567890", "0x1F2E3D4C", "1.10"])
 def test_a_secret_that_changes_is_not_shown_as_it_was_nor_as_it_is(written: str) -> None:
     (found,) = check(f"services: {{web: {{command: [web], secrets: {{s: {{env: true, data: {{A: {written}}}}}}}}}}}\n")
@@ -408,7 +462,10 @@ def test_scalars_of_expressions_become_text_too() -> None:
     text = 'services: {web: {command: [web], env: {A: "1"}}}\n'
     found = check(text, set=("services.web.env.A=+5",), set_json=('services.web.podLabels={"b":1.20}',))
     assert [(problem.message, problem.remedy) for problem in found] == [
-        ('services.web.podLabels.b is 1.20, but Kubernetes gets "1.2"', 'put quotes around it: "1.20"'),
+        (
+            'services.web.podLabels.b is 1.20, but Kubernetes gets "1.2"',
+            "use --set-string services.web.podLabels.b=1.20",
+        ),
         ('services.web.env.A is +5, but the container gets "5"', "use --set-string"),
     ]
     whole = '{"services":{"web":{"env":{"A":1e3}}}}'
@@ -455,6 +512,13 @@ def test_a_service_that_only_an_expression_has_is_a_mistake() -> None:
     (problem,) = check(text, set=("services.wbe.replicas=3",))
     assert (problem.rule, problem.message) == ("unknown-service", "unknown service wbe; did you mean web?")
     assert problem.location == values.Location("--set services.wbe.replicas=3", None, 1)
+    (problem,) = check(text, set=("services.wbe=null",))
+    assert (problem.message, problem.remedy) == (
+        "unknown service wbe; did you mean web?",
+        "to remove that one, use --set services.web=null",
+    )
+    (problem,) = check(text, set=("services.somebody=null",))
+    assert problem.remedy == "there is nothing to remove"
     (problem,) = check(text, set_json=('services.x={"enabled":false}',))
     assert problem.message == "unknown service x; services: web, worker"
     assert check(text, set=("services.web.replicas=3",)) == []

@@ -24,7 +24,7 @@ def conversion(context: Context, path: Path, types: list[str], value: Any) -> st
     option = location.option if location else None
     if types == ["string"] and isinstance(value, bool | int | float):
         source = context.values.written(path) or wording.plain(value)
-        return "use --set-string" if option == "--set" else f'put quotes around it: "{source}"'
+        return wording.as_text(context.values, path, source)
     if types == ["string"] and isinstance(value, dict):
         texts = [text for text in value.values() if isinstance(text, str)]
         return f"write only {wording.quoted(texts[0])}" if len(texts) == 1 else None

@@ -188,14 +188,19 @@ def _bad_name(failure: SchemaError) -> Finding:
     if text is None:
         text = _rejection(failure, name)
     message = f"the name {wording.quoted(name)} in {path_text(failure.path[:-1]) or 'the values'} {text}"
-    remedy = failure.schema.get("x-remedy") or _similar_name(name, failure.schema.get("pattern"))
+    remedy = failure.schema.get("x-remedy") or _similar_name(failure.path, failure.schema.get("pattern"))
     return Finding("bad-name", failure.path, message, remedy, failure.path)
 
 
-def _similar_name(name: str, pattern: str | None) -> str | None:
-    """Suggest the name in Kubernetes' usual form, if the pattern accepts it."""
-    usual = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
-    return f"did you mean {usual}?" if pattern and usual != name and re.search(pattern, usual) else None
+def _similar_name(path: Path, pattern: str | None) -> str | None:
+    """Suggest the nearest name that the pattern accepts."""
+    name = str(path[-1])
+    similar = [re.sub("[^A-Za-z0-9._-]+", "-", name).strip("-"), re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")]
+    if path[-2:-1] == ("env",):
+        # The text of a .env file: NAME=value.
+        similar = [re.sub("[^A-Za-z0-9_]+", "_", name.partition("=")[0]).strip("_")]
+    nearest = next((other for other in similar if pattern and other != name and re.search(pattern, other)), None)
+    return f"did you mean {nearest}?" if nearest else None
 
 
 def _unknown_keys(context: Context, failure: SchemaError) -> Iterator[Finding]:

@@ -13,6 +13,8 @@ from sametag.values.scalars import go_text, resolve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sametag.values import Values
+
 _TYPES = {
     "string": "a string",
     "integer": "an integer",
@@ -41,6 +43,17 @@ _SHOWN_OPTIONS = 8
 def named(path: Path, title: str | None) -> str:
     """Name a place: its path, and the root by its title."""
     return path_text(path) or title or "the values"
+
+
+def as_text(values: Values, path: Path, written: str) -> str:
+    """Say how to write a number or a boolean as a string, where it was written; a shell removes quotes."""
+    location = values.locate(path)
+    option = location.option if location else None
+    if option == "--set-json":
+        from shlex import quote
+
+        return f"use --set-string {quote(f'{path_text(path)}={written}')}"
+    return "use --set-string" if option == "--set" else f'put quotes around it: "{written}"'
 
 
 def kinds(types: Sequence[str] | str) -> str:

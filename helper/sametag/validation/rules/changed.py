@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sametag.chart.service import mapping, maps
+from sametag.validation import wording
 from sametag.validation.finding import RuleHit
-from sametag.values import has
+from sametag.values import get, has
 from sametag.values.scalars import json_text
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ TEXTS: tuple[Path, ...] = (
 _HELM = r"\{\{-?[^}]*(\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\.Files\b|\b(include|tpl|toYaml) )"
 # Other programs read these, and may have templates: files, annotations, rules, KEDA's triggers.
 _OF_OTHERS = {"config", "secrets", "annotations", "podAnnotations", "extraObjects", "keda"}
+# What may be read as another number: with a 0 before it, or long.
+_SUSPICIOUS = re.compile(rb"(?<![\w.])0[0-9_]|[0-9_.]{16}")
 TEMPLATES = "write the value itself; only strings under extraObjects are templates"
 _IN_CONTAINERS = {"env", "config", "secrets", "initContainers", "sidecars"}
 
@@ -97,7 +101,7 @@ def _flaw(release: Release, path: Path, value: Any) -> RuleHit | None:
     setting = path[1] if path[0] == "defaults" else path[2]
     whose = "the container" if setting in _IN_CONTAINERS else "Kubernetes"
     text = f'is {written}, but {whose} gets "{becomes}"'
-    return RuleHit(path, text, _quotes(release, path, written))
+    return RuleHit(path, text, wording.as_text(release.values, path, written))
 
 
 def _nothing(release: Release, path: Path, written: str) -> RuleHit | None:
@@ -110,12 +114,65 @@ def _nothing(release: Release, path: Path, written: str) -> RuleHit | None:
     return RuleHit(path, f"{how}: it is omitted", remedy, at_key=True)
 
 
-def _quotes(release: Release, path: Path, written: str) -> str:
-    location = release.values.locate(path)
-    option = location.option if location else None
-    if option == "--set":
-        return "use --set-string"
-    return f'put quotes around it: "{written}"'
+def changed_number(release: Release) -> Iterator[RuleHit]:
+    """It reads 010 as 8, too, and keeps about 16 digits of a number; in extraObjects a number can be meant as text."""
+    tree = release.values.tree
+    for path, number in _numbers(tree.get("extraObjects"), ("extraObjects",)):
+        written, becomes = release.values.written(path), json_text(number)
+        if written is None or written == becomes or _is_mode(path) or _holds_texts(tree, path):
+            continue
+        text = f"is {written}, but Kubernetes gets {becomes}"
+        remedy = f"if it is text, {wording.as_text(release.values, path, written)}"
+        yield RuleHit(path, text, f"write {_decimal(written)}; {remedy}" if _is_octal(written) else remedy)
+    if not any(
+        _SUSPICIOUS.search(layer.text) or layer.source.startswith("--set-json") for layer in release.values.layers
+    ):
+        return
+    texts = {hit.path for hit in changed_value(release)}
+    for key in ("image", "defaults", "services"):
+        for path, number in _numbers(tree.get(key), (key,)):
+            written = release.values.written(path)
+            if written is None or path in texts or _is_mode(path) or not _is_another(written, number):
+                continue
+            remedy = f"write {_decimal(written)}" if _is_octal(written) else "write a number of at most 15 digits"
+            yield RuleHit(path, f"is {written}, but Kubernetes gets {json_text(number)}", remedy)
+
+
+def _numbers(tree: Any, path: Path) -> Iterator[tuple[Path, int | float]]:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _numbers(value, (*path, key))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _numbers(value, (*path, index))
+    elif isinstance(tree, int | float) and not isinstance(tree, bool):
+        yield path, tree
+
+
+def _is_mode(path: Path) -> bool:
+    """Whether it is a file's mode, which is usually written in octal: 0644."""
+    return str(path[-1]).lower().endswith("mode")
+
+
+def _holds_texts(tree: Any, path: Path) -> bool:
+    """Whether it is in the data of a ConfigMap or Secret, which must be strings: `wrong-object`."""
+    return get(tree, (*path[:2], "kind")) in ("ConfigMap", "Secret")
+
+
+def _is_octal(written: str) -> bool:
+    return re.fullmatch("[-+]?0[0-7_]+", written) is not None
+
+
+def _decimal(written: str) -> str:
+    return str(int(written.replace("_", ""), 10))
+
+
+def _is_another(written: str, number: float) -> bool:
+    """Whether a reader of decimal numbers reads another one; hexadecimal and 0o17 are written on purpose."""
+    plain = written.replace("_", "")
+    if re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", plain) is None:
+        return False
+    return Decimal(plain) != Decimal(json_text(number))
 
 
 def no_template(release: Release) -> Iterator[RuleHit]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sametag.chart.service import mapping
+from sametag.validation import wording
 from sametag.validation.finding import RuleHit
 from sametag.validation.rules import made
 from sametag.validation.rules.changed import TEMPLATES
@@ -55,7 +56,7 @@ def wrong_object(release: Release) -> Iterator[RuleHit]:
                 at = (*path, field, key)
                 if isinstance(value, bool | int | float):
                     source = release.values.written(at) or json_text(value)
-                    yield RuleHit(at, "must be a string", f'put quotes around it: "{source}"')
+                    yield RuleHit(at, "must be a string", wording.as_text(release.values, at, source))
                 elif (kind, field) == ("Secret", "data") and isinstance(value, str) and not _is_base64(value):
                     yield RuleHit(at, "must be base64", "write it unencoded under stringData")
 

@@ -160,6 +160,7 @@ RELEASE_RULES = (
     ReleaseRule("too-long-name", "error", release.too_long_name),
     ReleaseRule("boolean-like-name", "error", release.boolean_like_name),
     ReleaseRule("changed-value", "warning", changed.changed_value),
+    ReleaseRule("changed-value", "warning", changed.changed_number),
     ReleaseRule("unknown-service", "error", sharing.mistyped_service),
     ReleaseRule("incomplete-object", "error", objects.incomplete_object),
     ReleaseRule("same-object", "error", objects.same_object),

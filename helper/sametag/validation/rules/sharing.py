@@ -35,7 +35,10 @@ def mistyped_service(release: Release) -> Iterator[RuleHit]:
         near = get_close_matches(name, others, n=1)
         meant = f"did you mean {near[0]}?" if near else f"services: {', '.join(sorted(others))}"
         message = f"unknown service {name}; {meant}"
-        yield RuleHit(path, remedy="to add a service, set its command or args too", at_key=True, message=message)
+        remedy = "to add a service, set its command or args too"
+        if own is None:
+            remedy = f"to remove that one, use --set services.{near[0]}=null" if near else "there is nothing to remove"
+        yield RuleHit(path, remedy=remedy, at_key=True, message=message)
 
 
 def _is_expression(layer: Any) -> bool:
