@@ -204,7 +204,7 @@ means that one. dict "of" the service's context "name" "X" "value" map
 
 {{/*
 The three probes. Short form: port, path, readinessPath; with a path an HTTP GET, else a TCP connect. A full Probe of
-Kubernetes in liveness, readiness or startup stands in the place of the one that the short form would make. The probes
+Kubernetes in liveness, readiness or startup replaces the one of the short form. The probes
 */}}
 {{- define "sametag.probes" -}}
 {{- if or .liveness .port }}

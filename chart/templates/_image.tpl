@@ -29,8 +29,7 @@
 {{- end }}
 
 {{/*
-A repository on global.imageRegistry, where that is set: it stands in the place of the registry that the repository
-names, if it names one. dict "root" $ "repository" "registry.example.com/app"
+A repository on global.imageRegistry, if that is set: it replaces the registry in the repository, if there is one. dict "root" $ "repository" "registry.example.com/app"
 */}}
 {{- define "sametag.repository" -}}
 {{- $registry := (.root.Values.global | default dict).imageRegistry }}

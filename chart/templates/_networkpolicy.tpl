@@ -1,6 +1,6 @@
 {{/*
-Who may reach the service's ports, at indent 2: everybody, or those of allowFrom. Nothing else is open. The test of the
-release is let in, since it is there to reach every port. The service's context
+Who may reach the service's ports, at indent 2: anyone, or the peers in allowFrom. Nothing else is open. The test of
+the release may reach every port. The service's context
 */}}
 {{- define "sametag.ingressrules" }}
 {{- $policy := .service.networkPolicy | default dict }}

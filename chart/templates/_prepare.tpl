@@ -129,7 +129,7 @@ dict "of" the service's context "key" the setting "indent" spaces, always the sa
 {{- end }}
 
 {{/*
-A value as YAML, in the place of toYaml. Of control characters such as U+009F, which double encoding makes, toYaml makes
+A value as YAML, instead of toYaml. Of control characters such as U+009F, which double encoding makes, toYaml makes
 nothing at all, and it breaks text at U+2028: values with one are written as JSON, with escapes. Any value
 */}}
 {{- define "sametag.plain" -}}

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-# A command makes many objects and few cycles: looking for them after every 700 takes a tenth of a validate.
+# A command creates many objects and few cycles: collecting after every 700 objects takes a tenth of a validate.
 _COLLECT_AFTER = 100_000
 
 _INTERRUPTED = 130
@@ -18,9 +18,9 @@ def main() -> None:
 
         code = command(sys.argv[1:])
     except KeyboardInterrupt:
-        # Before the command could hear it, or after its end: a traceback would say nothing.
+        # Before the command handles the signal, or after its end: a traceback would not help.
         code = _INTERRUPTED
-    # What Python would still do takes a tenth of the time: free one by one what ends with the process.
+    # Freeing every object at the end would take a tenth of the time.
     os._exit(code)
 
 

@@ -1,7 +1,7 @@
-"""What can go wrong, in words for the person at the terminal.
+"""Errors for the user.
 
-Every error that a user can cause or cure is a `SametagError`: one line that says what is wrong, a remedy where there is
-one, and the exit code of the command. Anything else that reaches the command line is a bug and exits with 70.
+Every error that a user can cause or fix is a `SametagError`: one line with the cause, a remedy if there is one, and the
+exit code of the command. Anything else that reaches the command line is a bug and exits with 70.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class SametagError(Exception):
 
     Args:
         message: One line, lower case, no full stop; says what is wrong.
-        remedy: What to try, one line; None where there is nothing to say.
+        remedy: What to try, one line; None if there is no advice.
     """
 
     exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
-        # What the cluster, Helm or the user's own words quote ends up in the logs of a CI job.
+        # Messages may quote the cluster, Helm or the user, and end up in the logs of a CI job.
         self.message = masked(message)
         self.remedy = masked(remedy) if remedy else remedy
         super().__init__(self.message)
@@ -41,13 +41,13 @@ class UsageError(SametagError):
 
 
 class HelmError(SametagError):
-    """Helm is missing, too old, or refused."""
+    """Helm is missing, too old, or failed."""
 
     exit_code = 3
 
 
 class ClusterError(SametagError):
-    """The cluster cannot be reached, or refused."""
+    """The cluster cannot be reached, or rejected a request."""
 
     exit_code = 3
 

@@ -1,6 +1,6 @@
-"""What is nobody's business: which names stand for a secret, which text holds one, and what is shown in its place.
+"""Hide secrets: which names mean a secret, which text contains one, and what is shown instead.
 
-The one place that decides; what may still be shown is in SECURITY.md.
+This module alone decides; SECURITY.md lists what is not hidden.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: What is shown in the place of a secret.
+#: What is shown instead of a secret.
 HIDDEN: Final = "(hidden)"
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -29,7 +29,7 @@ _ENDINGS_OF_KEYS = ("accesskey", "privatekey", "secretkey", "masterkey", "signin
 _HARMLESS = {"bypass", "compass", "trespass", "surpass", "overpass", "underpass", "oldpwd"}
 # As the last word of several.
 _LAST = {"key", "keys", "auth", "jwt", "hmac"}
-# Before a key that is none to a lock, or that everybody may have.
+# Before `key`: the word then does not mean a secret, or means a public one.
 _OTHER_KEYS = {
     *("public", "pub", "primary", "foreign", "partition", "sort", "cache", "routing", "object", "lookup", "config"),
     *(
@@ -124,7 +124,7 @@ _SWITCHES = ("true", "false", "null", "")
 
 
 def masked(text: str) -> str:
-    """Return a text with every secret that can be told hidden; the text itself where there is none."""
+    """Return a text with every recognizable secret hidden; the text itself if there is none."""
     for pattern in _patterns():
         text = pattern.sub(_hidden_part, text)
     for pattern in (_ASSIGNED, _IN_JSON, _FLAG, *((_IN_YAML,) if "\n" in text else ())):
@@ -171,9 +171,9 @@ def is_secret(name: str, value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and secret_name(name)
 
 
-# Below these keys everything is a secret: `secrets` of a service, and a Secret's data.
+# Everything under these keys is a secret: `secrets` of a service, and the data of a Secret.
 _ALL_SECRET = ("secrets",)
-# What is a name, though its key says otherwise.
+# Values that are names, although their keys suggest a secret.
 _NAMES = ("secret", "existing", "existingSecret", "mountPath", "subPath", "env")
 
 
@@ -206,7 +206,7 @@ _TELLING = 4
 
 
 def without(text: str, tree: Any) -> str:
-    """Return a text of somebody who was given values, such as Helm, without the secrets in them."""
+    """Return a text, such as Helm's output, without the secrets in these values."""
     found = {str(secret) for _, secret in secrets(tree) if len(str(secret)) >= _TELLING}
     for secret in sorted(found, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)

@@ -172,7 +172,7 @@ def told(title: str, key: str, value: Any) -> tuple[str, str]:
 
 def pasted(title: str, remedy: str) -> dict[str, Any]:
     """Return values with what the remedy tells to write, where it tells to write it."""
-    found = re.match(r"write (.+?)( at the top| beside [\w]+)?( \([^{}]*(?:\([^)]*\))?[^{}]*\))?$", remedy)
+    found = re.match(r"write (.+?)( at the top| next to [\w]+)?( \([^{}]*(?:\([^)]*\))?[^{}]*\))?$", remedy)
     assert found, remedy
     where = found[2] or ""
     place = PLACES[title]

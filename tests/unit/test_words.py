@@ -7,11 +7,12 @@ from words import ROOT, found
 
 
 def test_a_word_of_the_list_is_named_with_its_line_and_what_to_write() -> None:
-    text = "A fine line.\nIt is no service, and whom it serves is unknown.\nThis is no longer so.\n"
+    text = "A fine line.\nIt is no service, and whom it serves is unknown.\nThis is no longer so.\nBeside Helm.\n"
 
     assert list(found(text, ROOT / "README.md")) == [
         'README.md:2: "is no": is not a',
         'README.md:2: "whom": who, or another sentence',
+        'README.md:4: "Beside": next to',
     ]
 
 

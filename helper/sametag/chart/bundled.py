@@ -29,11 +29,11 @@ class Chart(NamedTuple):
     """A chart on disk.
 
     Attributes:
-        path: The folder or the .tgz that Helm is given.
+        path: The directory or .tgz that is passed to Helm.
         name: From Chart.yaml.
         version: From Chart.yaml.
-        defaults: The text of values.yaml; empty where the chart has none.
-        schema: values.schema.json; None where the chart has none.
+        defaults: The text of values.yaml; empty if the chart has none.
+        schema: values.schema.json; None if the chart has none.
         dependencies: The charts under charts/, by the names that they have in the values.
     """
 
@@ -49,7 +49,7 @@ class Chart(NamedTuple):
 
 
 def defaults_of(chart: Chart) -> Values:
-    """Read the default values of a chart, with the place of each."""
+    """Read the default values of a chart, with their locations."""
     from sametag import values
 
     return values.from_text(chart.defaults, f"{chart.path}/values.yaml")
@@ -59,10 +59,10 @@ class Dependency(NamedTuple):
     """A chart that another one depends on.
 
     Attributes:
-        name: Its alias, or else its own name: where its values are.
+        name: Its alias, or else its name: the key of its values.
         chart: The chart.
-        conditions: Paths in the values; the first that is a boolean says whether it is there.
-        tags: Names under `tags` in the values, where no condition says it.
+        conditions: Paths in the values; the first that is a boolean enables or disables it.
+        tags: Names under `tags` in the values, which apply if no condition does.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Dependency(NamedTuple):
 
 
 def bundled() -> str:
-    """Return the folder of the chart that came with this version of sametag."""
+    """Return the directory of the chart that comes with this version of sametag."""
     inside_the_wheel = os.path.join(_PACKAGE, "_chart")
     if os.path.isdir(inside_the_wheel):
         return inside_the_wheel
@@ -80,19 +80,19 @@ def bundled() -> str:
 
 
 def described_schema() -> str:
-    """Return the schema of the bundled chart with every description, for editors: 200 kB that no release carries."""
+    """Return the schema of the bundled chart with every description, for editors; releases store a smaller one."""
     text = _member_of_folder(_PACKAGE, "values.schema.json")
     return text or _member_of_folder(os.path.join(bundled(), "../docs/reference"), "values.schema.json") or ""
 
 
 def pinned(image: dict[str, Any]) -> dict[str, Any]:
-    """Return the values' `image` with the digest behind its tag (`1.0@sha256:…`) in `digest` (chart: _image.tpl)."""
+    """Return the values' `image`, with a digest in its tag (`1.0@sha256:…`) moved to `digest` (chart: _image.tpl)."""
     tag, at, digest = str(image.get("tag") or "").partition("@")
     return {**image, "tag": tag, "digest": digest} if at else image
 
 
 def is_remote(reference: str) -> bool:
-    """Whether Helm has to fetch this chart before it can be read."""
+    """Whether Helm has to download this chart before it can be read."""
     return reference.startswith(("oci://", "http://", "https://"))
 
 
@@ -100,10 +100,10 @@ def load(reference: str | None) -> Chart:
     """Read a chart.
 
     Args:
-        reference: A folder or a .tgz; None for the chart that came with sametag.
+        reference: A directory or a .tgz; None for the chart that comes with sametag.
 
     Raises:
-        UsageError: There is no chart there, or it cannot be read.
+        UsageError: The chart does not exist or cannot be read.
     """
     path = os.path.normpath(reference) if reference else bundled()
     if os.path.isdir(path):
@@ -126,7 +126,7 @@ def _from_archive(path: str) -> Chart:
 
     try:
         with tarfile.open(path, "r:gz") as archive:
-            # The chart's own files are in the one top folder; a dependency's are deeper.
+            # The chart's own files are in the one top directory; those of dependencies are deeper.
             members = {name: m for m in archive.getmembers() if (name := m.name.partition("/")[2])}
             return _packed(path, lambda name: _member_of_archive(archive, members.get(name)), list(members))
     except (tarfile.TarError, EOFError, OSError) as error:
@@ -174,7 +174,7 @@ def _chart(path: str, read: Callable[[str], str | None], inner: Callable[[], Ite
 
 
 def _dependencies(wanted: list[Any], charts: Iterable[Chart]) -> Iterator[Dependency]:
-    """Yield what Chart.yaml names and charts/ has; a chart may be there under several names."""
+    """Yield the dependencies that are in Chart.yaml and in charts/; one chart may have several names."""
     by_name = {chart.name: chart for chart in charts}
     for entry in wanted:
         name = str(entry.get("name")) if isinstance(entry, dict) else ""
@@ -190,7 +190,7 @@ def _metadata(path: str, text: str | None) -> tuple[str, str, list[Any]]:
     import yaml
 
     try:
-        # libyaml, where it is there, takes a tenth of the time.
+        # libyaml, if available, takes a tenth of the time.
         metadata = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
         wanted = metadata.get("dependencies")
         return str(metadata["name"]), str(metadata["version"]), wanted if isinstance(wanted, list) else []

@@ -45,7 +45,7 @@ def sourced(manifest: str, having: re.Pattern[str] | None = None) -> Iterator[tu
 
 
 def documents(manifest: str, having: re.Pattern[str] | None = None) -> Iterator[tuple[str, Object]]:
-    """Yield each document with the path of its template, also one that is no object; see `parse`."""
+    """Yield each document with the path of its template, also if it is not an object; see `parse`."""
     for text in _BORDER.split(manifest):
         if text.strip() and (having is None or having.search(text)):
             source = _SOURCE.match(text)

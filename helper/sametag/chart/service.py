@@ -154,7 +154,7 @@ def kind_of(service: Tree) -> str:
 
 
 def mapping(value: Any) -> Tree:
-    """Return a map; an empty one in the place of anything else."""
+    """Return a map; an empty one instead of anything else."""
     return value if isinstance(value, dict) else {}
 
 
@@ -171,12 +171,12 @@ def strings(value: Any) -> Iterator[tuple[int, str]]:
 
 
 def integer(value: Any, otherwise: int | None = None) -> int | None:
-    """Return an integer; `otherwise` in the place of anything else."""
+    """Return an integer; `otherwise` instead of anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 
 def string(value: Any, otherwise: str = "") -> str:
-    """Return a string that is not empty; `otherwise` in the place of anything else."""
+    """Return a string that is not empty; `otherwise` instead of anything else."""
     return value if isinstance(value, str) and value else otherwise
 
 

@@ -1,4 +1,4 @@
-"""From a field of a rendered object back to the setting that it comes from: where the chart puts what.
+"""Map a field of a rendered object back to the setting that it comes from.
 
 `diff`, `status` and `validate --server` name settings through this module alone, so that what they print can be typed
 into values.yaml. `tests/chart/test_settings.py` changes every setting in turn and compares.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Service = dict[str, Any]
 
-#: Labels and annotations that the chart makes of the image, of its own version, and of the content of files.
+#: Labels and annotations that the chart derives from the image, its own version, and the content of files.
 DERIVED = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/version", "checksum/config", "helm.sh/chart"})
 
 # A step of a field as the server writes it: .name, [0], [cpu] or [name="web",protocol="TCP"].
@@ -81,7 +81,7 @@ def merge(under: Service, over: Service) -> Service:
 
 
 def services_in(values: Object) -> dict[str, Service]:
-    """Return what each service has, from values over the chart's own; what is not a map is left out."""
+    """Return the merged settings of each service, from values over the chart's own; anything but a map is omitted."""
     defaults, services = values.get("defaults"), values.get("services")
     under = merge({}, defaults) if isinstance(defaults, dict) else {}
     written = services.items() if isinstance(services, dict) else ()
@@ -92,7 +92,7 @@ def field_path(obj: Object, field: str) -> Path:
     """Read a field as the API server writes it, such as `spec.containers[name="web"].env[0]`.
 
     Returns:
-        Where it is in the object; an entry of a list that the server names by its keys becomes its index.
+        The path in the object; a list entry that the server identifies by its keys becomes its index.
     """
     path: Path = ()
     value: Any = obj
@@ -110,8 +110,8 @@ def field_path(obj: Object, field: str) -> Path:
 def setting_of(obj: Object, path: Path, service: Service | None = None) -> Path:
     """Return the setting, below its service, that a field of one of the chart's objects comes from.
 
-    What is below a setting follows as it is in the object. A field that no setting makes leads to the setting that
-    would change it, or to the nearest one above it. `image` stands for the release's one image.
+    The rest of the path below a setting follows as in the object. A field without its own setting leads to the setting
+    that would change it, or to the nearest one above it. `image` is the release's one image.
 
     Args:
         obj: The object.
@@ -201,7 +201,7 @@ def _of_container(container: Object, path: Path, service: Service) -> Path:
 
 
 def _of_helper(container: Any, path: Path, service: Service, number: int) -> Path:
-    """Return the setting below an init container or a sidecar: Kubernetes' own, but for env, which may be a map."""
+    """Return the setting below an init container or a sidecar: as in Kubernetes, except that env may be a map."""
     if path[:1] != ("env",) or len(path) == 1:
         return path
     written = [
@@ -274,7 +274,7 @@ def _of_volume(name: str, path: Path, service: Service) -> Path:
 
 
 def _volume(name: str, service: Service) -> Path:
-    """Return the setting of a volume, which the chart calls after what it is for."""
+    """Return the setting of a volume, which the chart names after its purpose."""
     if name in (service.get("volumes") or {}):
         return ("volumes", name)
     if name.startswith("writable-"):
@@ -295,7 +295,7 @@ def _digest(folder: str) -> str:
 
 
 def _of_entry(obj: Object, kind: str, path: Path, service: Service) -> Path:
-    """Return the setting of an object that is called after its service and an entry of it."""
+    """Return the setting of an object that is named after its service and an entry of it."""
     setting, name = _ENTRIES[kind], str(obj["metadata"]["name"])
     called = [entry for entry in service.get(setting) or {} if name.endswith(f"-{entry}")]
     entry = (setting, max(called, key=len)) if called else (setting,)

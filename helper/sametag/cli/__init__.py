@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 _BUG = 70
 
-# What changes a release, and must not wait for anybody who reads what it says.
+# Commands that change a release: they must not wait for a reader of their output.
 _CHANGES = ("install", "upgrade", "rollback", "uninstall", "unlock")
 
-# How long a reader that takes nothing is waited for when such a command is done.
+# How long such a command waits at its end for a reader that takes nothing.
 _PATIENCE = 5.0
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command with streams that decide nothing, and return its exit code once all of it is written."""
+    """Run one command whose streams cannot block it, and return its exit code once all output is written."""
     outlets = Outlets()
     changes = bool(argv) and argv[0] in _CHANGES
     if changes or "status" in argv[:1]:
         outlets.hurry()
     try:
         code = run(argv)
-    except SystemExit as ended:  # argparse, which has said all there is to say
+    except SystemExit as ended:  # argparse, which has printed its message
         code = ended.code if isinstance(ended.code, int) else 0
     complete = outlets.settle(_PATIENCE if changes and "--dry-run" not in argv else None)
-    # A rollout is what it is; what only prints has failed where it could not.
+    # Lost output does not change the result of a rollout; a command that only prints has failed.
     return code if complete or changes or code else UsageError.exit_code
 
 
@@ -65,7 +65,7 @@ def _command(arguments: argparse.ArgumentParser, options: argparse.Namespace) ->
     if options.command is None:
         arguments.print_help(sys.stderr)
         return UsageError.exit_code
-    # Before they are a part of a path, or of anything else.
+    # Before they become part of a path.
     if getattr(options, "release", None) is not None:
         check_release(options.release)
     if getattr(options, "namespace", None) is not None:

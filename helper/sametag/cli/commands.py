@@ -115,7 +115,7 @@ def diff(arguments: Arguments) -> int:
 
 
 def _planned(arguments: Arguments) -> Plan:
-    """Return the plan of a dry run, even of one that would be refused."""
+    """Return the plan of a dry run, even of one that would fail."""
     from sametag import deploy
 
     found: list[Plan] = []
@@ -161,7 +161,7 @@ def rollback(arguments: Arguments) -> int:
 
 
 def refuse_without_terminal() -> None:
-    """Refuse --select unless somebody can answer.
+    """Reject --select without a terminal.
 
     Raises:
         UsageError: Standard input or standard error is not a terminal.
@@ -214,7 +214,7 @@ def status(arguments: Arguments) -> int:
 
     with status_printer(arguments) as printer:
         if arguments.watch:
-            # A watch ends with Ctrl-C, or with a reader, such as head, that has seen enough.
+            # A watch ends with Ctrl-C, or with a reader that ends, such as head.
             with suppress(KeyboardInterrupt, BrokenPipeError):
                 run_to_its_end(deploy.follow(target_of(arguments), arguments.release, printer))
         else:

@@ -32,7 +32,7 @@ def target_of(arguments: Arguments) -> Target:
 
 
 def request_of(arguments: Arguments, report: Callable[[Event], None], **options: bool) -> Request:
-    """Return the request that the flags describe; `options` win over flags.
+    """Return the request that the flags describe; `options` take precedence over flags.
 
     Raises:
         UsageError: `--grace` has an unknown reason or a bad duration.
@@ -88,7 +88,7 @@ def given_chart(arguments: Arguments) -> Iterator[Chart]:
 
 
 def _refuse_version(version: str | None) -> None:
-    """Refuse --version unless the chart is in a registry: usually --tag was meant."""
+    """Reject --version unless the chart is in a registry: usually --tag was meant."""
     if version is not None:
         raise UsageError(
             "--version needs a --chart in a registry (oci://…)", f"to choose the tag of every service: --tag {version}"

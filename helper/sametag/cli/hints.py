@@ -88,7 +88,7 @@ def _for_flag(command: str, flag: str, value: str, flags: Collection[str]) -> st
 
 
 def _applies(hint: str, flags: Collection[str]) -> bool:
-    """Whether the first flag that a hint names is one of the command, or is said to be another's."""
+    """Whether the first flag in a hint belongs to the command, or the hint names another command for it."""
     named = next((word.strip(";") for word in hint.split() if word.startswith("-")), None)
     return named is None or named in flags or "is a flag of" in hint
 

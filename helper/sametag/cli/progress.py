@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Broadcast:
-    """Passes each event on to every listener; `outcome` is what a command has done, None before that and for a dry run.
+    """Passes each event on to every listener; `outcome` is the result, None before the end and for a dry run.
 
     A listener that fails gets no more events: a bug in the output does not end a rollout.
     """
@@ -30,7 +30,7 @@ class Broadcast:
         self.outcome: Outcome | None = None
 
     def __call__(self, event: Event) -> None:
-        """Pass on an event; problems of the values go to standard error, whatever the output is."""
+        """Pass on an event; problems of the values go to standard error with every `--output`."""
         from sametag.cli.validate import print_problems
         from sametag.deploy import Problems
 
@@ -154,7 +154,7 @@ class StatusPrinter:
         """Print a status.
 
         Raises:
-            BrokenPipeError: The reader has gone away.
+            BrokenPipeError: The reader has closed the pipe.
         """
         if isinstance(sys.stdout, Outlet) and isinstance(sys.stdout.failed, BrokenPipeError):
             raise sys.stdout.failed

@@ -1,7 +1,7 @@
 """The verbs: install, upgrade, roll back, uninstall and unlock a release, and follow its status.
 
 Every verb that changes a release begins a `Session` (lock, history, Helm). `preflight` checks a change before anything
-changes; `HelmRun` runs Helm beside a `Watch` of the pods, whose states the `Monitor` judges, so that what cannot
+changes; `HelmRun` runs Helm next to a `Watch` of the pods, whose states the `Monitor` judges, so that what cannot
 recover is named within seconds and not after Helm's timeout. A failed rollout ends with every service back where it
 was.
 """

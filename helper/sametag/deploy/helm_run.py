@@ -1,4 +1,4 @@
-"""One action of Helm beside a watch of the services, until the last pod is ready."""
+"""One action of Helm next to a watch of the services, until the last pod is ready."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def _start(session: Session, action: Verb, tag: str) -> None:
 
 
 class HelmRun:
-    """One action of Helm, beside a watch of the services.
+    """One action of Helm, next to a watch of the services.
 
     Args:
         session: The session; its watch is taken over, or a new one is started.

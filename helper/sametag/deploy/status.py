@@ -183,7 +183,7 @@ def _holding(status: Status, states: Sequence[ServiceState], members: Members) -
 
 
 def _hooks(revision: Revision, members: Members) -> Iterator[ServiceState]:
-    """Yield the Jobs that Helm runs beside a revision, as it has noted how they went: it removes them when done."""
+    """Yield the Jobs of a revision's hooks, with the results that Helm recorded: it deletes them when done."""
     action = "rollback" if revision.made_by_rollback else "install" if revision.number == 1 else "upgrade"
     for hook in diff.hooks(revision, diff.EVENTS[action]):
         member = members.get(hook.kind, hook.name)

@@ -1,4 +1,4 @@
-"""What Helm stores as a revision: unpacked, checked, packed again, and the chart that is in it.
+"""Unpack, check and pack the records that Helm stores as revisions, and extract their charts.
 
 A Secret (or a ConfigMap) holds base64 of gzip of JSON. Source: helm.sh/helm/v4/pkg/release/v1, Release
 """
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b"
 
-# A Secret has at most 1 MiB; what unpacks to more than this was not made by Helm.
+# A Secret has at most 1 MiB; Helm never writes a record that is larger than this when unpacked.
 _SIZE_LIMIT = 64 * 1024 * 1024
 
 
 class DamageError(Exception):
-    """What is stored cannot be read as a revision; the message says why."""
+    """A record cannot be read as a revision; the message is the reason."""
 
 
 def checked(record: dict[str, Any], release: str) -> dict[str, Any]:
-    """Return a record with its release's name.
+    """Return a checked record of this release.
 
     Raises:
-        DamageError: It is none of Helm's, or is damaged, or another release's.
+        DamageError: It is not a record of Helm, is damaged, or belongs to another release.
     """
     name = record.get("name") or release
     if name != release:
@@ -50,7 +50,7 @@ def checked(record: dict[str, Any], release: str) -> dict[str, Any]:
     _check_chart(record.get("chart"))
     if not isinstance(record.get("config"), dict | None):
         raise DamageError("its config is not a map")
-    # Helm leaves out an empty manifest.
+    # Helm omits an empty manifest.
     if not isinstance(record.get("manifest"), str | None):
         raise DamageError("its manifest is not a string")
     _check_hooks(record.get("hooks"))
@@ -102,16 +102,16 @@ def _ran_at_times(last: dict[str, Any]) -> bool:
 
 
 def unpacked(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
-    """Return a stored revision, as text and as it reads.
+    """Return a stored record, as text and parsed.
 
     Raises:
-        DamageError: It is none.
+        DamageError: It is not a record.
     """
     stored = (item.data or {}).get("release")
     if not stored:
         raise DamageError("it has no release")
     try:
-        # The API server wraps a Secret's data in base64 once more; a ConfigMap's it leaves alone.
+        # The data of a Secret is base64 once more; that of a ConfigMap is not.
         packed = base64.b64decode(stored, validate=True)
         if not packed.startswith(_GZIP):
             packed = base64.b64decode(packed, validate=True)
@@ -135,7 +135,7 @@ def unpacked(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
 
 
 def pack(item: Secret | ConfigMap, text: str, status: str) -> None:
-    """Store a record as Helm does, its status in the label that Helm finds it by too."""
+    """Store a record as Helm does, including the status in the label by which Helm finds it."""
     packed = base64.b64encode(gzip.compress(text.encode()))
     item.data = {"release": (base64.b64encode(packed) if isinstance(item, Secret) else packed).decode()}
     if item.metadata:
@@ -148,11 +148,11 @@ def pack(item: Secret | ConfigMap, text: str, status: str) -> None:
 
 
 def with_info(text: str, info: dict[str, Any]) -> str:
-    """Put another `info` into a record's JSON; all around it stays, since Go's numbers are not always Python's.
+    """Replace `info` in the JSON of a record. All other text stays, because Python may write Go's numbers differently.
 
     Args:
         text: A JSON object with an `info`.
-        info: What takes its place.
+        info: The new one.
     """
     decode = json.JSONDecoder().raw_decode
     position = 1
@@ -165,14 +165,14 @@ def with_info(text: str, info: dict[str, Any]) -> str:
 
 
 def _next(text: str, position: int) -> int:
-    """Return where the next key or value of a JSON object begins."""
+    """Return the position of the next key or value of a JSON object."""
     while text[position] in " \t\r\n:,":
         position += 1
     return position
 
 
 def write_chart(revision: Revision, folder: Path) -> None:
-    """Write the chart of a revision into an empty folder, for Helm to read.
+    """Write the chart of a revision into an empty directory, for Helm to read.
 
     Raises:
         ClusterError: The record was tampered with.

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """What is stored as a revision, and cannot be read as one. Helm passes over it, and so do we.
+    """A record that cannot be read as a revision. Helm skips it, and so does sametag.
 
     Attributes:
         name: Of the Secret or ConfigMap.
-        number: The revision's number, as its name has it; None where it has none.
+        number: The number of the revision in its name; None if there is none.
         reason: What is wrong with it.
         created: When it was made.
         blocks: Whether Helm would need its name for the revision with this number.
@@ -56,27 +56,27 @@ class Damaged:
 
 
 class Records(NamedTuple):
-    """All that is stored of a release: its revisions, oldest first, and what cannot be read as one."""
+    """The records of a release: its revisions, oldest first, and the damaged ones."""
 
     revisions: list[Revision]
     damaged: list[Damaged]
 
 
 async def records(client: AsyncClient, release: str) -> Records:
-    """Return all that is stored of a release; empty where there is no such release.
+    """Return the records of a release; empty if the release does not exist.
 
-    The client's namespace is the release's. One API call, whatever the number of revisions.
+    The client's namespace is that of the release. One API call reads any number of revisions.
     """
     return await _listed(client, release)
 
 
 async def revisions(client: AsyncClient, release: str) -> list[Revision]:
-    """Return every revision that Helm still has and can read, oldest first; see `records`."""
+    """Return every readable revision, oldest first; see `records`."""
     return (await records(client, release)).revisions
 
 
 async def renewed(client: AsyncClient, release: str, history: Sequence[Revision]) -> list[Revision]:
-    """Return a history with what Helm has added to it; a long one is not fetched again for one revision."""
+    """Return a history with the revisions that Helm added; the known ones are not read again."""
     known = [str(revision.number) for revision in history]
     added = (await _listed(client, release, {"version": op.not_in(known)} if known else {})).revisions
     if added and added[-1].status == "deployed":
@@ -85,7 +85,7 @@ async def renewed(client: AsyncClient, release: str, history: Sequence[Revision]
 
 
 def _superseded(revision: Revision) -> Revision:
-    """Return a revision as Helm leaves it when it has deployed a newer one."""
+    """Return a revision as it is after Helm has deployed a newer one."""
     if revision.status != "deployed":
         return revision
     return Revision({**revision.record, "info": {**revision.record["info"], "status": "superseded"}})
@@ -97,7 +97,7 @@ async def _listed(client: AsyncClient, release: str, more: LabelSelector | None 
     read: dict[int, Revision] = {}
     damaged: list[Damaged] = []
     items = [item async for item in client.list(_kind(), labels=labels)]
-    # What has the name that Helm gives a record comes before a copy of it under another name.
+    # A record under its own name takes precedence over copies under other names.
     for item in sorted(items, key=lambda item: not _is_canonical(item, release)):
         try:
             revision = Revision(checked(unpacked(item)[1], release), item)
@@ -131,10 +131,10 @@ def _damaged(item: Secret | ConfigMap, release: str, reason: str) -> Damaged:
 
 
 async def set_aside(client: AsyncClient, damaged: Damaged) -> str:
-    """Keep a damaged record under another name, where Helm needs its name for the next revision.
+    """Rename a damaged record if Helm needs its name for the next revision.
 
     Returns:
-        The name that it has now; Helm does not look there.
+        The new name, which Helm ignores.
     """
     item = await client.get(_kind(), damaged.name)
     aside = copy.copy(item)
@@ -149,13 +149,13 @@ async def set_aside(client: AsyncClient, damaged: Damaged) -> str:
 
 
 async def describe(client: AsyncClient, revision: Revision, description: str, *, status: str | None = None) -> Revision:
-    """Write a revision's description, and its status where one is given; every other byte of the record stays.
+    """Write the description of a revision, and its status if given; every other byte of the record stays.
 
     Returns:
         The revision as it is stored now.
 
     Raises:
-        LockedError: Its status is not the one that was read before: somebody else is at work.
+        LockedError: Its status has changed since it was read: another client is at work.
         ClusterError: It is gone.
     """
 
@@ -176,7 +176,7 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
         return Revision(record, await client.replace(item))
 
     try:
-        # The API server refuses to replace what was written since it was read.
+        # The API server rejects the replacement if the record was written since it was read.
         return await on_conflict(revision.stored or await read(), write, read)
     except ApiError as error:
         if error.status.code != HTTPStatus.CONFLICT:
@@ -187,7 +187,7 @@ async def describe(client: AsyncClient, revision: Revision, description: str, *,
 
 
 async def remove(client: AsyncClient, revision: Revision) -> None:
-    """Remove a revision from Helm's history; it may be gone already."""
+    """Delete a revision from Helm's history, if it still exists."""
     try:
         await client.delete(_kind(), _name(revision))
     except ApiError as error:
@@ -209,7 +209,7 @@ def _kind() -> type[Secret | ConfigMap]:
 
 
 def _unpack_own(item: Secret | ConfigMap) -> tuple[str, dict[str, Any]]:
-    """Return a stored revision that was read before, as text and as it reads."""
+    """Return a record that could be read before, as text and parsed."""
     try:
         return unpacked(item)
     except DamageError as error:

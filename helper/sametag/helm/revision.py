@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from lightkube.models.meta_v1 import ObjectMeta
 
-# Helm is at work, or died while it was: it refuses every change until the state is cleared.
+# Helm is at work, or died: it rejects every change until the state is cleared.
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 
-# A failed revision stays failed, but for one: a first install that failed is superseded by the upgrade that succeeds.
+# A failed revision stays failed, with one exception: a successful upgrade supersedes a failed first install.
 _WAS_DEPLOYED = ("deployed", "superseded")
 _HAD_FAILED = re.compile(r'(Release|Upgrade|Rollback) "[^"]*" failed: |' + re.escape(LEFT))
 
@@ -28,7 +28,7 @@ _ROLLBACK = re.compile(r"Rollback to (\d+)\b")
 
 _WORKLOAD = re.compile(r"^kind: *\"?(Deployment|StatefulSet|DaemonSet|Job|CronJob|Pod|Rollout)\b", re.MULTILINE)
 
-#: What runs to completion; the ServiceAccount or the ConfigMap that comes with it does not.
+#: Kinds that run to completion, unlike a ServiceAccount or ConfigMap that comes with them.
 RUNS = ("Job", "Pod")
 
 # Helm's default. Source: https://helm.sh/docs/topics/charts_hooks/#hook-deletion-policies
@@ -42,12 +42,12 @@ class Hook:
     Attributes:
         kind: Its object's kind.
         name: Its object's name.
-        events: When Helm creates it, such as `pre-upgrade`.
+        events: When Helm runs it, such as `pre-upgrade`.
         manifest: Its object, as Helm rendered it.
-        policies: When Helm deletes its object again.
-        began: When it was last created, by the clock of the Helm that did it; None where it never was.
-        ended: When it had ended, by the same clock; None where it has not, or never was.
-        phase: How that ended: Succeeded, Failed, or Running or Unknown where nobody has seen its end.
+        policies: When Helm deletes its object.
+        began: When it was last created, by the clock of that Helm; None if it never was.
+        ended: When it ended, by the same clock; None if it did not.
+        phase: Succeeded or Failed; Running or Unknown if Helm did not see its end.
     """
 
     kind: str
@@ -61,16 +61,16 @@ class Hook:
 
     @property
     def runs(self) -> bool:
-        """Whether it is a step that does something, and not what such a step needs."""
+        """Whether it runs to completion, and is not only an object that such a hook needs."""
         return self.kind in RUNS
 
     @property
     def succeeded(self) -> bool:
-        """Whether it did its work."""
+        """Whether it succeeded."""
         return self.phase == "Succeeded"
 
     def at(self, events: Iterable[str]) -> tuple[str, ...]:
-        """Return those of these events at which Helm runs it."""
+        """Return which of these events it runs at."""
         wanted = set(events)
         return tuple(event for event in self.events if event in wanted)
 
@@ -79,7 +79,7 @@ class Hook:
 
 
 def hooks_of(record: dict[str, Any]) -> list[Hook]:
-    """Return the hooks of what Helm has stored. Source: helm.sh/helm/v4/pkg/release/v1, Hook."""
+    """Return the hooks in a record. Source: helm.sh/helm/v4/pkg/release/v1, Hook."""
     return [_hook(entry) for entry in record.get("hooks") or ()]
 
 
@@ -98,14 +98,14 @@ def _hook(entry: dict[str, Any]) -> Hook:
 
 
 def _time(text: str | None) -> datetime | None:
-    """Read a time of Go's, whose zero means never."""
+    """Parse a time as Go writes it; Go's zero time means never."""
     if not text or text.startswith("0001-"):
         return None
     return datetime.fromisoformat(text)
 
 
 def written(meta: ObjectMeta | None) -> datetime | None:
-    """Return when an object was last written, by the API server's clock; None where that is not known."""
+    """Return when an object was last written, by the API server's clock; None if unknown."""
     if meta is None:
         return None
     times = [meta.creationTimestamp, *(entry.time for entry in meta.managedFields or ())]
@@ -126,12 +126,12 @@ class Revision:
 
     @property
     def release(self) -> str:
-        """The release's name."""
+        """The name of the release."""
         return str(self.record["name"])
 
     @property
     def number(self) -> int:
-        """The revision's number, from 1."""
+        """The number of the revision, from 1."""
         return int(self.record["version"])
 
     @property
@@ -141,12 +141,12 @@ class Revision:
 
     @property
     def pending(self) -> bool:
-        """Whether Helm is changing the release, or died while it was."""
+        """Whether Helm is changing the release, or died while doing so."""
         return self.status in _PENDING
 
     @property
     def was_deployed(self) -> bool:
-        """Whether Helm saw this revision's rollout through. Source: failRelease in helm.sh/helm/v4/pkg/action."""
+        """Whether Helm completed the rollout of this revision. Source: failRelease in helm.sh/helm/v4/pkg/action."""
         return self.status in _WAS_DEPLOYED and not _HAD_FAILED.match(self.description)
 
     @property
@@ -156,13 +156,13 @@ class Revision:
 
     @property
     def since(self) -> datetime:
-        """When it came into its status, with a time zone: a removal begins later than the deployment."""
+        """When it got its status, with a time zone: an uninstall begins later than the deployment."""
         info = self.record["info"]
         return datetime.fromisoformat(info["deleted"]) if self.status.startswith("uninstall") else self.updated
 
     @property
     def written(self) -> datetime | None:
-        """When it was last written, by the API server's clock; None where that is not known."""
+        """When it was last written, by the API server's clock; None if unknown."""
         return written(self.stored.metadata) if self.stored else None
 
     def __repr__(self) -> str:
@@ -179,12 +179,12 @@ class Revision:
 
     @cached_property
     def note(self) -> Note:
-        """The description in its parts: Helm's words, and what sametag noted."""
+        """The parts of the description: Helm's words, and sametag's note."""
         return parse(self.description)
 
     @property
     def verified(self) -> bool:
-        """Whether every pod of every service was seen ready on this revision's tag; never of one that failed."""
+        """Whether every pod of every service was seen ready on this revision's tag; always false if it failed."""
         return self.was_deployed and self.note.verified and self.note.tag == self.tag
 
     @property
@@ -202,7 +202,7 @@ class Revision:
     def image(self) -> dict[str, Any]:
         """The user's `image` over the chart's default one.
 
-        Of a chart that has others with services below it, the image of all of them; empty where they have several.
+        In a parent chart, the image that all its dependencies share; empty if they have several.
         """
         user, defaults = self.layers
         below = [(_map(user.get(name)), _map(defaults.get(name))) for name in self._dependencies]
@@ -216,18 +216,18 @@ class Revision:
 
     @property
     def _dependencies(self) -> list[str]:
-        """The names below which the values of the chart's dependencies are."""
+        """The keys of the chart's dependencies in the values."""
         found = self.record["chart"]["metadata"].get("dependencies") or ()
         return [str(dependency.get("alias") or dependency["name"]) for dependency in found]
 
     @property
     def tag(self) -> str:
-        """The one `image.tag`, without a digest; empty where the release has none (it may be pinned by digest)."""
+        """The one `image.tag`, without a digest; empty if there is none, as when only a digest is set."""
         return str(self.image.get("tag") or "")
 
     @property
     def digest(self) -> str:
-        """The `image.digest`, or the one that the tag names; empty where the release has none."""
+        """The `image.digest`, or the digest in the tag; empty if there is none."""
         return str(self.image.get("digest") or "")
 
     @property
@@ -237,7 +237,7 @@ class Revision:
 
     @property
     def hook_manifests(self) -> list[str]:
-        """The rendered hooks, each with its template in the first line, as Helm writes it for all other objects."""
+        """The rendered hooks, each with the path of its template in the first line, as in Helm's manifest."""
         return [
             f"# Source: {hook.get('path', '')}\n{hook.get('manifest', '')}" for hook in self.record.get("hooks") or ()
         ]
@@ -249,16 +249,16 @@ class Revision:
 
     @cached_property
     def hooks(self) -> list[Hook]:
-        """The hooks, whether Helm has run them or not."""
+        """The hooks, including those that Helm did not run."""
         return hooks_of(self.record)
 
     def ran(self, hook: Hook) -> bool:
-        """Whether one of its hooks ran in it: a rollback copies those of the revision that it goes back to."""
+        """Whether a hook ran in this revision: a rollback copies the records of its target's hooks."""
         return hook.began is not None and hook.began >= self.updated
 
     @property
     def made_by_rollback(self) -> bool:
-        """Whether a rollback made it."""
+        """Whether a rollback created it."""
         return self.description.startswith(("Rollback ", f"{LEFT}pending-rollback"))
 
     @property
@@ -268,13 +268,13 @@ class Revision:
 
     @property
     def rolled_back_to(self) -> int | None:
-        """The number of the revision that this one, made by a rollback, repeats; None of any other."""
+        """The number of the revision that a rollback repeated here; None if it is not a rollback."""
         origin = _ROLLBACK.match(self.note.words)
         return int(origin[1]) if origin else None
 
     @property
     def server_side(self) -> bool:
-        """Whether Helm 4 made it with server-side apply; Helm 3 never does."""
+        """Whether Helm 4 created it with server-side apply; Helm 3 never does."""
         return self.record.get("apply_method") == "ssa"
 
 

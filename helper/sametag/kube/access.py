@@ -1,8 +1,8 @@
-"""One cluster, one namespace, one user: resolved once, for our own client and for every Helm that we run.
+"""Resolve the cluster, the namespace and the user once, for sametag's client and for every Helm that it runs.
 
-Helm takes each of them from a flag, else from a HELM_ variable, else from the kubeconfig. What comes out here is handed
-to Helm as a kubeconfig that holds nothing else, in an environment without those variables, so that Helm and we cannot
-differ, whatever was written where. Source: helm.sh/helm/v4/pkg/cli, EnvSettings; k8s.io/client-go/tools/clientcmd
+Helm takes each of them from a flag, else from a HELM_ variable, else from the kubeconfig. The result is passed to Helm
+as a kubeconfig with nothing else, in an environment without those variables, so that Helm and sametag cannot differ.
+Source: helm.sh/helm/v4/pkg/cli, EnvSettings; k8s.io/client-go/tools/clientcmd
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ VARIABLES = (
     "KUBECONFIG",
 )
 
-# Drivers that Helm knows -> as we pass them on. Helm 3 knows them in lower case only.
+# Helm's drivers -> as they are passed on. Helm 3 accepts only lower case.
 _DRIVERS = {"": "secret", "secret": "secret", "secrets": "secret", "configmap": "configmap", "configmaps": "configmap"}
 
 # Source: Go's strconv.ParseBool
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 
-# What a context is called that no kubeconfig names.
+# The name of a context that is not from a kubeconfig.
 _NAMELESS = "sametag"
 
 
@@ -77,12 +77,12 @@ class Access:
 
     @cached_property
     def credentials(self) -> Credentials:
-        """With which the user logs in."""
+        """The credentials of the user."""
         return Credentials(self.cluster, self.user)
 
     @contextmanager
     def kubeconfig(self) -> Iterator[str]:
-        """Give the path of a kubeconfig that holds this cluster, namespace and user, and nothing else."""
+        """Yield the path of a kubeconfig with only this cluster, namespace and user."""
         context = {"cluster": self.context, "user": self.context, "namespace": self.namespace}
         document = {
             "apiVersion": "v1",
@@ -106,7 +106,7 @@ def resolve(explicit: str | None, context: str | None, namespace: str | None) ->
 
     Raises:
         ClusterError: There is no cluster, or the kubeconfig cannot be used.
-        UsageError: The namespace has a name that none can have.
+        UsageError: The name of the namespace is invalid.
     """
     driver()
     config = kubeconfig.read(explicit)
@@ -124,7 +124,7 @@ def resolve(explicit: str | None, context: str | None, namespace: str | None) ->
 
 
 def namespace_alone(explicit: str | None, context: str | None, namespace: str | None) -> str:
-    """Return the namespace where no cluster is needed, and none need be there.
+    """Return the namespace for a command that needs no cluster.
 
     Raises:
         ClusterError, UsageError: As `resolve`.
@@ -137,7 +137,7 @@ def namespace_alone(explicit: str | None, context: str | None, namespace: str | 
 
 
 def driver() -> str:
-    """Return what Helm stores revisions as: `secret` or `configmap`.
+    """Return the kind of Helm's records: `secret` or `configmap`.
 
     Raises:
         HelmError: HELM_DRIVER names a storage that is not in the cluster.
@@ -149,10 +149,10 @@ def driver() -> str:
 
 
 def helm_environment(*, connected: bool) -> dict[str, str]:
-    """Return our environment as Helm gets it: nothing in it chooses a cluster, a namespace or a user.
+    """Return the environment for Helm, in which no variable chooses a cluster, a namespace or a user.
 
     Args:
-        connected: Whether Helm is given a kubeconfig; without, it shall not find one.
+        connected: Whether Helm gets a kubeconfig; if not, it must not find one.
     """
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     environment["HELM_DRIVER"] = driver()
@@ -162,7 +162,7 @@ def helm_environment(*, connected: bool) -> dict[str, str]:
 
 
 def _context_name(config: Kubeconfig, flag: str | None) -> str:
-    """Return the name of the context that is asked for, else of the current one; empty where there is none."""
+    """Return the name of the requested context, else of the current one; empty if there is none."""
     variable = os.environ.get("HELM_KUBECONTEXT")
     name = flag or variable or config.current_context
     if name and name not in config.contexts:
@@ -202,7 +202,7 @@ def _in_a_pod() -> bool:
 
 
 def _of_service_account() -> tuple[Settings, Settings]:
-    """Return the cluster and the user of the pod that we run in. Source: k8s.io/client-go/rest, InClusterConfig."""
+    """Return the cluster and the user of this pod. Source: k8s.io/client-go/rest, InClusterConfig."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     cluster: Settings = {"server": f"https://{f'[{host}]' if ':' in host else host}:{port}"}
     if (_SERVICE_ACCOUNT / "ca.crt").is_file():
@@ -211,7 +211,7 @@ def _of_service_account() -> tuple[Settings, Settings]:
 
 
 def _override(cluster: Settings, user: Settings) -> None:
-    """Put Helm's variables over the kubeconfig's settings, as its flags of the same names go."""
+    """Override the kubeconfig's settings with Helm's variables, as Helm's flags of the same names do."""
     given = os.environ.get
     server, server_name = given("HELM_KUBEAPISERVER"), given("HELM_KUBETLS_SERVER_NAME")
     if server or server_name:
@@ -246,7 +246,7 @@ def _namespace(flag: str | None, chosen: Settings) -> str:
 
 
 def _namespace_of_pod() -> str:
-    """Return the namespace of the pod that we run in. Source: client-go, inClusterClientConfig.Namespace."""
+    """Return the namespace of this pod. Source: client-go, inClusterClientConfig.Namespace."""
     name = os.environ.get("POD_NAMESPACE", "")
     if not name:
         with suppress(OSError, UnicodeDecodeError):
@@ -272,10 +272,10 @@ def _no_server(config: Kubeconfig, name: str) -> ClusterError:
 
 
 def _check(cluster: Settings, user: Settings) -> None:
-    """Refuse what client-go refuses. Source: k8s.io/client-go/tools/clientcmd, validateClusterInfo, validateAuthInfo.
+    """Reject what client-go rejects. Source: k8s.io/client-go/tools/clientcmd, validateClusterInfo, validateAuthInfo.
 
     Raises:
-        ClusterError: Settings do not go together.
+        ClusterError: Settings contradict each other.
     """
     server = cluster["server"] = _url(cluster["server"], "server", ("https", "http"), default="http")
     if proxy := cluster.get("proxy-url"):
@@ -288,7 +288,7 @@ def _check(cluster: Settings, user: Settings) -> None:
     if "as" not in user and any(key.startswith("as-") for key in user):
         raise ClusterError("the kubeconfig has as-groups, as-uid or as-user-extra, but no `as`: set the user to act as")
     if not server.startswith("https:"):
-        # client-go sends no credentials in the clear, and looks at none.
+        # client-go sends no credentials in the clear, and ignores them.
         return
     if provider := user.get("auth-provider"):
         raise ClusterError(
@@ -310,7 +310,7 @@ def _refuse_both(settings: Settings, one: str, other: str) -> None:
 
 
 def _url(text: str, setting: str, schemes: tuple[str, ...], *, default: str | None = None) -> str:
-    """Return a URL that can be asked."""
+    """Return a usable URL."""
     full = text if "://" in text or default is None else f"{default}://{text}"
     try:
         parts = urlsplit(full)

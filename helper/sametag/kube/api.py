@@ -1,6 +1,6 @@
 """Read, change and dry-run objects of any kind, as plain maps.
 
-lightkube knows its own kinds only, and cannot ask for strict field validation. Source:
+lightkube supports only its own kinds, and no strict field validation. Source:
 https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
 
@@ -90,7 +90,7 @@ class Objection:
     Attributes:
         field: As the server writes it (`spec.template.spec.containers[0].image`); empty if it names none.
         message: In the server's words.
-        warning: Whether the server accepts the object all the same.
+        warning: Whether the server still accepts the object.
     """
 
     field: str
@@ -362,7 +362,7 @@ def _builtin(api_version: str, kind: str) -> Any:
 
 
 async def answer_or_refusal(call: Awaitable[Object]) -> Object | Refusal:
-    """Return what the API server would make of an object, or why it does not accept it.
+    """Return the object as the API server would store it, or why it rejects it.
 
     Raises:
         ApiError: The API server does not answer now, or does not accept the user.
@@ -435,7 +435,7 @@ def _objections(answer: httpx2.Response, namespace: str) -> list[Objection]:
 def _of_the_change(item: Object, objections: Iterable[Objection]) -> Iterable[Objection]:
     """Return what is wrong with changing the existing object into this one.
 
-    Another client may have made that one: its fields would stay beside ours, and are not ours to complain about. Helm
+    Another client may have created the existing object: its fields would stay, and are not reported. Helm
     replaces the object of a hook, and does not change it.
     """
     if "helm.sh/hook" in (metadata_of(item).get("annotations") or {}):

@@ -1,4 +1,4 @@
-"""Reach the cluster that Helm would reach: a client of it, and what it refuses in plain words."""
+"""Connect to the cluster that Helm would use, and turn its errors into plain words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TIMEOUT = httpx2.Timeout(timeout=30, connect=10)
 
 @dataclass(frozen=True)
 class Target:
-    """The cluster and namespace that a command works on, as its flags say; None leaves it to what Helm would take."""
+    """The cluster and namespace in the flags of a command; None means Helm's default."""
 
     kubeconfig: str | None = None
     context: str | None = None
@@ -36,11 +36,11 @@ class Target:
 
     @cached_property
     def access(self) -> Access:
-        """The cluster, the namespace and the user, resolved once: for our client, and for Helm.
+        """The cluster, the namespace and the user, resolved once.
 
         Raises:
             ClusterError: There is no cluster, or the kubeconfig cannot be used.
-            UsageError: The namespace has a name that none can have.
+            UsageError: The name of the namespace is invalid.
         """
         return resolve(self.kubeconfig, self.context, self.namespace)
 
@@ -51,12 +51,12 @@ class Target:
 
     @cached_property
     def namespace_alone(self) -> str:
-        """The namespace, where there need be no cluster; raises as `access` does."""
+        """The namespace, for a command that needs no cluster; raises as `access` does."""
         return namespace_alone(self.kubeconfig, self.context, self.namespace)
 
 
 class Client(AsyncClient):
-    """A lightkube client of one namespace, with plain HTTP requests for what lightkube cannot ask.
+    """A lightkube client of one namespace, with plain HTTP requests for what lightkube cannot do.
 
     Attributes:
         http: The same connection; paths are relative to the API server's URL.
@@ -76,7 +76,7 @@ class Client(AsyncClient):
 async def connect(target: Target) -> AsyncIterator[Client]:
     """Open a client of the target's cluster, with the target's namespace as its default.
 
-    Inside the block, what the API server or the network refuses is raised as a `ClusterError` in plain words.
+    Inside the block, errors of the API server and the network are raised as `ClusterError`s in plain words.
 
     Raises:
         ClusterError: No kubeconfig, no such context, no connection, bad credentials, missing permissions.
@@ -84,7 +84,7 @@ async def connect(target: Target) -> AsyncIterator[Client]:
     access = target.access
     with refusals(access.server):
         transport = Transport(access)
-        # A login that fails is an error before anything is asked.
+        # A failed login is an error before the first request.
         await access.credentials.login()
         client = Client(access, transport)
         try:
@@ -94,10 +94,10 @@ async def connect(target: Target) -> AsyncIterator[Client]:
 
 
 async def now(target: Target) -> datetime:
-    """Return what time it is by the API server's clock, to the second: ours may be wrong.
+    """Return the time by the API server's clock, to the second: the local clock may be wrong.
 
     Raises:
-        ClusterError: As `connect`; or it does not say.
+        ClusterError: As `connect`, or the API server does not send its time.
     """
     async with connect(target) as client:
         said = (await client.http.get("/version")).headers.get("Date", "")
@@ -109,7 +109,7 @@ async def now(target: Target) -> datetime:
 
 @contextmanager
 def refusals(server: str) -> Iterator[None]:
-    """Turn what the API server or the network refuses into a `ClusterError`."""
+    """Turn errors of the API server and the network into `ClusterError`s."""
     try:
         yield
     except ApiError as error:
@@ -125,7 +125,7 @@ def refusals(server: str) -> Iterator[None]:
 
 
 def refusal(code: int, message: str) -> ClusterError:
-    """Return what the API server said as an error, with a remedy where its code tells one."""
+    """Return the API server's message as an error, with a remedy if its code suggests one."""
     remedies: dict[int, str] = {
         HTTPStatus.UNAUTHORIZED: "the credentials in the kubeconfig are not accepted: renew them",
         HTTPStatus.FORBIDDEN: "ask for this permission; docs/reference/rights.md lists all that sametag needs",

@@ -1,4 +1,4 @@
-"""With what a user of a kubeconfig logs in: a token, a file with one, a name and password, or a credential plugin.
+"""The credentials of a user in a kubeconfig: a token, a token file, a name and password, or a credential plugin.
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins and
 k8s.io/client-go/plugin/pkg/client/auth/exec
@@ -29,10 +29,10 @@ _EXEC_API = "client.authentication.k8s.io"
 _EXEC_VERSIONS = (f"{_EXEC_API}/v1", f"{_EXEC_API}/v1beta1")
 _EXEC_EXTENSION = f"{_EXEC_API}/exec"
 
-# A plugin that talks to nobody may ask a server for a token; one at a terminal waits for a person.
+# A plugin without a terminal may ask a server for a token; one with a terminal waits for a person.
 _PLUGIN_SECONDS = 60.0
 
-# How long a plugin rests that failed, or gave again what was refused.
+# The pause after a plugin failed, or returned the rejected credentials again.
 _REST_SECONDS = 10.0
 
 # As client-go: a token file is read again so often.
@@ -42,11 +42,11 @@ _HINT_LIMIT = 300
 
 
 class PluginError(httpx2.TransportError):
-    """A credential plugin failed; in the middle of a rollout that may pass, as an API server that is away.
+    """A credential plugin failed. During a rollout this may pass, like an outage of the API server.
 
     Args:
         message: One line.
-        remedy: The plugin's own hint, one line; None without.
+        remedy: The plugin's own hint, one line; None if there is none.
     """
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
@@ -55,7 +55,7 @@ class PluginError(httpx2.TransportError):
 
 
 class Login(NamedTuple):
-    """What one request logs in with.
+    """The credentials of one request.
 
     Attributes:
         authorization: The header; empty without.
@@ -71,11 +71,11 @@ class _Source(Protocol):
         """Return what is valid now."""
 
     async def renew(self, refused: Login) -> Login | None:
-        """Return another login than the one that the API server has refused; None where there is none."""
+        """Return another login than the one that the API server rejected; None if there is none."""
 
 
 class Credentials:
-    """Log a user in, and again when the login expires or is refused."""
+    """Log a user in, and again when the login expires or is rejected."""
 
     def __init__(self, cluster: Settings, user: Settings) -> None:
         self._source = _source(cluster, user)
@@ -85,12 +85,12 @@ class Credentials:
 
         Raises:
             PluginError: The credential plugin failed.
-            ClusterError: A token cannot be read, or sent.
+            ClusterError: A token cannot be read or sent.
         """
         return await self._source.login()
 
     async def renew(self, refused: Login) -> Login | None:
-        """Return another login than the one that the API server has refused; None where there is none.
+        """Return another login than the one that the API server rejected; None if there is none.
 
         Raises:
             PluginError, ClusterError: As `login`.
@@ -99,7 +99,7 @@ class Credentials:
 
 
 def _source(cluster: Settings, user: Settings) -> _Source:
-    """Choose as client-go does: a plugin is not asked where the kubeconfig itself has a token or a certificate."""
+    """Choose as client-go does: a plugin is not run if the kubeconfig itself has a token or a certificate."""
     if not cluster["server"].startswith("https:"):
         return _Fixed(Login())
     if user.get("tokenFile"):
@@ -134,11 +134,11 @@ class _Fixed:
 
 
 class _TokenFile:
-    """A file whose token others renew, such as a service account's.
+    """A token file that others renew, such as that of a service account.
 
     Args:
         path: The file.
-        instead: The token where the file cannot be read.
+        instead: The token if the file cannot be read.
     """
 
     def __init__(self, path: Path, instead: str) -> None:
@@ -160,7 +160,7 @@ class _TokenFile:
         try:
             token = self._path.read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            # It may be in the middle of being replaced.
+            # It may be being replaced.
             if self._login:
                 return self._login
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
@@ -173,7 +173,7 @@ class _TokenFile:
 
 
 class _Plugin:
-    """A program that prints a token or a certificate, asked again when that expires or is refused."""
+    """A program that prints a token or a certificate, run again when that expires or is rejected."""
 
     def __init__(self, cluster: Settings, settings: Settings) -> None:
         self._cluster = cluster
@@ -201,7 +201,7 @@ class _Plugin:
         return renewed
 
     async def _ask(self) -> Login:
-        """Run the plugin once, whoever else asks; a request that is cancelled does not end it for the others."""
+        """Run the plugin once for all concurrent requests; a cancelled request does not end it for the others."""
         if self._failed and time.monotonic() < self._rests_until:
             raise self._failed
         if self._running is None or self._running.done():
@@ -220,7 +220,7 @@ class _Plugin:
 
 
 def _retrieve(task: asyncio.Task[Login]) -> None:
-    """Take the error of a task that nobody waits for any more."""
+    """Retrieve the error of a task that nobody awaits any more."""
     if not task.cancelled():
         task.exception()
 
@@ -282,7 +282,7 @@ def _hint(settings: Settings) -> str | None:
 
 
 def _one_line(text: str) -> str:
-    """Return a program's words in one line that no terminal takes for commands."""
+    """Return a program's output in one line without terminal control sequences."""
     words = " ".join(text.split())
     return "".join(character if character.isprintable() else "?" for character in words)[:_HINT_LIMIT]
 
@@ -311,7 +311,7 @@ def _environment(settings: Settings, cluster: Settings, *, interactive: bool) ->
 
 
 def _cluster_info(cluster: Settings) -> dict[str, Any]:
-    """Return what a plugin may know of the cluster. Source: k8s.io/client-go/rest, ConfigToExecCluster."""
+    """Return what a plugin gets to know about the cluster. Source: k8s.io/client-go/rest, ConfigToExecCluster."""
     keys = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
     info = {key: cluster[key] for key in (*keys, "certificate-authority-data") if key in cluster}
     if file := cluster.get("certificate-authority"):
@@ -324,7 +324,7 @@ def _cluster_info(cluster: Settings) -> dict[str, Any]:
 
 
 def _read(settings: Settings, output: bytes) -> tuple[Login, datetime | None]:
-    """Read an ExecCredential: the login, and when it expires. What is in it never reaches a message."""
+    """Read an ExecCredential: the login, and when it expires. Its content never reaches a message."""
 
     def refuse(reason: str) -> PluginError:
         return PluginError(f"the credential plugin {settings['command']} {reason}", _hint(settings))

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 Settings = dict[str, Any]
 
-# Setting -> what checks its value, given its place for messages and the folder of the kubeconfig.
+# Setting -> the function that checks its value, given its path for messages and the directory of the kubeconfig.
 _Checks = dict[str, "Callable[[str, Any, Path], Any]"]
 
 _DEFAULT = "~/.kube/config"
 
-# Far above every real one; a device that never ends must not fill the memory.
+# Far above every real one; an endless device must not fill the memory.
 _SIZE_LIMIT = 16 * 1024 * 1024
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads a date as the string that it is in JSON, as Go does."""
+    """Reads a date as a string, as Go does."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -51,10 +51,10 @@ class Kubeconfig(NamedTuple):
     """The kubeconfigs, merged.
 
     Attributes:
-        current_context: Empty where none is set.
+        current_context: Empty if none is set.
         clusters, contexts, users: By name.
-        sources: The files that were sought, for messages.
-        found: Whether one of them is there.
+        sources: The paths that were tried, for messages.
+        found: Whether one of them exists.
     """
 
     current_context: str
@@ -69,7 +69,7 @@ def read(explicit: str | None) -> Kubeconfig:
     """Read the kubeconfig of `--kubeconfig`, else those of KUBECONFIG, else ~/.kube/config.
 
     Raises:
-        ClusterError: A file cannot be read, or the one of `--kubeconfig` is not there.
+        ClusterError: A file cannot be read, or the file of `--kubeconfig` does not exist.
     """
     files = _files(explicit)
     documents = [document for path in files if (document := _read(path, needed=bool(explicit))) is not None]
@@ -77,7 +77,7 @@ def read(explicit: str | None) -> Kubeconfig:
     clusters: dict[str, Entry] = {}
     contexts: dict[str, Entry] = {}
     users: dict[str, Entry] = {}
-    # The first file that names a thing wins, whatever the others say of it.
+    # The first file that defines a name takes precedence.
     for document in reversed(documents):
         clusters |= document["clusters"]
         contexts |= document["contexts"]
@@ -87,12 +87,12 @@ def read(explicit: str | None) -> Kubeconfig:
 
 def _files(explicit: str | None) -> list[Path]:
     names = [explicit] if explicit else [name for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
-    # Not Path.expanduser: it raises where the user has no home.
+    # Not Path.expanduser: it raises if the user has no home directory.
     return [Path(os.path.expanduser(name)) for name in dict.fromkeys(names or [_DEFAULT])]  # noqa: PTH111
 
 
 def _read(path: Path, *, needed: bool) -> Settings | None:
-    """Return the content of a kubeconfig by its parts; None where the file is not there, and need not be."""
+    """Return the parts of a kubeconfig; None if an optional file does not exist."""
     try:
         with path.open("rb") as file:
             content = file.read(_SIZE_LIMIT + 1)
@@ -127,7 +127,7 @@ def _parse(path: Path, content: bytes) -> Any:
         raise _refusal(path, "it is nested too deeply") from error
     except UnicodeDecodeError as error:
         raise _refusal(path, "it is not UTF-8") from error
-    # PyYAML raises what Python raises where a tag (!!int x) does not fit its text.
+    # PyYAML passes on Python's errors if a tag does not fit its text (!!int x).
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise _refusal(path, (str(error).splitlines() or [type(error).__name__])[0]) from error
 

@@ -44,7 +44,7 @@ _QUOTED = 80
 
 
 class Key(NamedTuple):
-    """What names an object in a cluster, whatever the version of its API."""
+    """The identity of an object in a cluster, independent of its API version."""
 
     group: str
     kind: str
@@ -60,7 +60,7 @@ def key_of(item: Object, namespace: str) -> Key:
 
     Args:
         item: The object.
-        namespace: For objects that name none, those that are in no namespace included.
+        namespace: For objects without one, including cluster-scoped objects.
     """
     metadata = metadata_of(item)
     group = str(item.get("apiVersion", "")).rpartition("/")[0]
@@ -146,7 +146,7 @@ def concrete(item: Any, path: Path) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-# Controllers name themselves as owners of their pods, and some policies refuse pods without an owner.
+# Controllers own their pods, and some policies reject pods without an owner.
 _OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "00000000-0000-0000-0000-000000000000"}
 
 
@@ -158,7 +158,7 @@ def template_of(item: Object) -> Any:
 
 
 def pod_of(item: Object, accounts: Container[str]) -> Object | None:
-    """Return a pod as its workload would create it: some admission refuses pods only, and accepts their workload.
+    """Return a pod as its workload would create it: some admission rejects only pods, and accepts their workload.
 
     Args:
         item: The workload, or any other object, which creates no pods: None is returned.
@@ -204,7 +204,7 @@ def without(item: Object, paths: Iterable[Path]) -> Object:
 
 
 def check_namespace(name: str, source: str) -> None:
-    """Refuse a name that a namespace cannot have, such as `../other`.
+    """Reject an invalid name of a namespace, such as `../other`.
 
     Args:
         name: A DNS label, as RFC 1123 has it.
@@ -221,7 +221,7 @@ def check_namespace(name: str, source: str) -> None:
 
 
 def check_release(name: str) -> None:
-    """Refuse a name that Helm does not accept for a release.
+    """Reject a name that Helm does not accept for a release.
 
     Raises:
         UsageError: It is not a valid name.

@@ -38,7 +38,7 @@ def is_transient(error: ApiError | httpx2.TransportError) -> bool:
 
 
 async def patiently(ask: Callable[[], Awaitable[_Result]], seconds: float = 120) -> _Result:
-    """Ask the API server until it answers: a rollout is not given up because the server is away.
+    """Repeat a request until the API server answers: an outage does not end a rollout.
 
     Args:
         ask: Makes one attempt.
@@ -57,7 +57,7 @@ async def patiently(ask: Callable[[], Awaitable[_Result]], seconds: float = 120)
 async def on_conflict(
     item: _Item, attempt: Callable[[_Item], Awaitable[_Result]], reread: Callable[[], Awaitable[_Item]]
 ) -> _Result:
-    """Change an object, again from its newest state if another client, such as a controller, has changed it meanwhile.
+    """Change an object, again from its newest state if another client, such as a controller, changed it meanwhile.
 
     Args:
         item: The object as it was last read.

@@ -1,4 +1,4 @@
-"""A file for another program to read, which nobody else can, and which does not outlive us."""
+"""A file that only one other program can read, and that does not outlive sametag."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def secret_file(content: bytes) -> Iterator[str]:
-    """Give the path of a file with this content, while the block runs.
+    """Yield the path of a file with this content, which exists while the block runs.
 
-    On Linux it is in memory: whatever kills us, no secret is left on a disk. Its path is that of our own process, which
-    a program that our child starts can read too.
+    On Linux it is in memory, so a killed process leaves no secret on a disk. Its path is under /proc of this process,
+    which programs that a child process starts can read too.
     """
     if sys.platform == "linux" and os.access("/proc/self/fd", os.R_OK):
         descriptor = os.memfd_create("sametag")

@@ -1,6 +1,6 @@
 """How requests reach the API server: TLS, proxy, the user's login, and impersonation.
 
-It accepts what Go's clients accept, since Helm is one, and so asks the same server in the same way.
+It accepts what Go's clients accept, because Helm is one, and therefore connects to the same server in the same way.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Transport(httpx2.AsyncBaseTransport):
         self._credentials = access.credentials
         self._headers = _impersonation(access.user)
         self._proxy = access.cluster.get("proxy-url") or proxy_of_environment(access.server)
-        # One for each client certificate that a plugin gave: a connection that is kept open keeps its certificate.
+        # One for each client certificate of a plugin: an open connection keeps its certificate.
         self._pools: dict[bytes, httpx2.AsyncHTTPTransport] = {}
         self._pools[b""] = self._pool(b"")
 
@@ -57,7 +57,7 @@ class Transport(httpx2.AsyncBaseTransport):
             raise ClusterError(f"the proxy {self._proxy} cannot be used: {error}") from error
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; one that is refused for its login is sent again with a new one, where there is one."""
+        """Send a request, again with a new login if the login is rejected and there is another."""
         login = await self._credentials.login()
         response = await self._send(request, login)
         if response.status_code == HTTPStatus.UNAUTHORIZED and (renewed := await self._credentials.renew(login)):
@@ -83,7 +83,7 @@ class Transport(httpx2.AsyncBaseTransport):
 
 
 def _impersonation(user: Settings) -> list[tuple[bytes, bytes]]:
-    """Return the headers of `as` and what goes with it. Source: k8s.io/client-go/transport, ImpersonationConfig."""
+    """Return the headers for impersonation (`as`). Source: k8s.io/client-go/transport, ImpersonationConfig."""
     if "as" not in user:
         return []
     headers = [("Impersonate-User", user["as"])]
@@ -98,7 +98,7 @@ def _impersonation(user: Settings) -> list[tuple[bytes, bytes]]:
 
 
 def _tls(cluster: Settings, user: Settings, certificate: bytes) -> ssl.SSLContext:
-    """Return how the server is verified, and with which certificate we log in; see `_context`."""
+    """Return how the server is verified, and the client certificate; see `_context`."""
     try:
         context = _context(cluster)
     except (OSError, ValueError) as error:
@@ -122,8 +122,8 @@ def _reason(error: OSError | ValueError) -> str:
 def _context(cluster: Settings) -> ssl.SSLContext:
     """Verify the server as Go does.
 
-    Not `ssl.create_default_context`: from Python 3.13 on it sets VERIFY_X509_STRICT, which refuses authorities without
-    key identifiers, such as many clusters have.
+    Not `ssl.create_default_context`: since Python 3.13 it sets VERIFY_X509_STRICT, which rejects authorities without
+    key identifiers, as in many clusters.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -145,7 +145,7 @@ def _context(cluster: Settings) -> ssl.SSLContext:
 
 
 def _content(settings: Settings, key: str) -> bytes:
-    """Return what a setting holds, as data or in a file; empty without."""
+    """Return the content of a setting, from its data or its file; empty if not set."""
     if data := settings.get(f"{key}-data"):
         return base64.b64decode(data)
     return Path(settings[key]).read_bytes() if settings.get(key) else b""
@@ -157,7 +157,7 @@ def _certificate_of(user: Settings) -> bytes:
 
 
 def _present(context: ssl.SSLContext, pair: bytes) -> None:
-    """Log in with a certificate and its key; a key with a password is refused, and nobody is asked for one."""
+    """Log in with a certificate and its key. A key with a password is rejected, without a prompt."""
     with secret_file(pair) as path:
         context.load_cert_chain(path, password="")
 
@@ -165,7 +165,7 @@ def _present(context: ssl.SSLContext, pair: bytes) -> None:
 def proxy_of_environment(server: str) -> str | None:
     """Return the proxy that Go takes from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
-    Not httpx2's choice: it knows ALL_PROXY and no networks in NO_PROXY, and asks a proxy for the way to this machine.
+    Not httpx2's choice: it reads ALL_PROXY, does not support networks in NO_PROXY, and uses the proxy for localhost.
     Source: golang.org/x/net/http/httpproxy
     """
     parts = urlsplit(server)

@@ -79,7 +79,7 @@ def split(reference: str) -> tuple[str, str, str]:
 def same_image(there: str, wanted: str) -> bool | None:
     """Whether an image reference is the one that a manifest has, or what admission makes of it.
 
-    Admission rewrites the registry, and pins the digest. Where it puts a digest in the place of the tag, this cannot be
+    Admission rewrites the registry, and pins the digest. If it replaces the tag with a digest, this cannot be
     told: None.
     """
     (_, tag, digest), (_, wanted_tag, wanted_digest) = split(there), split(wanted)

@@ -233,7 +233,7 @@ class ServiceState:
 def digests_of(states: Iterable[ServiceState]) -> dict[str, set[str]]:
     """Return the digests that the services' pods run, by repository; an empty one if unknown.
 
-    More than one of a repository means that the tag was pushed over between two pulls.
+    More than one of a repository means that the tag was pushed again between two pulls.
     """
     found: dict[str, set[str]] = {}
     for state in states:

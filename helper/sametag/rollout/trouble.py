@@ -43,7 +43,7 @@ GRACE: Mapping[str, float] = {
     "FailedCreate": 5,  # an admission webhook that restarts, a ServiceAccount that is only just being made
     "FailedMount": 60,  # a Secret may come from elsewhere
     "FailedCreatePodSandBox": 60,  # the node's network may be only just starting
-    "Crashed": 60,  # told, and named beside what else fails; a second restart makes it a crash loop sooner
+    "Crashed": 60,  # shown, and named with other failures; a second restart makes it a crash loop sooner
     "StartupProbeFailed": 60,  # the kubelet has killed the container for it; so often as a crash, it is one
     "LivenessProbeFailed": 60,
     "ErrImagePull": 60,  # a registry that is down may come back
@@ -294,7 +294,7 @@ def pod_troubles(pod: Pod, events: Sequence[Event]) -> Iterator[Trouble]:
 def pod_crashes(pod: Pod, events: Sequence[Event]) -> Iterator[Trouble]:
     """Yield each container that has ended with an error, and that no readiness probe has found ready since.
 
-    Between two crashes it runs, and without a probe it is even ready: that is no trouble, nor a sign that it is well.
+    Between two crashes it runs, and without a probe it is even ready: this is neither trouble nor a good sign.
     """
     for status in pod.status.containers:
         container = pod.spec.container(status.name)

@@ -49,7 +49,7 @@ class RuleHit(NamedTuple):
         text: What is wrong, read after the path.
         remedy: As in `Problem`.
         at_key: Whether the key shows the place, not the value.
-        message: A whole sentence in the place of path and text; `{service}` stands for the service's path.
+        message: A whole sentence that replaces path and text; `{service}` stands for the service's path.
     """
 
     path: Path

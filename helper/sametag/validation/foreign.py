@@ -6,7 +6,7 @@ pod and a container. Each table is for one kind of map, by its title in the sche
 
 The first word of an answer says how to read it:
     = KEY            the same value goes under this key
-    YAML             written in the place of the key; `<8080>` is the value that was given, where it is of that type
+    YAML             written instead of the key; `<8080>` is the value that was given, where it is of that type
     ^ YAML           written one level up, next to the map that the key is in
     / YAML           written at the top of the values
     ! words          no such setting; what to do instead
@@ -87,7 +87,7 @@ _SERVICE = {
     "terminationMessagePolicy": _NOT_HERE,
     "resizePolicy": _NOT_HERE,
     "restartPolicyRules": _NOT_HERE,
-    "build": "! the chart builds nothing: image at the top names what was built",
+    "build": "! the chart does not build images: set image at the top",
     "imagePullSecrets": "/ image: {pullSecrets: <[{name: registry}]>}",
     "pullSecrets": "/ image: {pullSecrets: <[{name: registry}]>}",
     "imagePullPolicy": "/ image: {pullPolicy: <Always>}",
@@ -264,8 +264,8 @@ _SERVICE = {
     "persistentVolumeClaims": _VOLUME,
     "pvc": _VOLUME,
     "storage": _VOLUME,
-    "storageClass": f"{_VOLUME} # with storageClassName beside accessModes",
-    "storageClassName": f"{_VOLUME} # with storageClassName beside accessModes",
+    "storageClass": f"{_VOLUME} # with storageClassName next to accessModes",
+    "storageClassName": f"{_VOLUME} # with storageClassName next to accessModes",
     "existingClaim": "volumes: {data: {mountPath: /data, persistentVolumeClaim: {claimName: <data>}}}",
     "tmpfs": "writablePaths: {/tmp: {medium: Memory}}",
     "emptyDir": "writablePaths: {/tmp: {}}",
@@ -380,10 +380,10 @@ _TOP = {
     "objects": "= extraObjects",
     "resources_raw": "= extraObjects",
     "sops": "! this file is encrypted: decrypt it first, sops --decrypt FILE | sametag validate -",
-    "apiVersion": "! this is a Kubernetes object and no values: it can be an entry of extraObjects",
-    "kind": "! this is a Kubernetes object and no values: it can be an entry of extraObjects",
-    "metadata": "! this is a Kubernetes object and no values: it can be an entry of extraObjects",
-    "spec": "! this is a Kubernetes object and no values: it can be an entry of extraObjects",
+    "apiVersion": "! this is a Kubernetes object, not values: it can be an entry of extraObjects",
+    "kind": "! this is a Kubernetes object, not values: it can be an entry of extraObjects",
+    "metadata": "! this is a Kubernetes object, not values: it can be an entry of extraObjects",
+    "spec": "! this is a Kubernetes object, not values: it can be an entry of extraObjects",
     "postgresql": _DATABASE,
     "postgres": _DATABASE,
     "mysql": _DATABASE,
@@ -534,7 +534,7 @@ _PROBES = {
     "timeoutSeconds": _FULL_PROBE % "timeoutSeconds: <3>",
     "failureThreshold": _FULL_PROBE % "failureThreshold: <3>",
     "successThreshold": "readiness: {httpGet: {path: /healthz, port: 8080}, successThreshold: <1>}",
-    "enabled": "! remove it: where there are no probes, Kubernetes asks nothing",
+    "enabled": "! remove it: without probes, Kubernetes checks nothing",
 }
 
 _PORT = {
@@ -559,8 +559,8 @@ _VOLUME_SCOPE = {
     "accessMode": "claim: {accessModes: [<ReadWriteOnce>], resources: {requests: {storage: 1Gi}}}",
     "accessModes": f"claim: {_CLAIM}",
     "resources": f"claim: {_CLAIM}",
-    "storageClass": f"claim: {_CLAIM} # with storageClassName beside accessModes",
-    "storageClassName": f"claim: {_CLAIM} # with storageClassName beside accessModes",
+    "storageClass": f"claim: {_CLAIM} # with storageClassName next to accessModes",
+    "storageClassName": f"claim: {_CLAIM} # with storageClassName next to accessModes",
     "pvc": "persistentVolumeClaim: {claimName: <data>}",
     "existingClaim": "persistentVolumeClaim: {claimName: <data>}",
     "claimName": "persistentVolumeClaim: {claimName: <data>}",
@@ -587,7 +587,7 @@ _NETWORK_POLICY = {
     "ingress": "allowFrom: [{podSelector: {}}]",
     "ingressRules": "allowFrom: [{podSelector: {}}]",
     "extraIngress": "allowFrom: [{podSelector: {}}]",
-    "allowExternal": "enabled: <true> # without allowFrom everybody may reach the ports",
+    "allowExternal": "enabled: <true> # by default, anyone can reach the ports",
     "allowedNamespaces": "allowFrom: [{namespaceSelector: {}}]",
     "egress": "allowTo: [{to: [{podSelector: {}}]}]",
     "egressRules": "allowTo: [{to: [{podSelector: {}}]}]",
@@ -716,7 +716,7 @@ class Answer(NamedTuple):
     """An answer of the table, taken apart.
 
     Attributes:
-        how: Its sign: `=`, `^`, `/`, `!`; empty for YAML in the place of the key.
+        how: Its sign: `=`, `^`, `/`, `!`; empty for YAML that replaces the key.
         what: The YAML, the key or the words.
         beside: The YAML that goes next to it.
         why: The words after it.

@@ -211,7 +211,7 @@ def _alike_here(place: _Place) -> Suggestion | None:
 
 
 def _alike_inside(place: _Place) -> Suggestion | None:
-    """Find a similar key in a map beside this one: `livenessProbe`, where it is `probes.liveness`."""
+    """Find a similar key in a map next to this one: `livenessProbe` for `probes.liveness`."""
     inside = {name: key for key in place.valid for name in keys(place.shape.at((*place.parent, key)))}
     found = _closest(place.key, inside, _VERY_ALIKE)
     if not found or found[0] != place.key[0]:
@@ -235,7 +235,7 @@ def _joined(place: _Place) -> Suggestion | None:
 
 
 def _same_content(place: _Place) -> Suggestion | None:
-    """Find the one map beside this one that knows all that is in it: `hpa`, where it is `autoscaling`."""
+    """Find the one map next to this one that has all keys in it: `hpa` for `autoscaling`."""
     if not isinstance(place.value, dict) or not place.value:
         return None
     found = [key for key in place.valid if keys(place.shape.at((*place.parent, key))).keys() >= place.value.keys()]
@@ -303,7 +303,7 @@ def _suggestion(place: _Place, answer: Answer) -> Suggestion:
     outer = () if answer.how == "/" else parent[:-1] if answer.how == "^" else parent
     parts = [part for part in (answer.what, answer.beside) if part]
     written = " and ".join(re.sub(_PLACEHOLDER, lambda found: _filled(place, found[1]), part) for part in parts)
-    where = {"/": " at the top", "^": f" beside {parent[-1] if parent else ''}"}.get(answer.how, "")
+    where = {"/": " at the top", "^": f" next to {parent[-1] if parent else ''}"}.get(answer.how, "")
     remedy = f"write {written}{where}" + (f" ({answer.why})" if answer.why else "")
     return Suggestion(tuple((*outer, part.partition(":")[0].strip('"')) for part in parts), remedy=remedy)
 

@@ -121,7 +121,7 @@ def _unprintable(text: str, source: str) -> Problem:
 
 
 def _tab(text: str, line: int, column: int) -> int | None:
-    """Return the column, from 1, of a tab in the indentation of this line; None where there is none.
+    """Return the column, from 1, of a tab in the indentation of this line; None if there is none.
 
     Tabs elsewhere are white space, and seldom why a file is broken.
     """

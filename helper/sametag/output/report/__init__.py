@@ -34,7 +34,7 @@ class Report:
         self._documents = Documents()
         self._seen: list[shapes.Document] = []
         try:
-            # What failed may say more than everybody is to know.
+            # Failures may contain confidential details.
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--report {folder}: {error.strerror}") from error
@@ -53,7 +53,7 @@ class Report:
 
     def _write(self, name: str, text: str) -> None:
         path = self._folder / name
-        path.unlink(missing_ok=True)  # it may be everybody's, or lead elsewhere
+        path.unlink(missing_ok=True)  # it may be readable by others, or a link
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)

@@ -49,7 +49,7 @@ def repeated(objects: Iterable[Made]) -> Iterator[tuple[Made, Made]]:
 
 
 def of_services(release: Release) -> Iterator[Made]:
-    """Yield what the chart creates of the services; not Jobs that are no hooks, whose names have a digest of them."""
+    """Yield the objects that the chart creates from the services, except plain Jobs, whose names contain a digest."""
     accounts: set[str] = set()
     tested = False
     for service in release.services.values():
