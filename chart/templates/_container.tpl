@@ -62,8 +62,8 @@ The service's context
 {{- end }}
 
 {{/*
-An init container or a sidecar as a list item at indent 8: Kubernetes' container, but for env, which is a map here too.
-Without an image it runs the one image. dict "of" the service's context "path" of its setting "container" map
+An init container or a sidecar as a list item at indent 8: as in Kubernetes, except that env may be a map, and that the
+image defaults to the one image. dict "of" the service's context "path" of its setting "container" map
 */}}
 {{- define "sametag.helper" }}
 {{- $container := .container }}
@@ -92,7 +92,7 @@ Without an image it runs the one image. dict "of" the service's context "path" o
           {{- end }}
 {{- end }}
 
-{{/* envFrom at indent 10: the config and secrets that are to be variables, then the user's own. The service's context */}}
+{{/* envFrom at indent 10: config and secrets with env: true, then the user's own. The service's context */}}
 {{- define "sametag.envFrom" }}
 {{- $sources := list }}
 {{- range $key, $field := dict "config" "configMapRef" "secrets" "secretRef" }}
@@ -110,9 +110,9 @@ Without an image it runs the one image. dict "of" the service's context "path" o
 {{- end }}
 
 {{/*
-Environment variables as a list, each on a new line. A list is written as it is. A map has no order, and a variable may
-use those before it as $(NAME): those that contain $( come last, each after those that it uses.
-dict "of" the service's context "path" of the setting "env" map or list "envFrom" whether there are others from elsewhere
+Environment variables as a list, each on a new line. A list is written as it is. A map has no order, but $(NAME) refers
+to variables before it: variables that contain $( come last, each after those that it uses.
+dict "of" the service's context "path" of the setting "env" map or list "envFrom" whether envFrom has others
 */}}
 {{- define "sametag.env" -}}
 {{- if kindIs "slice" .env }}
@@ -175,8 +175,7 @@ dict "path" of the setting "name" "X" "last" name -> value "state" name -> wheth
 {{- end }}
 
 {{/*
-An environment variable that takes its value from elsewhere. A name that is one of the service's config or secrets
-means that one. dict "of" the service's context "name" "X" "value" map
+An environment variable with a reference. The name of an entry in the service's config or secrets refers to that entry. dict "of" the service's context "name" "X" "value" map
 */}}
 {{- define "sametag.reference" }}
 - name: {{ .name | quote }}
@@ -203,8 +202,8 @@ means that one. dict "of" the service's context "name" "X" "value" map
 {{- end }}
 
 {{/*
-The three probes. Short form: port, path, readinessPath; with a path an HTTP GET, else a TCP connect. A full Probe of
-Kubernetes in liveness, readiness or startup replaces the one of the short form. The probes
+The three probes. Short form: port, path, readinessPath; an HTTP GET if there is a path, else a TCP connection. A full
+Kubernetes Probe in liveness, readiness or startup replaces that of the short form. The probes
 */}}
 {{- define "sametag.probes" -}}
 {{- if or .liveness .port }}
@@ -239,7 +238,7 @@ startupProbe:
 {{- end }}
 {{- end }}
 
-{{/* What a probe asks, at indent 2. dict "port" name or number "path" "/x" or nothing */}}
+{{/* The handler of a probe, at indent 2. dict "port" name or number "path" "/x" or nothing */}}
 {{- define "sametag.handler" }}
   {{- if .path }}
   httpGet:
@@ -252,8 +251,8 @@ startupProbe:
 {{- end }}
 
 {{/*
-lifecycle at indent 10: the user's, and a delay before the stop where a pod has ports: one that stops at once is still
-sent requests by clients that do not know about it yet. The service's context
+lifecycle at indent 10: the user's, and, for a pod with ports, a delay before it stops: clients send requests until they
+know that it stops. The service's context
 */}}
 {{- define "sametag.lifecycle" }}
 {{- $hooks := .service.lifecycle | default dict }}

@@ -96,9 +96,8 @@ that is in two places, which may be missing
 {{- end }}
 
 {{/*
-Two services, of this chart or of another dependency of one parent, can end in the same object, of which Helm would let
-the last win: an error that names both. Helm gives all charts of a release the same .Release, so all see what is kept
-there. dict "of" context "kind" "ConfigMap" "name" "x"
+Fail if two services, of this chart or of another dependency of one parent, create the same object, of which Helm would
+keep only the last. Helm gives all charts of a release the same .Release, so all of them see what is stored there. dict "of" context "kind" "ConfigMap" "name" "x"
 */}}
 {{- define "sametag.own" -}}
 {{- $owners := .of.root.Release.SametagOwners }}

@@ -1,6 +1,6 @@
 {{/*
-The pod template at indent 4, the same for every kind of workload, its keys in the order of the Kubernetes type. It is
-written where Deployments have it: moving the text of a thousand pods to the right takes as long as making it.
+The pod template at indent 4, the same for every kind of workload, with its keys in the order of the Kubernetes type. It
+has the indent of a Deployment's: indenting the text of a thousand pods takes as long as rendering it.
 The service's context
 */}}
 {{- define "sametag.pod" }}
@@ -91,7 +91,7 @@ The service's context
 {{- end }}
 
 {{/*
-The labels of a pod at indent 8, where the user sets some: podLabels replace labels, and both the chart's.
+The labels of a pod at indent 8, if the user sets any: podLabels override labels, and both override the chart's.
 dict "root" $ "selector" YAML "labels" and "podLabels" maps
 */}}
 {{- define "sametag.podown" }}
@@ -108,8 +108,8 @@ dict "root" $ "selector" YAML "labels" and "podLabels" maps
 {{- end }}
 
 {{/*
-affinity and topologySpreadConstraints at indent 6: the user's, or where there are several pods a wish (no demand: a
-small cluster must do too) that they are on different nodes and in different zones. The service's context
+affinity and topologySpreadConstraints at indent 6: the user's, or, for several pods, a preference for different nodes
+and zones (not a requirement, so that a small cluster works too). The service's context
 */}}
 {{- define "sametag.placement" }}
 {{- $service := .service }}
@@ -170,7 +170,7 @@ crashes: else it would have replaced its predecessor by then. The service's cont
 {{- if hasKey $service "minReadySeconds" }}
   minReadySeconds: {{ int $service.minReadySeconds }}
 {{- else if not (or $probes.port $probes.readiness) }}
-  {{- /* The API server wants it below the other. */}}
+  {{- /* The API server requires it to be below progressDeadlineSeconds. */}}
   minReadySeconds: {{ min 10 (sub (int ($service.progressDeadlineSeconds | default 600)) 1) }}
 {{- end }}
 {{- end }}

@@ -1,26 +1,26 @@
 {{/*
-Fill $.Sametag once per render: what every template needs of each service, computed a single time.
-Helm gives all templates of a chart the same root, so what is set here is seen by all of them.
+Fill $.Sametag once per render with what every template needs of each service.
+Helm gives all templates of a chart the same root, so all of them see it.
     $.Sametag.services   name -> the service's context, below
     $.Sametag.defaults   the values' `defaults`, without nulls
     $.Sametag.image      the values' `image`
-    $.Sametag.used       settings and kinds -> true, where any service uses them: the other files have nothing to do
-    $.Sametag.path       where it is in a parent chart, such as "shop."
+    $.Sametag.used       settings and kinds -> true, if any service uses them; templates of the others do nothing
+    $.Sametag.path       the path of this chart in its parent, such as "shop."
     $.Sametag.accounts   name of a ServiceAccount -> the services that use it
-    $.Sametag.yaml       setting -> YAML: what services have from `defaults` is converted once
+    $.Sametag.yaml       setting -> YAML: settings from `defaults` are converted once for all services
 The context of a service:
     root, name, own, service   $, its name, its values, and those merged with `defaults`
     fullname    the name of its objects
     kind        the kind of its workload
-    hook        whether Helm runs it as a step of its own
-    serves      whether it runs until it is stopped, and so may have a Service, a PDB, an autoscaler
-    scaled      whether something else sets its replicas
-    several     whether it has more than one pod, or may get them
+    hook        whether Helm runs it as a hook
+    serves      whether it runs until it is stopped, and can have a Service, a PDB or an autoscaler
+    scaled      whether an autoscaler sets its replicas
+    several     whether it has, or can get, more than one pod
     account     the name of its ServiceAccount; empty for the namespace's default one
-    token       whether its pods get the account's token: where rules allow something with it, or it is asked for
-    selector    the labels that select its pods, and never change; YAML at indent 0
-    labels      the labels of its own; YAML at indent 0 or nothing
-    labels4     the chart's labels of its objects, without those of its own; YAML at indent 4
+    token       whether its pods mount the account's token: if rules are set, or automountToken
+    selector    the labels that select its pods and never change; YAML at indent 0
+    labels      its own labels; YAML at indent 0 or nothing
+    labels4     the chart's labels of its objects, without its own labels; YAML at indent 4
 */}}
 {{- define "sametag.prepare" -}}
 {{- if not (hasKey . "Sametag") }}
@@ -41,7 +41,7 @@ The context of a service:
 {{- $_ := set $shared "selector" (printf "app.kubernetes.io/instance: %q\napp.kubernetes.io/component: " .Release.Name) }}
 {{- $_ := set $shared "podlabels" (include "sametag.podlabels" .) }}
 {{- $_ := set $shared "labels" (include "sametag.labels" .) }}
-{{- /* Where nearly every object has them, they are indented once. */}}
+{{- /* Nearly every object has them: indent them once. */}}
 {{- $_ := set $shared "labels4" (nindent 4 $shared.labels) }}
 {{- $_ := set $shared "podlabels8" (nindent 8 $shared.podlabels) }}
 {{- template "sametag.checks" . }}
@@ -92,8 +92,8 @@ The context of a service:
 {{- end }}
 
 {{/*
-Merge "over" into the map "into": maps merge, lists and scalars of "over" win, null removes. "into" changes; nothing
-that it shares with another map does. What nothing overrides stays shared: copying it all is what would make it slow.
+Merge "over" into the map "into": maps merge, lists and scalars of "over" take precedence, null removes. Only "into"
+changes, not the maps that it shares with others. Maps that nothing overrides stay shared: copying them would be slow.
 */}}
 {{- define "sametag.merge" -}}
 {{- $into := .into }}
@@ -113,7 +113,7 @@ that it shares with another map does. What nothing overrides stays shared: copyi
 {{- end }}
 
 {{/*
-A setting as YAML on new lines. Where the services have it from `defaults` it is converted once for all of them.
+A setting as YAML on new lines. A setting from `defaults` is converted once for all services.
 dict "of" the service's context "key" the setting "indent" spaces, always the same for one setting
 */}}
 {{- define "sametag.yaml" -}}
@@ -129,8 +129,8 @@ dict "of" the service's context "key" the setting "indent" spaces, always the sa
 {{- end }}
 
 {{/*
-A value as YAML, instead of toYaml. Of control characters such as U+009F, which double encoding makes, toYaml makes
-nothing at all, and it breaks text at U+2028: values with one are written as JSON, with escapes. Any value
+A value as YAML, instead of toYaml, which drops text with control characters such as U+009F (a result of double encoding)
+and breaks text at U+2028: values with one are written as JSON, with escapes. Any value
 */}}
 {{- define "sametag.plain" -}}
 {{- $json := toJson . }}

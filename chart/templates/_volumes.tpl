@@ -1,4 +1,4 @@
-{{/* The name of the volume of a writable path: short, and no other path has it. The path */}}
+{{/* The name of the volume of a writable path: short and unique. The path */}}
 {{- define "sametag.writable" -}}
 writable-{{ sha256sum . | trunc 8 }}
 {{- end }}
@@ -30,7 +30,7 @@ writable-{{ sha256sum . | trunc 8 }}
 {{- end }}
 
 {{/*
-One mount as a list item. Two at one path are refused.
+One mount as a list item; two mounts at one path are rejected.
 dict "of" the service's context "seen" path -> volume "volume" its name "path" "/x" "sub" a part of it or nothing "readOnly" or nothing
 */}}
 {{- define "sametag.mount" }}
