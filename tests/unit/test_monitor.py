@@ -91,6 +91,18 @@ def test_a_container_that_crashed_is_named_though_it_runs_and_is_ready_at_the_mo
     assert seen(look, look, then=Monitor.failures) == [], "it crashed before the rollout"
 
 
+def test_a_service_that_crashed_in_this_rollout_is_not_verified_though_it_is_ready() -> None:
+    crash = Trouble("Crashed", "1 restart; ended with exit code 3 (Error)", "web-1", "web")
+    look = [state("web", crashes=(crash,)), state("worker"), state("deployment/redis", extra=True, crashes=(crash,))]
+
+    def doubts(monitor: Monitor) -> list[str]:
+        return monitor.doubts([service for service in monitor.latest if service.steady])
+
+    assert seen(BEFORE, look, then=doubts) == ["web: pod web-1 crashed: 1 restart; ended with exit code 3 (Error)"]
+    assert seen(look, look, then=doubts) == []
+    assert seen(BEFORE, [state("web", held="it is paused", crashes=(crash,))], then=doubts) == ["web: it is paused"]
+
+
 def test_it_is_decided_once_every_other_service_is_well_or_in_trouble_too() -> None:
     starting = [state("web", ready=False, troubles=(MISSING,)), state("worker", ready=False)]
     well = [state("web", ready=False, troubles=(MISSING,)), state("worker")]

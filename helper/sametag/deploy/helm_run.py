@@ -264,11 +264,7 @@ class HelmRun:
     def _digest(self, services: Sequence[ServiceState]) -> str:
         """Return the one digest that every pod was seen to run; empty, after a warning that says why, otherwise."""
         warn = self._session.request.warn
-        doubts = [f"{state.name}: {state.doubt}" for state in services if state.doubt]
-        names = {state.name for state in services}
-        crashes = [(name, crash) for name, crash in self._monitor.crashes() if name in names]
-        doubts += [f"{name}: {crash.pod} crashed: {crash.message}" for name, crash in crashes]
-        if doubts:
+        if doubts := self._monitor.doubts(services):
             warn(f"not verified: {'; '.join(doubts)}")
             return ""
         images = digests_of(services)

@@ -1,4 +1,4 @@
-"""A command that is told to end in the middle, by Ctrl-C say: nothing goes on, and the way back is said."""
+"""A command that is interrupted, for example by Ctrl-C: nothing keeps running, and the way back is reported."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stopped:
-    """Where an interrupted command leads: `back` is the revision to go to; None where that is the last good one."""
+    """The way back from an interrupted command: `back` is the revision to go to; None for the last good one."""
 
     back: Revision | None = None
 
 
 @asynccontextmanager
 async def interruption(session: Session) -> AsyncIterator[Stopped]:
-    """End what an interrupted block has begun, and say what runs now.
+    """If the block is interrupted, end what it has started, and report what runs now.
 
     Raises:
         InterruptedByUserError: The block was cancelled; the remedy is the command that goes back.
@@ -60,9 +60,9 @@ async def _end(session: Session, stopped: Stopped, before: set[int]) -> Interrup
         return InterruptedByUserError("interrupted: nothing was changed")
     await leftovers_of(session).end_failed()
     members = session.members_of(history[-1])
-    with contextlib.suppress(ApiError, httpx2.TransportError):  # then what was seen last is said
-        found = await patiently(lambda: snapshot(session.client, members))
-        states = tuple(state for state in found if not state.extra)
+    with contextlib.suppress(ApiError, httpx2.TransportError):  # then the last states that were seen are reported
+        current = await patiently(lambda: snapshot(session.client, members))
+        states = tuple(state for state in current if not state.extra)
         request.report(Progress(states, session.before, session.seconds))
     good = stopped.back or helm_release.last_good(history)
     if good:

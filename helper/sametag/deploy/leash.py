@@ -1,4 +1,4 @@
-"""Helm at work only while its client is: a client that is stopped cannot renew its lease, nor stop its Helm."""
+"""Helm runs only while its client runs: a stopped client can neither renew its lease nor stop its Helm."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 #: Seconds between two lines for the watchdog.
 BEAT = 1.0
 
-# How long a watchdog takes to end, at most.
+# How long the watchdog may take to end.
 _END = 2.0
 
 
 def elapsed() -> float:
-    """Return seconds from anywhere, those in which the machine slept included."""
+    """Return seconds, monotonic; they include the time in which the machine slept."""
     return time.clock_gettime(watchdog.CLOCK)
 
 
 class Leash:
-    """Tells a watchdog which Helms are at work, and that we are; see `leash`.
+    """Tells a watchdog that this client is alive, and which Helms it runs; see `leash`.
 
     Args:
         write: Called with each line for the watchdog.
-        clock: Seconds from anywhere, as `elapsed`.
+        clock: Returns seconds, as `elapsed`.
     """
 
     def __init__(self, write: Callable[[bytes], None], clock: Callable[[], float] = elapsed) -> None:
@@ -43,7 +43,7 @@ class Leash:
 
     @contextlib.contextmanager
     def on(self, group: int) -> Iterator[None]:
-        """Have a process group stopped with us while the block runs."""
+        """While the block runs, the watchdog stops a process group when this client is stopped."""
         self._groups.add(group)
         self._tell()
         try:
@@ -53,14 +53,14 @@ class Leash:
             self._tell()
 
     def beat(self, renewed: float) -> None:
-        """Say that we are at work. After a gap, only once the lease is known to be ours still.
+        """Tell the watchdog that this client is alive; after a gap, only once the lease is known to be still ours.
 
         Args:
-            renewed: When the newest renewal of the lease that succeeded began, by the same clock.
+            renewed: When the last successful renewal of the lease began, by the same clock.
         """
         now = self._clock()
         if now - self._beaten > watchdog.LIMIT:
-            # We were stopped from about the last beat until about now: a renewal that began in between is a new one.
+            # We were stopped from about the last beat until about now: only a later renewal proves the lease ours.
             self._unsure_since = self._beaten + watchdog.LIMIT / 2
         self._beaten = now
         if renewed >= self._unsure_since:
@@ -74,8 +74,8 @@ class Leash:
 
 @contextlib.contextmanager
 def leash() -> Iterator[Leash]:
-    """Have a watchdog while the block runs."""
-    # Isolated and without site: it starts in a few milliseconds, and needs nothing of ours.
+    """Run a watchdog while the block runs."""
+    # Isolated and without site, it starts in a few milliseconds; it needs none of our modules.
     with subprocess.Popen(
         [sys.executable, "-I", "-S", watchdog.__file__],
         stdin=subprocess.PIPE,
@@ -86,11 +86,11 @@ def leash() -> Iterator[Leash]:
     ) as process:
         pipe = process.stdin
         if pipe is None:
-            raise AssertionError  # it was asked for
+            raise AssertionError  # stdin is a pipe
         os.set_blocking(pipe.fileno(), False)
 
         def write(line: bytes) -> None:
-            # One that was killed, or is stopped: Helm goes on, as it does without any.
+            # The watchdog was killed or is stopped: Helm runs on without it.
             with contextlib.suppress(OSError):
                 os.write(pipe.fileno(), line)
 

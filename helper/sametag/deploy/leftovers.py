@@ -51,7 +51,7 @@ _STAYS = re.compile(r"helm\.sh/resource-policy|\bStatefulSet\b|List\b")
 
 
 class _Left(NamedTuple):
-    """A live object, the revision that left it, and the hook that it is of; None where it is of none."""
+    """A live object, the revision that left it behind, and its hook; None if it is not of a hook."""
 
     item: Object
     revision: Revision
@@ -67,17 +67,17 @@ class _Left(NamedTuple):
 
 
 def leftovers_of(session: Session) -> Leftovers:
-    """Return what the revisions of the session have left until now."""
+    """Return what the revisions of the session have left behind so far."""
     return Leftovers(session.client, session.request, session.history)
 
 
 class Leftovers:
-    """What the revisions of a release have left.
+    """What the revisions of a release have left behind.
 
     Args:
-        client: Of the cluster.
-        request: The release, and who is told.
-        history: Its revisions, oldest first, none of them pending.
+        client: The client of the cluster.
+        request: The release, and the receiver of the events.
+        history: The revisions, oldest first, none of them pending.
     """
 
     def __init__(self, client: Client, request: Request, history: Sequence[Revision]) -> None:
@@ -88,12 +88,12 @@ class Leftovers:
         self._namespace = str(client.namespace)
 
     async def end_failed(self, known: Iterable[Evidence] = ()) -> None:
-        """End what revisions that failed would go on with, and remove what came with it; their logs are told.
+        """End the unfinished Jobs and pods of failed revisions, and delete what came with them; first report the logs.
 
-        What cannot be ended is said: it does not stop what follows.
+        A leftover that cannot be ended is a warning, not an error.
 
         Args:
-            known: What was told already.
+            known: The causes that were reported before.
         """
         try:
             left = [leftover async for leftover in self._left_by_failed()]
@@ -106,7 +106,7 @@ class Leftovers:
             self._warn(f"leftovers of a failed revision may still be running, and cannot be listed: {error}")
 
     async def warn_of_failed(self) -> None:
-        """Say what the revisions that failed go on with, where they are left for somebody to look at."""
+        """Warn of the unfinished Jobs and pods of failed revisions that are kept for debugging."""
         for leftover in [left async for left in self._left_by_failed()]:
             if leftover.item["kind"] in RUNS and not traits.has_ended(leftover.item):
                 command = self._removal(leftover)
@@ -143,9 +143,9 @@ class Leftovers:
                     yield _Left(live, failed)
 
     async def _runs_of_cronjobs(self) -> AsyncIterator[_Left]:
-        """Yield the unfinished Jobs that CronJobs made while they were those of a revision that failed.
+        """Yield the unfinished Jobs that CronJobs made with the template of a failed revision.
 
-        One that waits for an image that is not there would keep its CronJob from ever running again.
+        A Job that waits for a missing image would keep its CronJob from ever running again.
         """
         good = _cronjobs(self._parsed(self._good, _RUN))
         bad: dict[Key, list[tuple[Object, Revision]]] = {}
@@ -165,7 +165,7 @@ class Leftovers:
                     yield _Left(job, made[-1])
 
     async def remove_hooks(self) -> None:
-        """Remove the objects of every revision's hooks, as an uninstall should; what is to be kept stays."""
+        """Delete the objects of the hooks of every revision, except those to be kept."""
         hooks = [(hook, revision) for revision in self._history for hook in revision.hooks]
         left = {
             found.item["metadata"]["uid"]: found
@@ -176,7 +176,7 @@ class Leftovers:
         await self._delete(list(left.values()))
 
     async def say_kept(self) -> bool:
-        """Say what is still there after an uninstall, and how it is removed; return whether anything is."""
+        """Report what is still there after an uninstall, and how to delete it; return whether anything is."""
         kept = [key async for key in self._kept()]
         if kept:
             them = "it" if len(kept) == 1 else "them"
@@ -224,7 +224,7 @@ class Leftovers:
         return await patiently(lambda: self._api.every(api_version, kind))
 
     async def _tell_logs(self, left: Iterable[_Left], known: Iterable[Evidence]) -> None:
-        """Tell why Jobs have not ended, with the log of their newest pod, which is about to go."""
+        """Report why Jobs have not ended, with the log of their newest pod, which is about to be deleted."""
         told = {(cause.trouble.pod, cause.trouble.container) for cause in known}
         troubles = [
             (name, trouble)
@@ -284,7 +284,7 @@ class Leftovers:
         return live is not None and bool(live["metadata"]["uid"] == item["metadata"]["uid"])
 
     async def _suspend(self, left: _Left) -> None:
-        """Have what is to be kept run no more."""
+        """Suspend a Job that is to be kept."""
         if left.item["kind"] != "Job" or traits.has_ended(left.item):
             return
         try:
@@ -310,7 +310,7 @@ def _failed(revision: Revision) -> bool:
 
 
 def _failed_hooks(history: Iterable[Revision]) -> Iterator[tuple[Hook, Revision]]:
-    """Yield the hooks of revisions that failed, but for those that a later revision has run again: theirs is gone."""
+    """Yield the hooks of failed revisions, except those that a later revision has run again: their objects are gone."""
     last = {
         (hook.kind, hook.name): (hook, revision)
         for revision in history
@@ -318,14 +318,14 @@ def _failed_hooks(history: Iterable[Revision]) -> Iterator[tuple[Hook, Revision]
         if revision.ran(hook) and not hook.at(("test",))
     }
     for hook, revision in last.values():
-        # An uninstall that stopped at a hook leaves the release as it was.
+        # An uninstall that failed in a hook has not changed the release.
         stopped_removal = hook.at(("pre-delete", "post-delete")) and not hook.succeeded
         if _failed(revision) or stopped_removal:
             yield hook, revision
 
 
 def _goes_with_failure(left: _Left) -> bool:
-    """Whether an object is deleted after its revision failed: an unfinished hook or Job, and what came with it."""
+    """Whether an object is deleted after its revision failed: an unfinished hook or Job, or what came with it."""
     if left.hook is None or left.hook.runs:
         return not traits.has_succeeded(left.item)
     ends = {"hook-succeeded", "hook-failed"} & set(left.hook.policies)
@@ -341,6 +341,6 @@ def _runs(cronjob: Object) -> object:
 
 
 def _is_run_of(job: Object, cronjob: Object) -> bool:
-    """Whether a Job runs what a CronJob says, besides containers that admission may have added."""
+    """Whether a Job has the containers of a CronJob; admission may have added more."""
     wanted, found = traits.containers(cronjob["spec"]["jobTemplate"]), traits.containers(job)
     return {name: found.get(name) for name in wanted} == wanted

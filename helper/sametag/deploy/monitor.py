@@ -187,6 +187,12 @@ class Monitor:
         """Return the containers that have crashed in this rollout and are not known to be well since."""
         return [(state.name, crash) for state in self.latest if self._changed(state) for crash in state.crashes]
 
+    def doubts(self, services: Sequence[ServiceState]) -> list[str]:
+        """Return why each of these services is not verified, if it is not."""
+        crashed = {name: f"pod {crash.pod} crashed: {crash.message}" for name, crash in self.crashes()}
+        found = [(state.name, state.doubt or crashed.get(state.name)) for state in services]
+        return [f"{name}: {why}" for name, why in found if why]
+
     def _changed(self, state: ServiceState) -> bool:
         before = self.before.get(state.name)
         return before is None or before.spec != state.spec

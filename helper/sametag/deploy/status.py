@@ -1,4 +1,4 @@
-"""What runs, held against what the release says: once, or as it changes."""
+"""What runs, compared with the release: once, or whenever it changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sametag.rollout import Members
 
 
-# A revision that adds a service and changes none is seen this late.
+# How late a revision is seen that only adds a service.
 _READ_AGAIN_SECONDS = 30
 
 
@@ -36,14 +36,15 @@ class Status:
     """What runs for a release.
 
     Attributes:
-        revision: The newest one.
-        services: Their pods.
-        drift: What differs from the revision's manifest; each is what setting it right would do.
-        refusal: Why the objects could not be held against the manifest, a missing right say; empty where they were.
-        extras: The workloads of no service, and their pods.
-        jobs: The Jobs, and the hooks of the revision that Helm has removed, or not come to.
+        revision: The newest revision.
+        services: The services and their pods.
+        drift: The differences from the manifest of the revision, as the changes that would undo them.
+        refusal: Why the objects could not be compared with the manifest, such as a missing permission; empty if they
+            were.
+        extras: The workloads that are not services, and their pods.
+        jobs: The Jobs, and those hooks of the revision that Helm has removed or not run yet.
         cronjobs: The CronJobs.
-        holder: Who changes the release now; None where nobody does.
+        holder: Who is changing the release; None if nobody is.
     """
 
     revision: Revision
@@ -57,7 +58,7 @@ class Status:
 
     @property
     def pushed_over(self) -> set[str]:
-        """The digests that the pods run under the tag, where they are not the one that was verified; else empty."""
+        """The digests that the pods run under the tag, if these are not just the verified one; else empty."""
         images = [digests - {""} for digests in digests_of(self.services).values()] if self.on_tag else []
         found = set[str]().union(*images)
         verified = {self.revision.note.digest} if self.revision.verified else found
@@ -65,13 +66,13 @@ class Status:
 
     @property
     def as_released(self) -> bool:
-        """Whether every service has all its pods on the tag, of one image, and every object is as the release says."""
+        """Whether every service has all its pods on the tag, of one image, and no object differs from the manifest."""
         whole = all(state.complete for state in self.services)
         return whole and self.on_tag and not self.drift and not self.pushed_over
 
     @property
     def on_tag(self) -> bool:
-        """Whether every pod of every service is."""
+        """Whether no pod of any service is known to be on another tag."""
         pods = (pod for state in self.services for pod in (*state.pods, *state.others))
         return all(state.on_tag is not False for state in self.services) and all(
             pod.on_tag is not False for pod in pods
@@ -101,7 +102,7 @@ def _members(client: Client, release: str, newest: Revision) -> Members:
 async def _status(client: Client, release: str, newest: Revision, states: Sequence[ServiceState]) -> Status:
     holder = await holder_of(client, release)
     found = _holding(Status(newest, (), (), holder=holder), states, _members(client, release, newest))
-    # Whoever may only read, or has lost a CustomResourceDefinition, still sees the pods.
+    # A user who may only read, or a missing CustomResourceDefinition, does not hide the pods.
     try:
         situation = await diff.read_situation(client, release, newest, server_side=newest.server_side)
         return replace(found, drift=await diff.drift(situation))
@@ -114,10 +115,10 @@ async def _status(client: Client, release: str, newest: Revision, states: Sequen
 
 
 async def follow(target: Target, release: str, look: Callable[[Status], None]) -> None:
-    """Call `look` with what runs now, and whenever it has changed, until cancelled.
+    """Call `look` with what runs now, and again whenever it changes, until cancelled.
 
-    The release and its objects are read again when a workload was changed, and now and then, not when only its pods are
-    others.
+    The release and its objects are read again when a workload changes, and from time to time, but not when only pods
+    change.
 
     Raises:
         SametagError: There is no such release (any more), or the cluster rejects the request.
@@ -141,7 +142,7 @@ async def follow(target: Target, release: str, look: Callable[[Status], None]) -
 
 
 class _Followed:
-    """A release whose status is asked for again and again."""
+    """A release whose status is followed."""
 
     def __init__(self, client: Client, release: str, members: Members) -> None:
         self.members = members
@@ -152,7 +153,7 @@ class _Followed:
         self._read = 0.0
 
     async def status(self, states: tuple[ServiceState, ...]) -> Status | None:
-        """Return what runs now; None where that is what ran before."""
+        """Return what runs now; None if nothing changed."""
         unchanged = [state.spec for state in states] == [state.spec for state in self._states]
         if self._last and unchanged and time.monotonic() < self._read + _READ_AGAIN_SECONDS:
             return self._others(self._last, states)
@@ -170,7 +171,7 @@ class _Followed:
 
 
 def _holding(status: Status, states: Sequence[ServiceState], members: Members) -> Status:
-    """Return a status with what runs now."""
+    """Return a status with the current states."""
     jobs = [state for state in states if state.run]
     names = {state.workload for state in jobs}
     return replace(

@@ -1,8 +1,8 @@
-"""A program of its own: it stops Helm while its client is stopped, and ends it when its client is gone.
+"""A separate program that stops Helm while its client is stopped, and kills it when its client is gone.
 
-Run by `leash.leash`. Each line on stdin means that the client is alive, and lists the process groups of its Helms. When
-no line comes for `LIMIT` seconds the client is stopped (Ctrl-Z, SIGSTOP) or the machine has slept: the Helms are
-stopped too, until the next line. At the end of input the client is gone: they are killed.
+Run by `leash.leash`. Each line on stdin means that the client is alive, and lists the process groups of its Helms. If
+no line comes for `LIMIT` seconds, the client is stopped (Ctrl-Z, SIGSTOP) or the machine has slept: the Helms are
+stopped too, until the next line. At the end of input, the client is gone: they are killed.
 """
 
 import math
@@ -12,13 +12,13 @@ import signal
 import sys
 import time
 
-#: Well below what a lease lasts, so that no Helm is at work when another client takes the lease over.
+#: Well below the duration of a lease, so that no Helm runs when another client takes the lease over.
 LIMIT = 5.0
 
-# A machine that wakes up is noticed within so many seconds.
+# How soon the watchdog notices that the machine has slept, in seconds.
 _LOOK = 0.25
 
-# Goes on while the machine sleeps. Source: clock_gettime(2)
+# This clock includes the time in which the machine sleeps. Source: clock_gettime(2)
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 _AT_ONCE = 4096
@@ -28,7 +28,7 @@ def _signal(groups: list[int], number: signal.Signals) -> None:
     for group in groups:
         try:
             os.killpg(group, number)
-        except OSError:  # it has ended
+        except OSError:  # the group has ended
             continue
 
 
@@ -53,7 +53,7 @@ def watch(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    # It ends with its client, and with nothing else.
+    # It ends only with its client.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(ignored, signal.SIG_IGN)
     watch(sys.stdin.fileno())
