@@ -8,9 +8,13 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
-from rendering import CHART, KUBERNETES, objects_of
+from rendering import BOTH_HELMS, CHART, KUBERNETES, objects_of
+from sametag import chart as charts
+from sametag import values
+from sametag.validation import subcharts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,3 +208,49 @@ def test_another_chart_may_depend_on_it_twice(helm: str, tmp_path: Path) -> None
 
     assert {"mirror.example.org/app:1", "mirror.example.org/other:2"} == images()
     assert {"mirror.example.org/other:2"} == images("--set", "sametag.enabled=false")
+
+
+IMPORTED = {"repository": "of-the-parent", "tag": "1"}
+
+
+@BOTH_HELMS
+@pytest.mark.parametrize(
+    ("imports", "of_the_parent", "image"),
+    [
+        ([{"child": "image", "parent": "second.image"}], {"sametag": {"image": IMPORTED}}, "of-the-parent:1"),
+        # What the user says of the dependency is not imported.
+        ([{"child": "image", "parent": "second.image"}], {}, None),
+        ([{"child": "none", "parent": "second.image"}], {"sametag": {"image": IMPORTED}}, None),
+        # The parent's own values are above what it imports.
+        (
+            [{"child": "image", "parent": "second.image"}],
+            {"sametag": {"image": IMPORTED}, "second": {"image": {"tag": "2"}}},
+            "of-the-parent:2",
+        ),
+        # By a name under `exports`, into the root.
+        (["shared"], {"sametag": {"exports": {"shared": {"second": {"image": IMPORTED}}}}}, None),
+    ],
+)
+def test_values_that_a_parent_imports_are_validated_as_helm_merges_them(
+    helm: str, tmp_path: Path, imports: list[object], of_the_parent: dict[str, object], image: str | None
+) -> None:
+    folder = parent(tmp_path)
+    metadata = yaml.safe_load((folder / "Chart.yaml").read_text())
+    metadata["dependencies"][0]["import-values"] = imports
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(metadata))
+    (folder / "values.yaml").write_text(json.dumps(of_the_parent))
+    services = {"web": {"command": ["web"]}}
+    first = {"image": {"repository": "app", "tag": "1"}, "services": services}
+    user = {"sametag": first, "second": {"services": services}}
+    file = tmp_path / "user.yaml"
+    file.write_text(json.dumps(user))
+    command = [helm, "template", "app", str(folder), "--kube-version", KUBERNETES, "--values", str(file)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = subcharts.checker(charts.load(str(folder)), "app")(values.load(values.Sources(files=(str(file),))))
+    assert values.has_errors(found) is (ran.returncode != 0), (found, ran.stderr)
+    assert (ran.returncode == 0) is (image is not None)
+    if image:
+        pods = {
+            o["metadata"]["name"]: o["spec"]["template"] for o in objects_of(ran.stdout) if o["kind"] == "Deployment"
+        }
+        assert pods["app-second-web"]["spec"]["containers"][0]["image"] == image

@@ -63,12 +63,14 @@ class Dependency(NamedTuple):
         chart: The chart.
         conditions: Paths in the values; the first that is a boolean enables or disables it.
         tags: Names under `tags` in the values, which apply if no condition does.
+        imports: Pairs of paths that `import-values` copies: in the values of the dependency, and in those of the chart.
     """
 
     name: str
     chart: Chart
     conditions: tuple[str, ...]
     tags: tuple[str, ...]
+    imports: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
 
 
 def bundled() -> str:
@@ -181,7 +183,16 @@ def _dependencies(wanted: list[Any], charts: Iterable[Chart]) -> Iterator[Depend
         if name in by_name:
             conditions = tuple(filter(None, str(entry.get("condition") or "").replace(" ", "").split(",")))
             tags = tuple(map(str, entry.get("tags") or ()))
-            yield Dependency(str(entry.get("alias") or name), by_name[name], conditions, tags)
+            imports = tuple(_imports(entry.get("import-values")))
+            yield Dependency(str(entry.get("alias") or name), by_name[name], conditions, tags, imports)
+
+
+def _imports(entries: Any) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Yield pairs of paths: `{child: a.b, parent: c}`, or `name` for `exports.name` and the root."""
+    for entry in entries if isinstance(entries, list) else ():
+        both = entry if isinstance(entry, dict) else {"child": f"exports.{entry}"}
+        child, parent = (tuple(filter(None, str(both.get(key) or "").split("."))) for key in ("child", "parent"))
+        yield child, parent
 
 
 def _metadata(path: str, text: str | None) -> tuple[str, str, list[Any]]:

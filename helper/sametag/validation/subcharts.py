@@ -11,6 +11,7 @@ from sametag.validation.check import is_ours
 from sametag.validation.rules.made import repeated
 from sametag.validation.rules.objects import created, remedy_of, twice
 from sametag.values import Problem
+from sametag.values.merge import coalesce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +96,7 @@ class _Part(NamedTuple):
 
 def _parts(chart: Chart, user: Values, within: str) -> Iterator[_Part]:
     """Yield a chart, and those that it depends on as far as they are enabled."""
-    part = _Part(within, chart, defaults_of(chart), user)
+    part = _Part(within, chart, _with_imports(chart, user), user)
     yield part
     if values.has_errors(user.problems):
         return
@@ -103,6 +104,31 @@ def _parts(chart: Chart, user: Values, within: str) -> Iterator[_Part]:
     for dependency in chart.dependencies:
         if _is_enabled(dependency, whole.tree):
             yield from _parts(dependency.chart, _below(whole, dependency.name), f"{within}{dependency.name}.")
+
+
+def _with_imports(chart: Chart, user: Values) -> Values:
+    """Return the values.yaml of a chart over what it imports from its dependencies: of their own values, and its own.
+
+    What the user says of a dependency is not imported.
+    """
+    own = defaults_of(chart)
+    whole = values.on_defaults(own, user)
+    enabled = [dependency for dependency in chart.dependencies if _is_enabled(dependency, whole.tree)]
+    if not any(dependency.imports for dependency in enabled):
+        return own
+    tree = own.tree
+    for dependency in enabled:
+        inner = _with_imports(dependency.chart, _below(whole, dependency.name))
+        tree = coalesce({dependency.name: inner.tree}, tree)
+    imported: dict[str, Any] = {}
+    for dependency in enabled:
+        for child, parent in dependency.imports:
+            copied: Any = values.get(tree, (dependency.name, *child))
+            if isinstance(copied, dict):
+                for key in reversed(parent):
+                    copied = {key: copied}
+                imported = coalesce(copied, imported)
+    return own._replace(tree=coalesce(imported, tree))
 
 
 def _below(whole: Values, name: str) -> Values:
