@@ -106,8 +106,15 @@ CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage":
                 }
             ]
         },
+        # An account that a hook shares is there twice: as a hook too.
+        {
+            "services": {
+                "migrate": {"command": ["/m"], "hook": {}, "serviceAccount": {"name": "shared"}},
+                "web": {"command": ["/w"], "serviceAccount": {"name": "shared"}},
+            }
+        },
     ],
-    ids=["claims", "list", "list-of-a-kind", "template-without-metadata", "without-namespace"],
+    ids=["claims", "list", "list-of-a-kind", "template-without-metadata", "without-namespace", "account-of-a-hook"],
 )
 def test_what_helm_can_install_has_no_problem(asked: Any, values: dict[str, Any]) -> None:
     assert asked(yaml.safe_dump({"services": {"web": {"command": ["/x"]}}, **values})) == (0, [])
