@@ -106,7 +106,7 @@ async def install(
         ValuesError: The values are invalid; a `Problems` event has the reasons.
         UsageError: The release exists.
         RolloutError: A service did not become ready.
-        SametagError: The cluster or Helm refused; nothing was changed.
+        SametagError: The cluster or Helm rejects the change; nothing was changed.
     """
     from sametag import deploy
 
@@ -139,7 +139,7 @@ async def upgrade(
     Raises:
         ValuesError: The values are invalid; a `Problems` event has the reasons.
         RolloutError: A service did not become ready.
-        SametagError: The release does not exist, or the cluster or Helm refused; nothing was changed.
+        SametagError: The release does not exist, or the cluster or Helm rejects the change; nothing was changed.
     """
     from sametag import deploy
 
@@ -168,7 +168,7 @@ async def rollback(
     Raises:
         UsageError: There is no such revision or tag.
         RolloutError: A service did not become ready.
-        SametagError: The release does not exist, or the cluster or Helm refused; nothing was changed.
+        SametagError: The release does not exist, or the cluster or Helm rejects the change; nothing was changed.
     """
     from sametag import deploy
 
@@ -186,7 +186,7 @@ async def uninstall(
 
     Raises:
         LockedError: Another client is changing it.
-        HelmError: The release does not exist, or Helm refused.
+        HelmError: The release does not exist, or Helm failed.
     """
     from sametag import deploy
 

@@ -82,7 +82,7 @@ class ObjectDiff:
 
 
 async def changes(situation: Situation, run: DryRun, *, take_over: bool) -> tuple[ObjectDiff, ...]:
-    """Return what a change would do, without the objects that stay as they are or are refused.
+    """Return what a change would do, without objects that stay as they are or are rejected.
 
     Args:
         situation: The release as it is.
@@ -199,7 +199,7 @@ async def take_over(situation: Situation, revision: Revision) -> None:
     owns nothing afterwards: that would be a conflict of the next upgrade.
 
     Raises:
-        ApiError: The API server refuses, or an object changes faster than it can be read.
+        ApiError: The API server rejects a request, or an object changes faster than it can be read.
     """
     targets = parse(revision.manifest, situation.namespace)
     for key, item in situation.touched.items():

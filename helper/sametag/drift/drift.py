@@ -57,7 +57,7 @@ async def restore(situation: Situation) -> list[Key]:
     others have set stays.
 
     Raises:
-        ApiError: The API server refuses, or an object changes faster than it can be read.
+        ApiError: The API server rejects a request, or an object changes faster than it can be read.
     """
     suspects = {key: item for key, item in situation.manifest.items() if _lacks(situation, key, item)}
     restored = []
@@ -116,7 +116,7 @@ async def _compared(situation: Situation, suspects: Mapping[Key, Object]) -> dic
         key: [difference for difference in _differences(live[key], item) if _counts(live[key], difference)]
         for key, item in accepted.items()
     }
-    # What the API server refuses to correct is compared as it is written.
+    # What the API server rejects is compared as it is written.
     refused = (key for key in suspects if key not in accepted)
     found |= {key: list(_differences(live[key], overlaid(_as_stored(suspects[key]), live[key]))) for key in refused}
     # What nobody owns may come from admission, which changes some fields of new objects only.

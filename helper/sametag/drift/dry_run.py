@@ -58,7 +58,7 @@ async def read_situation(client: Client, release: str, newest: Revision | None, 
         server_side: As in `HelmApply`.
 
     Raises:
-        ApiError: The API server refuses.
+        ApiError: The API server rejects a request.
     """
     api = HelmApply(client, release, server_side=server_side)
     manifest = parse(newest.manifest, api.namespace) if newest else {}

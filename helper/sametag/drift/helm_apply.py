@@ -94,7 +94,7 @@ class HelmApply(Api):
         }
 
     async def applied(self, targets: Mapping[Key, Object]) -> dict[Key, Object | None]:
-        """Return what each object would be with all of its target; None if the API server refuses it.
+        """Return what each object would be with all of its target; None if the API server rejects it.
 
         It is a dry run of server-side apply, with the API server's defaults and admission.
 
@@ -112,7 +112,7 @@ class HelmApply(Api):
     async def created(self, targets: Mapping[Key, Object]) -> dict[Key, Object]:
         """Return what each object would be if it were created now: some admission changes new objects only.
 
-        It is a dry run under another name; what the API server refuses (a port that is taken, say) is left out.
+        It is a dry run under another name; what the API server rejects (a port that is taken, say) is left out.
         """
         after = await self.together(_unless_refused(self._create_renamed(item)) for item in targets.values())
         return {key: item for key, item in zip(targets, after, strict=True) if item is not None}

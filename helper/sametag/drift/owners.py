@@ -60,7 +60,7 @@ def touched(item: Object) -> bool:
 
 
 def owner_of(item: Object, path: Path) -> Owner | None:
-    """Return who, other than Helm, changed what is at this path or below it; None if nobody did."""
+    """Return who, other than Helm, changed what is at this path or below it; None if no one did."""
     for entry in _entries(item):
         if entry["manager"] != HELM and any(
             _overlap(path, changed) for changed in _paths(entry.get("fieldsV1") or {}, item)

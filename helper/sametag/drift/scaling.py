@@ -38,7 +38,7 @@ async def scaled_after(
         before: The manifest that it applied last: an autoscaler that is only in this one will be gone.
 
     Raises:
-        ApiError: The API server refuses.
+        ApiError: The API server rejects a request.
     """
     scaled = scaled_by(targets.values())
     unclear = (
@@ -68,7 +68,7 @@ async def keep_replicas(
         scaled: Kind and name of each workload that an autoscaler will scale.
 
     Raises:
-        ApiError: The API server refuses, or an object changes faster than it can be read.
+        ApiError: The API server rejects a request, or an object changes faster than it can be read.
     """
     if not api.server_side:
         return

@@ -155,7 +155,7 @@ class Api:
             labels: What most of them have.
 
         Raises:
-            ApiError: The API server refuses.
+            ApiError: The API server rejects a request.
             MissingKindError: The cluster does not have one of the kinds.
         """
         kinds = {(item["apiVersion"], item["kind"]) for item in wanted.values()}
@@ -243,7 +243,7 @@ class Api:
             params: The container and how much of its log, as the API's query has them.
 
         Raises:
-            ApiError: The API server refuses.
+            ApiError: The API server rejects a request.
         """
         path = f"/api/v1/namespaces/{quote(self.namespace, safe='')}/pods/{quote(pod, safe='')}/log"
         response = await self._http.get(path, params=params)

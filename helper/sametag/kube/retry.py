@@ -65,7 +65,7 @@ async def on_conflict(
         reread: Returns the object as it is now.
 
     Raises:
-        ApiError: The API server refuses, or the object has changed before each of 5 attempts.
+        ApiError: The API server rejects a request, or the object has changed before each of 5 attempts.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
