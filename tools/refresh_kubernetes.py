@@ -68,7 +68,7 @@ def _known() -> set[str]:
 
 
 def _write() -> int:
-    snapshot = {"kubernetes": KUBERNETES, "definitions": _in_use(_module(KUBERNETES), wanted_types())}
+    snapshot = {"kubernetes": KUBERNETES, "definitions": _in_use(release(KUBERNETES), wanted_types())}
     SNAPSHOT.write_text(json.dumps(snapshot, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print(f"{len(snapshot['definitions'])} definitions of Kubernetes {KUBERNETES}, {SNAPSHOT.stat().st_size:,} bytes")
     return 0
@@ -105,7 +105,7 @@ def _plain(value: Any) -> str:
 def _released(version: str) -> tuple[str, Definitions]:
     if version == "newest":
         version = _go("list", "-m", "-json", "k8s.io/kubernetes@latest")["Version"].removeprefix("v")
-    return version, _module(version)
+    return version, release(version)
 
 
 def server() -> tuple[str, Definitions]:
@@ -114,7 +114,8 @@ def server() -> tuple[str, Definitions]:
     return document["info"]["version"].removeprefix("v"), _newest_of_each(document["definitions"], {})
 
 
-def _module(version: str) -> Definitions:
+def release(version: str) -> Definitions:
+    """Return the definitions of a release, such as 1.37.2."""
     folder = Path(_go("mod", "download", "-json", f"k8s.io/kubernetes@v{version}")["Dir"])
     published = json.loads((folder / "api/openapi-spec/swagger.json").read_text(encoding="utf-8"))["definitions"]
     source = (folder / "pkg/generated/openapi/zz_generated.openapi.go").read_text(encoding="utf-8")

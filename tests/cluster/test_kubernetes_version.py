@@ -6,16 +6,17 @@ import copy
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 import refresh_kubernetes
-from gifinator import ROOT
+from goldens import EXAMPLES, ROOT
 from schemas import SNAPSHOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from refresh_kubernetes import Definitions
 
@@ -88,3 +89,53 @@ def test_every_difference_is_found(change: Callable[[Definitions], None], said: 
     )
 
     assert [line.startswith(said) for line in new] == [True] if said else new == set()
+
+
+# The last release of the oldest minor version that the chart accepts.
+OLDEST = "1.30.14"
+
+
+def test_the_examples_render_nothing_that_the_oldest_kubernetes_does_not_have() -> None:
+    chart = yaml.safe_load((ROOT / "chart/Chart.yaml").read_text())
+    assert chart["kubeVersion"] == f">={OLDEST.rpartition('.')[0]}.0-0"
+    oldest = refresh_kubernetes.release(OLDEST)
+
+    assert [line for item in rendered() for line in unknown(item, item["kind"], oldest)] == []
+
+    # The check itself: a Kubernetes without the sleep action, and one without an option, are told apart.
+    without = copy.deepcopy(oldest)
+    del without["LifecycleHandler"]["properties"]["sleep"]
+    without["NetworkPolicySpec"]["properties"]["policyTypes"]["items"]["enum"] = ["Egress"]
+    lines = {line.partition(": ")[2] for item in rendered() for line in unknown(item, item["kind"], without)}
+    assert lines == {"LifecycleHandler has no sleep", "Ingress is not an option"}
+
+
+def rendered() -> Iterator[dict[str, Any]]:
+    """Yield the objects of every example; no template asks for the version of Kubernetes."""
+    for file in sorted(EXAMPLES.glob("*/rendered.yaml")):
+        yield from filter(None, yaml.safe_load_all(file.read_text()))
+
+
+def unknown(item: dict[str, Any], kind: str, definitions: Definitions) -> Iterator[str]:
+    """Yield the fields and options of an object that a Kubernetes does not have; of custom kinds nothing is known."""
+    properties = definitions.get(kind, {}).get("properties")
+    if properties is None:
+        return
+    for name, value in item.items():
+        if name in properties:
+            yield from (f"{name}.{line}" for line in _unknown(value, properties[name], definitions))
+        else:
+            yield f": {kind} has no {name}"
+
+
+def _unknown(value: Any, described: dict[str, Any], definitions: Definitions) -> Iterator[str]:
+    if isinstance(value, dict) and "$ref" in described:
+        yield from unknown(value, described["$ref"], definitions)
+    elif isinstance(value, dict) and "additionalProperties" in described:
+        for child in value.values():
+            yield from _unknown(child, described["additionalProperties"], definitions)
+    elif isinstance(value, list) and "items" in described:
+        for child in value:
+            yield from _unknown(child, described["items"], definitions)
+    elif "enum" in described and value not in (None, *described["enum"]):
+        yield f": {value} is not an option"
