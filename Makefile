@@ -29,6 +29,13 @@ test: setup ## Every test, on Helm 4 and 3, on a real Kubernetes (PYTEST="tests/
 test-fast: setup ## The unit and chart tests, without a cluster
 	@$(BIN)/python -m embedded helm -- $(BIN)/pytest tests/unit tests/chart --quiet --numprocesses=auto --dist=loadgroup
 
+.PHONY: test-oldest
+test-oldest: ## The unit tests with the oldest dependencies that pyproject.toml accepts
+	@$(PYTHON) -m venv build/oldest && build/oldest/bin/pip install --quiet uv==0.13.9
+	@build/oldest/bin/uv pip compile --quiet --resolution lowest-direct --no-header pyproject.toml -o build/oldest.txt
+	@build/oldest/bin/pip install --quiet --constraint build/oldest.txt -e ".[dev]"
+	@build/oldest/bin/python -m embedded helm -- build/oldest/bin/pytest tests/unit --quiet --numprocesses=auto
+
 .PHONY: check
 check: setup ## Lint, types, layers, dependencies, drift of generated files, links, words, the manifests' security
 	@$(BIN)/ruff check .
