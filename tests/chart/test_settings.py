@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from rendering import CHART, KUBERNETES, Chart, Rendered
+from rendering import CHART, KUBERNETES, Chart, Object, objects_of
 from sametag.chart.labels import service_of
 from sametag.chart.settings import DERIVED, services_in, setting_of
 from sametag.drift.compare import ABSENT, differences
@@ -73,10 +73,10 @@ def with_changes(values: dict[str, Any], number: int) -> tuple[dict[str, Any], d
     return tree, paths
 
 
-def fields(before: Rendered, after: Rendered) -> Iterator[tuple[dict[str, Any], Path]]:
+def fields(before: list[Object], after: list[Object]) -> Iterator[tuple[dict[str, Any], Path]]:
     """Yield each field that differs and the object that has it; objects that come or go have no field that differs."""
-    old = {(item["kind"], item["metadata"]["name"]): item for item in before.objects}
-    for item in after.objects:
+    old = {(item["kind"], item["metadata"]["name"]): item for item in before}
+    for item in after:
         there = old.get((item["kind"], item["metadata"]["name"]))
         for difference in differences(there, item) if there else ():
             if difference.path[-1] not in DERIVED:
@@ -106,13 +106,13 @@ def test_a_field_leads_back_to_the_setting_that_was_changed(example: File, rende
     values.setdefault("image", {}).setdefault("tag", "1")
     file = tmp_path / "changed.yaml"
 
-    def rendered(tree: dict[str, Any]) -> Rendered:
+    def rendered(tree: dict[str, Any]) -> list[Object]:
         file.write_text(json.dumps(tree))
         ran = render.template("app", file, "--skip-schema-validation", "--kube-version", KUBERNETES)
-        return Rendered(ran.stdout if ran.returncode == 0 else "")
+        return objects_of(ran.stdout) if ran.returncode == 0 else []
 
     before, checked, number = rendered(values), 0, 0
-    assert before.objects
+    assert before
     while True:
         tree, paths = with_changes(values, number)
         if not paths:

@@ -450,10 +450,10 @@ def test_helm_rejects_the_same_random_mistakes_in_the_charts_values(oracle: Orac
     defaults = (chart / "values.yaml").read_text()
     (oracle.chart / "values.schema.json").write_text(json.dumps(rules))
     rejected = 0
-    for tree in mutants(seed=99, count=30):
+    for tree in mutants(seed=99, count=15):
         text = json.dumps(tree)
         ours = validation.validate(_read(defaults), _read(text), rules)
         theirs = oracle.ask("-f", oracle.file("values.yaml", text), defaults=defaults)
         assert (theirs is None) is values.has_errors(ours), (text, ours)
         rejected += theirs is None
-    assert 5 < rejected < 30
+    assert 2 < rejected < 15

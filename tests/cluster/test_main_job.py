@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -316,3 +318,20 @@ def test_the_chart_may_come_from_a_registry(
     chart = ("--chart", f"{charts}/sametag", "--plain-http")
     assert run("sametag", "upgrade", NAME, "-n", render_alone, "--tag", NEW, *chart).code == 0
     assert kubectl.tags(render_alone) == render_runs(NEW)
+
+
+@pytest.mark.parametrize("helm", ["HELM4"], indirect=True)
+def test_the_examples_of_the_python_page_upgrade_a_release_and_read_it(
+    run: Run, render_alone: str, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's upgrade is a dry run; here it is not."""
+    page = (ROOT / "docs/reference/python.md").read_text().replace('"app"', f'"{NAME}"').replace('"1.11"', f'"{NEW}"')
+    assert ", dry_run=True" in page
+    _, upgrading, reading = re.findall(r"```python\n(.*?)```", page.replace(", dry_run=True", ""), re.DOTALL)
+    monkeypatch.setenv("HELM_NAMESPACE", render_alone)
+
+    upgraded = run(sys.executable, "-c", upgrading)
+    assert (upgraded.code, f"revision 2 (tag {NEW})" in upgraded.stdout) == (0, True)
+    assert kubectl.tags(render_alone) == render_runs(NEW)
+    read = run(sys.executable, "-c", reading).stdout.splitlines()
+    assert read == [f"1 {OLD} superseded True", f"2 {NEW} deployed True", f"render ('{NEW}',) 1 of 1"]

@@ -306,7 +306,7 @@ ANYTHING = st.recursive(
 SERVICE = st.dictionaries(st.sampled_from(SETTINGS), ANYTHING, max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
