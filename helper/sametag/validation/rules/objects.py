@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from sametag.values import Path
 
 _BASE64 = r"\s*(?:[A-Za-z0-9+/]{4}\s*)*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\s*"
+# Kinds that users write; a kind that is not here can be right.
+_KINDS = {
+    "v1": "ConfigMap Endpoints LimitRange Namespace PersistentVolume PersistentVolumeClaim Pod ResourceQuota Secret "
+    "Service ServiceAccount",
+    "apps/v1": "DaemonSet Deployment ReplicaSet StatefulSet",
+    "batch/v1": "CronJob Job",
+    "autoscaling/v2": "HorizontalPodAutoscaler",
+    "networking.k8s.io/v1": "Ingress IngressClass NetworkPolicy",
+    "policy/v1": "PodDisruptionBudget",
+    "rbac.authorization.k8s.io/v1": "ClusterRole ClusterRoleBinding Role RoleBinding",
+    "scheduling.k8s.io/v1": "PriorityClass",
+    "storage.k8s.io/v1": "StorageClass",
+}
+_KNOWN = {kind.lower(): (version, kind) for version, kinds in _KINDS.items() for kind in kinds.split()}
 # The maps whose values must be strings.
 _STRINGS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 
@@ -59,6 +73,19 @@ def wrong_object(release: Release) -> Iterator[RuleHit]:
                     yield RuleHit(at, "must be a string", wording.as_text(release.values, at, source))
                 elif (kind, field) == ("Secret", "data") and isinstance(value, str) and not _is_base64(value):
                     yield RuleHit(at, "must be base64", "write it unencoded under stringData")
+
+
+def wrong_kind(release: Release) -> Iterator[RuleHit]:
+    """Kubernetes does not have the kind in that apiVersion, or writes it with other capital letters."""
+    for path, obj, written in _objects(release):
+        version, kind = (None, None) if isinstance(obj, str) else (obj.get("apiVersion"), obj.get("kind"))
+        if version not in _KINDS or not isinstance(kind, str) or kind.lower() not in _KNOWN:
+            continue
+        group, right = _KNOWN[kind.lower()]
+        if (group, right) != (version, kind):
+            message = f"{path_text(path)}: there is no kind {kind} in {version}"
+            remedy = f"write apiVersion: {group} and kind: {right}"
+            yield RuleHit((*path, "kind") if written else path, remedy=remedy, message=message)
 
 
 def same_object(release: Release) -> Iterator[RuleHit]:

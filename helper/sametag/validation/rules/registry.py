@@ -165,6 +165,7 @@ RELEASE_RULES = (
     ReleaseRule("incomplete-object", "error", objects.incomplete_object),
     ReleaseRule("same-object", "error", objects.same_object),
     ReleaseRule("wrong-object", "error", objects.wrong_object),
+    ReleaseRule("wrong-object", "error", objects.wrong_kind),
     ReleaseRule("wrong-release-name", "error", release.release_name),
     ReleaseRule("no-services", "warning", sharing.no_services),
     ReleaseRule("early-hook", "warning", sharing.early_hook),
