@@ -17,6 +17,7 @@ from sametag.deploy.lock import Holder
 from sametag.drift import ABSENT, Change, ObjectDiff, Owner
 from sametag.helm import Hook, Revision
 from sametag.kube.objects import Key
+from sametag.output.history import history_table
 from sametag.output.plan import in_short, plan_in_full, plan_json, plan_lines
 from sametag.output.progress import End
 from sametag.output.progress.documents import Documents
@@ -241,3 +242,15 @@ def test_a_dry_run_has_a_report_of_what_would_change(tmp_path: Path) -> None:
     report.end(End("upgrade", "shop", 1.0))
 
     assert "a dry run: 1 object would change" in (tmp_path / "report.html").read_text()
+
+
+def test_history_fits_80_columns_and_keeps_the_status_whole() -> None:
+    revisions = [revision(1, "1.0"), revision(12, "2026.11.28-feature-login-7f3a9c1d2e4b")]
+    for entry in revisions:
+        entry.record["info"]["last_deployed"] = "2026-11-28T07:00:00Z"
+
+    whole, narrow = list(history_table(revisions)), list(history_table(revisions, width=80))
+    assert max(map(len, whole)) > 80
+    assert max(map(len, narrow)) <= 80
+    assert len(narrow) == 3
+    assert all(entry.status in line for entry, line in zip(revisions, narrow[1:], strict=True))
