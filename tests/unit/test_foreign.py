@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from itertools import zip_longest
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -28,8 +29,10 @@ PLACES: dict[str, tuple[str | int, ...]] = {
     "the probes": ("services", "web", "probes"),
     "a port": ("services", "web", "ports", "http"),
     "a volume": ("services", "web", "volumes", "data"),
+    "a claim": ("services", "web", "volumes", "data", "claim"),
     "an environment variable": ("services", "web", "env", "NAME"),
     "the network policy": ("services", "web", "networkPolicy"),
+    "a peer": ("services", "web", "networkPolicy", "allowFrom", 0),
     "a config": ("services", "web", "config", "app"),
     "a secret": ("services", "web", "secrets", "app"),
     "a monitor": ("services", "web", "monitor"),
@@ -46,6 +49,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "a route": {"parentRefs": [{"name": "gateway"}]},
     "a port": {"containerPort": 8080},
     "a CronJob": {"schedule": "0 3 * * *"},
+    "a claim": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     "a StatefulSet": {},
 }
 KINDS = {"a StatefulSet": "StatefulSet", "a CronJob": "CronJob"}
@@ -75,6 +79,8 @@ SAMPLES: dict[str, Any] = {
     "rollingUpdate.partition": 1,
     "podDisruptionBudget.minAvailable": 1,
     "minAvailable": 1,
+    "maxUnavailable": 1,
+    "allowFrom": ["web"],
     "autoscaling": {"maxReplicas": 5},
     "terminationGracePeriodSeconds": 30,
     "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
@@ -149,9 +155,11 @@ def tree_with(title: str, entries: dict[str, Any], needed: dict[str, Any] | None
 
 
 def at(tree: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
-    for part in path:
-        tree = tree.setdefault(str(part), {})
-    return tree
+    place: Any = tree
+    for part, after in zip_longest(path, path[1:]):
+        new: Any = [{}] if isinstance(after, int) else {}
+        place = place[part] if isinstance(part, int) else place.setdefault(part, new)
+    return cast("dict[str, Any]", place)
 
 
 def merge(into: dict[str, Any], over: dict[str, Any]) -> None:

@@ -650,3 +650,16 @@ def test_objects_of_the_users_own_are_whole(entry: str, expected: list[str]) -> 
     ]
     assert len(found) == len(expected)
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("env", "remedy"),
+    [
+        ("[{name: A, value: $(B)}, {name: B, value: b}]", "move B above A, or write $$(B) to keep the text"),
+        ("[{name: A, value: $(B)}]", "add B to env, or write $$(B) to keep the text"),
+        ("{A: $(B)}", "add B to env, or write $$(B) to keep the text"),
+    ],
+)
+def test_a_variable_that_stands_too_late_in_a_list_is_to_be_moved(env: str, remedy: str) -> None:
+    (problem,) = check(f"services: {{web: {{command: [web], env: {env}}}}}\n")
+    assert (problem.rule, problem.remedy) == ("unknown-variable", remedy)

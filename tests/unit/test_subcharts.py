@@ -54,6 +54,20 @@ def test_what_is_turned_off_is_not_checked(umbrella: chart.Chart) -> None:
     assert said(umbrella, off) == []
 
 
+@pytest.mark.parametrize(
+    ("own", "got"), [("null", "null"), ("", "null"), ("[]", "a list"), ("text", 'the string "text"')]
+)
+def test_values_of_a_dependency_that_are_no_map_are_an_error_even_if_it_is_disabled(
+    umbrella: chart.Chart, own: str, got: str
+) -> None:
+    text = f"admin: {{{WEB}}}\nshop: {own}\n"
+    assert said(umbrella, text) == [(2, "shop", f"shop must be a map of the chart's values, got {got}")]
+
+
+def test_null_removes_what_the_parent_chart_says_of_a_dependency(umbrella: chart.Chart) -> None:
+    assert said(umbrella, f"shop: {{{WEB}}}\nadmin: null\ntags: {{back: false}}\n") == []
+
+
 def test_what_is_shared_is_the_subcharts_too(umbrella: chart.Chart) -> None:
     text = f"global: {{imageRegistry: 3}}\nshop: {{{WEB}}}\nadmin: {{enabled: false}}\n"
     ((_, path, _),) = said(umbrella, text)

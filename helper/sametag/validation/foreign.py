@@ -51,7 +51,7 @@ _SERVICE = {
     "container": _FLAT,
     "selector": "! the chart selects the pods of a service by its name",
     "selectorLabels": "! the chart selects the pods of a service by its name",
-    "type": "kind: <Deployment>",
+    "type": "! write kind: Deployment for the workload, or service: {type: ClusterIP} for its Service",
     "workloadType": "kind: <Deployment>",
     "controller": "kind: <Deployment>",
     "controllerType": "kind: <Deployment>",
@@ -587,6 +587,8 @@ _NETWORK_POLICY = {
     "ingress": "allowFrom: [{podSelector: {}}]",
     "ingressRules": "allowFrom: [{podSelector: {}}]",
     "extraIngress": "allowFrom: [{podSelector: {}}]",
+    "allow": "= allowFrom",
+    "from": "= allowFrom",
     "allowExternal": "enabled: <true> # by default, anyone can reach the ports",
     "allowedNamespaces": "allowFrom: [{namespaceSelector: {}}]",
     "egress": "allowTo: [{to: [{podSelector: {}}]}]",
@@ -595,6 +597,10 @@ _NETWORK_POLICY = {
     "policyTypes": "! remove it: allowFrom and allowTo say which",
     "podSelector": "! remove it: it is about the pods of the service",
     "labels": _LABELS,
+}
+
+_PEER = {
+    "service": "! write the name of the service alone, as a string: [web]",
 }
 
 _FILES = {
@@ -670,6 +676,8 @@ _HOOK = {
 _BUDGET = {
     "create": "= enabled",
     "minPods": "= minAvailable",
+    "min": "= minAvailable",
+    "max": "= maxUnavailable",
     "labels": _LABELS,
 }
 
@@ -686,6 +694,12 @@ _ROUTE = {
     "labels": _LABELS,
 }
 
+_CLAIM_SCOPE = {
+    "size": "resources: {requests: {storage: <1Gi>}}",
+    "storage": "resources: {requests: {storage: <1Gi>}}",
+    "accessMode": "accessModes: [<ReadWriteOnce>]",
+}
+
 #: By the title that a kind of map has in the schema: a key, and the answer.
 FOREIGN: dict[str, dict[str, str]] = {
     "a service": _SERVICE,
@@ -699,8 +713,10 @@ FOREIGN: dict[str, dict[str, str]] = {
     "the probes": _PROBES,
     "a port": _PORT,
     "a volume": _VOLUME_SCOPE,
+    "a claim": _CLAIM_SCOPE,
     "an environment variable": _VARIABLE,
     "the network policy": _NETWORK_POLICY,
+    "a peer": _PEER,
     "a config": _FILES,
     "a secret": _FILES,
     "a monitor": _MONITOR,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sametag import validation, values
 from sametag.chart import defaults_of
 from sametag.chart.service import Naming, read
+from sametag.validation import wording
 from sametag.validation.check import is_ours
 from sametag.validation.rules.made import repeated
 from sametag.validation.rules.objects import created, remedy_of, twice
@@ -69,6 +70,7 @@ def checker(chart: Chart, release: str | None) -> Checker:
             if part.within not in checkers:
                 checkers[part.within] = validation.checker(part.defaults, part.chart.schema, release, part.within)
             found += _named(part.within, checkers[part.within](part.user))
+            found += _no_maps(part)
         return found if values.has_errors(user.problems) else [*found, *_repeated(parts, release)]
 
     return check
@@ -102,7 +104,7 @@ def _parts(chart: Chart, user: Values, within: str) -> Iterator[_Part]:
         return
     whole = part.merged()
     for dependency in chart.dependencies:
-        if _is_enabled(dependency, whole.tree):
+        if isinstance(whole.tree.get(dependency.name, {}), dict) and _is_enabled(dependency, whole.tree):
             yield from _parts(dependency.chart, _below(whole, dependency.name), f"{within}{dependency.name}.")
 
 
@@ -145,6 +147,22 @@ def _named(within: str, problems: list[Problem]) -> Iterator[Problem]:
         path = f"{within}{problem.path}" if problem.path else chart
         yield problem._replace(path=path, message=f"{chart}: {problem.message}")
     yield from () if chart else problems
+
+
+def _no_maps(part: _Part) -> Iterator[Problem]:
+    """Yield what Helm cannot give to a dependency, not even to one that is disabled."""
+    if values.has_errors(part.user.problems):
+        return
+    whole = part.merged()
+    for dependency in part.chart.dependencies:
+        own = whole.tree.get(dependency.name, {})
+        if not isinstance(own, dict):
+            path: Path = (dependency.name,)
+            message = f"{part.within}{dependency.name} must be a map of the chart's values, {wording.got(own)}"
+            where = whole.locate(path) or whole.locate_nearest(path)
+            yield Problem(
+                "wrong-type", "error", f"{part.within}{dependency.name}", where, message, "write {}, or remove it"
+            )
 
 
 def _repeated(parts: list[_Part], release: str | None) -> Iterator[Problem]:

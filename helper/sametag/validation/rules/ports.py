@@ -11,7 +11,7 @@ from sametag.validation.finding import RuleHit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sametag.chart.service import Service, Tree
+    from sametag.chart.service import Release, Service, Tree
     from sametag.values import Path
 
 _PROBES = ("liveness", "readiness", "startup")
@@ -146,6 +146,22 @@ def repeated_port(service: Service) -> Iterator[RuleHit]:
         if serves:
             seen.setdefault(("of its Service", _number({"port": _service_port(port), **mapping(port)}, "port")), name)
     yield from _repeated_host_port(service)
+
+
+def shared_node_port(release: Release) -> Iterator[RuleHit]:
+    """Two Services cannot have the same port of the nodes."""
+    owners: dict[str, str] = {}
+    for name, service in sorted(release.services.items()):
+        if not service.serves or service.get("service", "enabled") is False:
+            continue
+        for port_name, port in sorted(service.map("ports").items()):
+            number = _number(port, "nodePort")
+            first = owners.setdefault(number, name) if number else name
+            if first != name:
+                message = f"services.{first} and services.{name} both use port {number} of every node"
+                path = ("services", name, "ports", port_name, "nodePort")
+                remedy = "use a different port for one of them"
+                yield RuleHit(path, remedy=remedy, at_key=True, message=message)
 
 
 def _number(port: Any, field: str) -> str:

@@ -156,6 +156,7 @@ SERVICE_RULES = (
 RELEASE_RULES = (
     ReleaseRule("contradicting-digest", "error", release.contradicting_digest),
     ReleaseRule("repeated-name", "error", release.repeated_secret),
+    ReleaseRule("repeated-port", "error", ports.shared_node_port),
     ReleaseRule("shared-account", "error", release.shared_account),
     ReleaseRule("too-long-name", "error", release.too_long_name),
     ReleaseRule("boolean-like-name", "error", release.boolean_like_name),

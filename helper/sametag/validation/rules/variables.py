@@ -79,7 +79,10 @@ def unknown_variable(service: Service) -> Iterator[RuleHit]:
             for other in used(value):
                 if other != name and other not in known and not re.match(_KUBERNETES, other):
                     text = f"refers to $({other}), which is not defined before it: the container gets the text as it is"
-                    remedy = f"add {other} to env, or write $$({other}) to keep the text"
+                    # Only a list has an order of its own, in which a variable can stand too late.
+                    later = any(own == other for _, own, _ in _variables(path, env))
+                    add = f"move {other} above {name}" if later else f"add {other} to env"
+                    remedy = f"{add}, or write $$({other}) to keep the text"
                     yield RuleHit(at, text, remedy)
             known.add(name)
 
