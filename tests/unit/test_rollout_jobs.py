@@ -143,6 +143,14 @@ def test_a_job_is_waiting_running_done_or_failed(the_job: Job, pods: tuple[Pod, 
     assert not state.steady
 
 
+def test_a_suspended_job_that_helm_waits_for_is_said_to_be_suspended() -> None:
+    (state,) = judge(job(suspend=True))
+
+    (trouble,) = state.unready
+    words = "job/app-migrate is suspended (job.suspend); Helm waits until somebody resumes it and it has ended"
+    assert trouble.message.endswith(words)
+
+
 def test_a_job_does_not_go_back_to_waiting_when_its_pod_ends_or_is_removed() -> None:
     pod = attempt("only", "1", running={})
     objects = Objects(jobs={"j1": job()}, pods={"only": pod})
@@ -315,3 +323,14 @@ def test_crashes_are_one_cause_when_their_logs_end_alike(api: ApiServer) -> None
     ]
 
     assert [one.services for one in collect(api, *crashes)] == [("web", "worker"), ("mail",)]
+
+
+def test_a_pod_that_crashed_once_and_a_crash_loop_are_one_cause(api: ApiServer) -> None:
+    for pod in ("db-0", "db-1", "web-1"):
+        api.answers[f"/api/v1/namespaces/apps/pods/{pod}/log"] = (200, {"line": "bad build"})
+    crashed = [Trouble("Crashed", "1 restart; ended with exit code 1 (Error)", pod, "c") for pod in ("web-1", "db-0")]
+    loop = Trouble("CrashLoopBackOff", "2 restarts; ended with exit code 1 (Error)", "db-1", "c")
+
+    (cause,) = collect(api, ("web", crashed[0]), ("db", crashed[1]), ("db", loop))
+
+    assert (cause.trouble.reason, cause.services, cause.pods) == ("CrashLoopBackOff", ("db", "web"), 3)

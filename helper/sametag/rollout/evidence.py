@@ -102,13 +102,14 @@ async def evidence(client: Client, failed: Iterable[tuple[str, Trouble]]) -> lis
     """
     alike: dict[tuple[str, ...], list[tuple[str, Trouble]]] = {}
     for service, trouble in failed:
-        key = (trouble.cause, service, trouble.container) if trouble.reason in _BY_LOG else (trouble.cause,)
+        cause = _cause(trouble)
+        key = (cause, service, trouble.container) if trouble.reason in _BY_LOG else (cause,)
         alike.setdefault(key, []).append((service, trouble))
     events = await _events(client)
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def collect(same: Sequence[tuple[str, Trouble]]) -> Evidence:
-        service, trouble = same[0]
+        service, trouble = min(same, key=lambda pair: pair[1].reason == "Crashed")
         log, previous = [await _log(client, trouble, limit, previous=previous) for previous in (False, True)]
         others = tuple(name for name in dict.fromkeys(name for name, _ in same) if name != service)
         told = tuple(events[trouble.uid]) if trouble.pod else ()
@@ -135,18 +136,24 @@ def _as_the_log_says(trouble: Trouble, logs: Iterable[Sequence[str]]) -> Trouble
     return replace(trouble, reason="StartError", message=words) if words else trouble
 
 
+def _cause(trouble: Trouble) -> str:
+    """Return the cause of a trouble; a crash is the same cause before and after it becomes a crash loop."""
+    return trouble.cause.replace("Crashed", "CrashLoopBackOff", 1) if trouble.reason == "Crashed" else trouble.cause
+
+
 def _merged(found: Iterable[Evidence]) -> list[Evidence]:
     """Make one of those whose services fail for the same reason and whose logs end in the same way."""
     causes: dict[tuple[str, str], Evidence] = {}
     for new in found:
         last = next((line for log in (new.log, new.previous) for line in reversed(log) if line.strip()), "")
-        key = (new.trouble.cause, _DIGITS.sub("0", last))
+        key = (_cause(new.trouble), _DIGITS.sub("0", last))
         known = causes.get(key)
         if known is None:
             causes[key] = new
             continue
-        others = tuple(name for name in dict.fromkeys((*known.others, *new.services)) if name != known.service)
-        causes[key] = replace(known, others=others, pods=known.pods + new.pods)
+        shown = new if known.trouble.reason == "Crashed" else known
+        others = tuple(name for name in dict.fromkeys((*known.services, *new.services)) if name != shown.service)
+        causes[key] = replace(shown, others=others, pods=known.pods + new.pods)
     return list(causes.values())
 
 

@@ -109,7 +109,7 @@ class Jobs:
             observed=True,
             pods=() if run.state == DONE else tuple(pod_state(pod, member) for pod in attempts if counts(pod)),
             troubles=() if run.state == DONE else tuple(_troubles(job, attempts, owned)),
-            unready=() if run.state == DONE else tuple(_newest("NotReady", f"{_title(job)} has not ended", attempts)),
+            unready=() if run.state == DONE else tuple(_newest("NotReady", _unfinished(job), attempts)),
             run=run,
             template_tags=_tags(job.spec.template, member),
             extra=not member.service,
@@ -129,6 +129,13 @@ class Jobs:
             took = self._took.setdefault(uid, round(self._clock() - self._began[uid], 1))
             return replace(run, seconds=took)
         return run
+
+
+def _unfinished(job: Job) -> str:
+    """Return why Helm still waits for a Job that has no other trouble."""
+    if job.spec.suspend:
+        return f"{_title(job)} is suspended (job.suspend); Helm waits until somebody resumes it and it has ended"
+    return f"{_title(job)} has not ended"
 
 
 def _title(job: Job) -> str:
