@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gifinator import MISSING, NEW, OLD, ROOT, Kubectl
+from single import wait_until
 from small_app import DRIFT, FAILED_AND_ROLLED_BACK, HEALTHY, App, Ended, healthy, shell
 
 if TYPE_CHECKING:
@@ -215,6 +217,37 @@ def test_a_job_that_its_ttl_has_removed_is_no_drift(make_app: Make, kubectl: Kub
     assert (code, found["drift"]) == (0, [])
     ended = good(app.upgrade(NEW, services={"seed": job}))
     assert not [text for text in warnings(ended) if "seed" in text]
+
+
+@pytest.mark.parametrize("helm", ["HELM4", "HELM3"])
+def test_a_job_that_is_gone_before_the_last_pod_is_ready_undoes_nothing(make_app: Make, helm: str) -> None:
+    app = make_app(f"ttl-short-{helm.lower()}", helm)
+    seed = shell("echo seeded", kind="Job", job={"ttlSecondsAfterFinished": 2})
+    slow = healthy(minReadySeconds=8)
+
+    good(app.run("install", "-f", str(app.values({"services": {"seed": seed, "web": slow}})), "--timeout", "60s"))
+    broken = shell("exit 3", kind="Job", job={"ttlSecondsAfterFinished": 2, "backoffLimit": 0})
+    ended = app.upgrade(OLD, services={"seed": broken, "web": slow})
+    assert ended.code == FAILED_AND_ROLLED_BACK
+    assert "seed: JobFailed: " in ended.stderr
+
+
+def test_what_hands_change_in_the_middle_is_not_called_on_the_tag(make_app: Make, kubectl: Kubectl) -> None:
+    app = make_app("hands")
+    good(app.install())
+    where = ("-n", app.namespace)
+    file = str(app.values({"services": {"web": healthy(minReadySeconds=12), "worker": healthy()}}))
+    command = app.command("upgrade", "-f", file, "--tag", NEW)
+    client = subprocess.Popen(command, env=app.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: NEW in kubectl.tags(app.namespace).get("web", set()))
+    kubectl("scale", f"deployment/{app.name}-worker", "--replicas=0", *where)
+    stdout, stderr = client.communicate(timeout=120)
+
+    assert client.returncode == 0, stderr
+    assert "1 of 2 services on tag" in stdout + stderr
+    assert "worker: it is scaled to 0" in stdout + stderr
+    _, history = app.ask("history")
+    assert not history["revisions"][-1]["verified"]
 
 
 def umbrella(folder: Path) -> Path:

@@ -31,6 +31,7 @@ def running(name: str, tag: str, generation: int = 1) -> ServiceState:
         ready=1,
         observed=True,
         pods=(pod(f"{name}-{tag}", tag),),
+        on_tag=True,
     )
 
 

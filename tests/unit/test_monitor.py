@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sametag.deploy import Options, Request
 from sametag.deploy.monitor import Monitor
 from sametag.kube.connection import Target
-from sametag.rollout import RUNNING, Member, Members, PodState, Run, ServiceState, Trouble
+from sametag.rollout import DONE, FAILED, RUNNING, Member, Members, PodState, Run, ServiceState, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,6 +157,23 @@ def test_it_is_settled_when_every_pod_runs_the_image_and_jobs_are_helms_to_wait_
 
     assert seen(BEFORE, [state("web"), state("worker"), job], then=ended) == (True, True, False)
     assert seen(BEFORE, [state("web"), state("worker", ready=False)], then=ended) == (False, False, False)
+
+
+def test_a_job_that_helm_does_not_wait_for_is_waited_for_and_may_be_gone_when_the_pods_are_ready() -> None:
+    def awaiting(monitor: Monitor) -> tuple[tuple[bool, bool, bool], list[str]]:
+        monitor.awaited_jobs = frozenset({"seed"})
+        return ended(monitor), monitor.unfinished_jobs()
+
+    pods, failure = [state("web"), state("worker")], Trouble("JobFailed", "exit code 1", "seed-1", "seed")
+    runs = [[*pods, state("seed", ready=False, run=run)] for run in (Run(RUNNING), Run(DONE, ended=True))]
+    failed = [*pods, state("seed", ready=False, run=Run(FAILED, ended=True), troubles=(failure,))]
+
+    assert seen(BEFORE, runs[0], then=awaiting) == ((False, False, False), ["seed"])
+    assert seen(BEFORE, *runs, pods, then=awaiting) == ((True, True, False), [])
+    assert seen(BEFORE, runs[0], pods, then=awaiting) == ((False, False, False), ["seed"])
+    assert seen(BEFORE, failed, pods, then=awaiting) == ((False, False, True), ["seed"])
+    # It may have come and gone unseen: nobody can tell, and Helm has made it.
+    assert seen(BEFORE, pods, then=awaiting) == ((False, True, False), [])
 
 
 def test_it_is_not_settled_by_what_was_seen_of_the_revision_before() -> None:

@@ -158,6 +158,18 @@ def test_a_service_that_was_removed_is_gone() -> None:
     assert [(d["name"], d["state"], d["pods"]) for d in found if d["event"] == "service"][-1] == ("web", "gone", [])
 
 
+def test_the_last_line_counts_no_service_that_is_not_on_the_tag_and_says_why() -> None:
+    whole = done()
+    assert whole.outcome is not None
+    api, web = (replace(service, on_tag=True) for service in whole.outcome.services)
+    stopped = replace(web, desired=0, updated=0, ready=0, pods=(), stopped=True)
+    end = replace(whole, outcome=replace(whole.outcome, services=(api, stopped)))
+
+    assert lines([], end)[1] == [
+        f"upgraded shop: 1 of 2 services on tag {NEW} (revision 2) in 3.2 s; web: it is scaled to 0"
+    ]
+
+
 def test_times_are_rfc_3339_in_utc() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
     (document,) = Documents(lambda: at).of(Step("x"))

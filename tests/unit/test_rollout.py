@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,17 @@ def test_a_service_is_complete_once_no_older_pod_is_left() -> None:
 
 def test_a_service_is_not_complete_before_the_controller_has_seen_its_spec() -> None:
     assert not judge(pod("b", "new", NEW), of=deployment(observedGeneration=1)).complete
+
+
+@pytest.mark.parametrize(("asked", "doubt"), [(2, "it is scaled to 0"), (0, ""), (None, "")])
+def test_a_service_that_somebody_has_scaled_to_0_is_not_verified(asked: int | None, doubt: str) -> None:
+    workload = deployment(updatedReplicas=0, availableReplicas=0)
+    workload.spec.replicas = 0
+    member = Member("Deployment", "app-web", "web", "web", NEW, asked)
+    objects = Objects(deployments={"d1": workload}, replicasets={"new": replicaset("new", 10)})
+    (state,) = assess(objects, Members("app", {("Deployment", "app-web"): member}))
+
+    assert (replace(state, on_tag=True).doubt, state.done) == (doubt, True)
 
 
 def test_a_pod_that_is_being_deleted_does_not_count() -> None:

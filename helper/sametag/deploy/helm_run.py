@@ -174,6 +174,10 @@ class HelmRun:
             watch.on_states = self._receive
             session.before = self._monitor.before
             try:
+                # Helm waits in vain for a Job that its TTL has removed before the last pod is ready: the monitor waits.
+                session.helm.waits_for_jobs = not watch.members.expire
+                if watch.members.expire:
+                    self._monitor.awaited_jobs = watch.members.jobs
                 session.helm.waits_as_helm_3 = session.server_side and helm_4_misjudges(watch.members, watch.latest)
                 made = await self._run_helm(watch, action)
                 if not session.applies_server_side:
@@ -235,7 +239,7 @@ class HelmRun:
             return _services(monitor.latest)
         # The watch may have lost its connection in the meantime.
         states = await patiently(lambda: snapshot(self._session.client, made))
-        unfinished = [state.name for state in _services(states) if not state.done]
+        unfinished = [state.name for state in _services(states) if not state.done] + monitor.unfinished_jobs()
         if unfinished:
             stuck = await self._stuck(watch)
             raise StuckError(stuck.reason or f"not ready in time: {', '.join(unfinished)}", stuck.evidence)
@@ -281,13 +285,13 @@ class HelmRun:
 
 
 def helm_4_misjudges(members: Members, states: Sequence[ServiceState]) -> bool:
-    """Return whether Helm 4 waits in vain for a workload, or gives up on one too early; Helm 3 does neither.
+    """Return whether Helm 4 waits in vain for an object, or gives up on one too early; Helm 3 does neither.
 
-    Helm 4 never considers a paused workload, or a DaemonSet with OnDelete, done. It gives up at once when a pod of a
-    StatefulSet is in CrashLoopBackOff, even a pod of the revision that a rollback leaves.
+    Helm 4 never considers a paused workload, a DaemonSet with OnDelete, or a Job that is gone, done. It gives up at
+    once when a pod of a StatefulSet is in CrashLoopBackOff, even a pod of the revision that a rollback leaves.
     """
     kept = any(member.on_delete or member.kind == "StatefulSet" for member in members.found.values())
-    return kept or any(state.held for state in states)
+    return kept or members.expire or any(state.held for state in states)
 
 
 def _services(states: Sequence[ServiceState]) -> tuple[ServiceState, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sametag.deploy.request import Request
     from sametag.kube.connection import Client
-    from sametag.rollout import Members, ServiceState
+    from sametag.rollout import Members, Run, ServiceState
 
     _Key = tuple[str, str, str, str]
 
@@ -117,6 +117,10 @@ class Monitor:
         # The last trouble of each container: one that crashes has none while it runs again.
         self._newest: dict[tuple[str, str, str], tuple[str, Trouble]] = {}
         self.latest: tuple[ServiceState, ...] = ()
+        # The newest run of each service's Job, by the Job's name, with the service.
+        self._runs: dict[str, tuple[str, Run]] = {}
+        #: The names of the Jobs that Helm does not wait for.
+        self.awaited_jobs: frozenset[str] = frozenset()
         #: The digests that the pods of the services' Jobs were seen to run.
         self.job_digests: set[str] = set()
         #: The services and Jobs at the first look, by name: at first, their troubles are not held against this rollout.
@@ -140,6 +144,7 @@ class Monitor:
             self._first = False
             self._past = {state.uid for state in states if state.run and state.run.state == DONE}
             self.before = {state.name: state for state in states if state.uid not in self._past}
+        self._runs |= {state.workload: (state.name, state.run) for state in states if state.run and not state.extra}
         self.latest = states = tuple(state for state in states if state.uid not in self._past)
         self.job_digests.update(*(state.run.digests for state in states if state.run and not state.extra))
         if any(state.run and not state.run.ended for state in states):
@@ -193,6 +198,11 @@ class Monitor:
         found = [(state.name, state.doubt or crashed.get(state.name)) for state in services]
         return [f"{name}: {why}" for name, why in found if why]
 
+    def unfinished_jobs(self) -> list[str]:
+        """Return the services whose Jobs Helm does not wait for, and that were seen and have not succeeded."""
+        seen = [self._runs[job] for job in sorted(self.awaited_jobs) if job in self._runs]
+        return [name for name, run in seen if run.state != DONE]
+
     def _changed(self, state: ServiceState) -> bool:
         before = self.before.get(state.name)
         return before is None or before.spec != state.spec
@@ -233,11 +243,15 @@ class Monitor:
         services = {state.name: state for state in self.latest if state.steady}
         if not self._expected.running <= services.keys():
             return  # the last states are those of the previous revision
-        if all(state.held or not state.doubt for state in services.values()):
+        unfinished = self.unfinished_jobs()
+        # A Job that was never seen may be gone already: it is waited for no longer than Helm's last event takes.
+        seen = not unfinished and self.awaited_jobs <= self._runs.keys()
+        if seen and all(state.held or not state.doubt for state in services.values()):
             self.settled.set()
-        if all(state.done for state in services.values()):
+        if not unfinished and all(state.done for state in services.values()):
             self.done.set()
-        if any(name in services and not services[name].done for name, _ in self._failed.values()):
+        failed = {name for name, _ in self._failed.values()}
+        if failed.intersection(unfinished) or any(name in services and not services[name].done for name in failed):
             self.failed.set()
 
 

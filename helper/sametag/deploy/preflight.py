@@ -163,13 +163,18 @@ def refuse_untagged(expected: Members, chart: Chart, user: dict[str, Any]) -> No
         )
 
 
-def refuse_foreign(session: Session, revision: Revision) -> None:
-    """Refuse a revision that has no services because another chart made it: Helm alone can deal with it.
+def refuse_foreign(session: Session, *revisions: Revision) -> None:
+    """Refuse revisions that have no services because another chart made them all: Helm alone can deal with them.
+
+    Args:
+        session: The session.
+        revisions: At least one; the message names the last.
 
     Raises:
-        UsageError: It is one.
+        UsageError: None of them is of our chart.
     """
-    if _is_foreign(session.members_of(revision), *revision.layers):
+    revision = revisions[-1]
+    if all(_is_foreign(session.members_of(other), *other.layers) for other in reversed(revisions)):
         raise UsageError(
             f"{revision} of {session.release} was not made by the sametag chart, but by {revision.chart}; "
             "nothing was changed",

@@ -54,6 +54,6 @@ async def upgrade(request: Request, chart: Chart, sources: Sources, *, install: 
                 f"--install installs it again; sametag rollback {request.release} --to-revision N brings it back",
             )
         if not sources.files:  # the values of the release are kept
-            preflight.refuse_foreign(session, newest)
+            preflight.refuse_foreign(session, *session.history)
         values = refuse_invalid(request, chart, next_values(chart, sources, newest))
         return await apply(session, chart, values, recover_upgrade)

@@ -101,6 +101,8 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         self._asked: asyncio.Task[semver.Version] | None = None
         #: Whether Helm 4 waits for the objects as Helm 3 does.
         self.waits_as_helm_3 = False
+        #: Whether Helm waits for the end of Jobs that are no hooks.
+        self.waits_for_jobs = True
         #: Entered with Helm's process group while Helm runs.
         self.guard: Callable[[int], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
         #: Whether another client may be at work already, so that Helm must end quickly.
@@ -181,6 +183,8 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         words = [self._executable, *map(str, command)]
         if self.waits_as_helm_3 and command[0] in ("upgrade", "rollback"):
             words = ["--wait=legacy" if word == "--wait" else word for word in words]
+        if not self.waits_for_jobs:
+            words = [word for word in words if word != "--wait-for-jobs"]
         if not connected:
             return await self._run(words, input)
         access = self._target.access

@@ -61,7 +61,7 @@ def _missing(member: Member) -> ServiceState:
         workload=member.name,
         uid="",
         generation=0,
-        desired=member.desired,
+        desired=1 if member.desired is None else member.desired,
         updated=0,
         ready=0,
         observed=False,
@@ -95,6 +95,7 @@ def _service(member: Member, workload: Workload, owned: Owned) -> ServiceState:
         extra=not member.service,
         on_tag=on_tag,
         held=held(workload),
+        stopped=not desired and bool(member.desired),
         rolled_out=observed and rolled_out(workload, owned),
         blocking=tuple(blocking(workload, older, owned)) if observed else (),
     )

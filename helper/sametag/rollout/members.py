@@ -44,10 +44,11 @@ class Member:
             (`shop.web`). Empty for an extra workload.
         container: The name of the container that runs the service; empty for an extra workload.
         image: The image of that container, as the manifest has it.
-        desired: How many pods the manifest asks for, as far as it does.
+        desired: How many pods the manifest asks for; None where it leaves that to others, such as an autoscaler.
         min_ready: The seconds for which a pod has to be ready before it counts.
         hook: Whether Helm runs it as a step of its own.
         on_delete: Whether its pods change only when they are deleted.
+        expires: Whether it is a Job that Kubernetes deletes some time after its end, and not a hook.
     """
 
     kind: str
@@ -55,10 +56,11 @@ class Member:
     service: str = ""
     container: str = ""
     image: str = ""
-    desired: int = 1
+    desired: int | None = None
     min_ready: int = 0
     hook: bool = False
     on_delete: bool = False
+    expires: bool = False
 
     @property
     def title(self) -> str:
@@ -88,6 +90,17 @@ class Members:
     def running(self) -> set[str]:
         """The services that run until they are stopped."""
         return {member.service for member in self.found.values() if member.service and member.kind in RUNNING}
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The names of the services' Jobs that are not hooks."""
+        jobs = (member for member in self.found.values() if member.kind == "Job" and not member.hook)
+        return frozenset(member.name for member in jobs if member.service)
+
+    @property
+    def expire(self) -> bool:
+        """Whether Kubernetes deletes a Job some time after its end."""
+        return any(member.expires for member in self.found.values())
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -126,11 +139,13 @@ def _member(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any
         return None
     name, hook = str(metadata.get("name")), HOOK_ANNOTATION in _map(metadata.get("annotations"))
     spec = _map(item.get("spec"))
-    desired, min_ready = _number(spec.get("replicas"), 1), _number(spec.get("minReadySeconds"), 0)
+    desired, min_ready = _number(spec.get("replicas"), None), _number(spec.get("minReadySeconds"), 0)
     service, container = _service(source, item, values)
     image = str(container.get("image") or "")
     on_delete = _map(spec.get("updateStrategy")).get("type") == "OnDelete"
-    return Member(kind, name, service, str(container.get("name") or ""), image, desired, min_ready, hook, on_delete)
+    expires = kind == "Job" and not hook and spec.get("ttlSecondsAfterFinished") is not None
+    called = str(container.get("name") or "")
+    return Member(kind, name, service, called, image, desired, min_ready or 0, hook, on_delete, expires)
 
 
 def _service(source: str, item: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
@@ -181,5 +196,5 @@ def _map(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _number(value: Any, otherwise: int) -> int:
+def _number(value: Any, otherwise: int | None) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise

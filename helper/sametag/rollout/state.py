@@ -157,6 +157,7 @@ class ServiceState:
         extra: Whether it is the workload of no service: it has no tag, and decides nothing.
         on_tag: Whether the workload's pod template has the image that the manifest has; None where that cannot be told.
         held: Why its controller does not replace every pod by itself, such as `it is paused`; else empty.
+        stopped: Whether somebody has scaled it to 0, although the manifest asks for pods.
         rolled_out: Whether its controller reports the newest spec as rolled out.
         blocking: The older pods that have to be deleted before its controller can go on.
     """
@@ -180,6 +181,7 @@ class ServiceState:
     extra: bool = False
     on_tag: bool | None = None
     held: str = ""
+    stopped: bool = False
     rolled_out: bool = False
     blocking: tuple[Blocking, ...] = ()
 
@@ -201,7 +203,8 @@ class ServiceState:
             return "its pod template has another image than the manifest"
         if self.on_tag is None:
             return "its pod template does not tell whether it has the image of the manifest"
-        return "" if self.complete else f"{self.ready} of {self.desired} pods are ready"
+        unready = "it is scaled to 0" if self.stopped else f"{self.ready} of {self.desired} pods are ready"
+        return "" if self.complete and not self.stopped else unready
 
     @property
     def done(self) -> bool:

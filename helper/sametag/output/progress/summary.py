@@ -85,7 +85,10 @@ _DONE = {"install": "installed", "upgrade": "upgraded", "rollback": "rolled back
 def _outcome_line(command: str, release: str, outcome: Outcome) -> str:
     """Return one line on what a deployment has done."""
     revision, counts = outcome.revision, counted_kinds(map(kind, outcome.services))
-    unseen = "".join(f"; {name}: {words}" for name, words in outcome.unseen.items())
+    doubts = {state.name: state.doubt for state in outcome.services if state.doubt}
+    if doubts:
+        counts = f"{len(outcome.services) - len(doubts)} of {counts}"
+    unseen = "".join(f"; {name}: {words}" for name, words in (doubts | outcome.unseen).items())
     return (
         f"{_DONE[command]} {release}: {counts} on tag {revision.tag or revision.digest} "
         f"(revision {revision.number}) in {outcome.seconds:.1f} s{unseen}"
