@@ -17,7 +17,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
 .PHONY: demo
-demo: setup ## The main job, before your eyes (KEEP=1 leaves it running; KUBECONFIG uses your cluster)
+demo: setup ## Run the whole demo (KEEP=1 leaves it running; KUBECONFIG uses your cluster)
 	@$(BIN)/python tests/cluster/demo.py
 
 .PHONY: test

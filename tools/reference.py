@@ -75,9 +75,9 @@ def page(schema: Schema) -> str:
     sections = [_section("The top", schema, schema, values)]
     for name in ours:
         definition = schema["definitions"][name]
-        if "properties" in definition and name != "withCommand":
+        if definition.get("properties") and name != "withCommand":
             sections.append(_section(f"`{name}`", definition, schema, values["defaults"] if name == "service" else {}))
-        elif "anyOf" in definition:
+        elif any("properties" in branch for branch in definition.get("anyOf", ())):
             sections.append(_alternatives(f"`{name}`", definition, schema))
     return _PAGE.format(kubernetes=KUBERNETES) + "\n\n".join(sections) + "\n"
 

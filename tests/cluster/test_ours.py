@@ -225,7 +225,7 @@ def test_a_job_that_is_gone_before_the_last_pod_is_ready_undoes_nothing(make_app
     seed = shell("echo seeded", kind="Job", job={"ttlSecondsAfterFinished": 2})
     slow = healthy(minReadySeconds=8)
 
-    good(app.run("install", "-f", str(app.values({"services": {"seed": seed, "web": slow}})), "--timeout", "60s"))
+    good(app.install(services={"seed": seed, "web": slow}))
     broken = shell("exit 3", kind="Job", job={"ttlSecondsAfterFinished": 2, "backoffLimit": 0})
     ended = app.upgrade(OLD, services={"seed": broken, "web": slow})
     assert ended.code == FAILED_AND_ROLLED_BACK

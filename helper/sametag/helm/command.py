@@ -101,7 +101,7 @@ class HelmCommand(Command):  # type: ignore[misc] # pyhelm3 ships no types
         self._asked: asyncio.Task[semver.Version] | None = None
         #: Whether Helm 4 waits for the objects as Helm 3 does.
         self.waits_as_helm_3 = False
-        #: Whether Helm waits for the end of Jobs that are no hooks.
+        #: Whether Helm waits for the end of Jobs that are not hooks.
         self.waits_for_jobs = True
         #: Entered with Helm's process group while Helm runs.
         self.guard: Callable[[int], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext

@@ -39,7 +39,7 @@ def used(value: Any) -> list[str]:
 
 
 def circular_variable(service: Service) -> Iterator[RuleHit]:
-    """Kubernetes expands only variables that are defined before: a circle has no order."""
+    """Kubernetes expands only variables that are defined before: a circular reference has no order."""
     for path, env, elsewhere in environments(service):
         for circle in _circles(mapping(env), elsewhere=elsewhere):
             text = f"refers to itself: {' -> '.join(circle)}"
