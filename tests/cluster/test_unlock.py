@@ -98,7 +98,7 @@ def test_what_changes_a_stuck_release_is_refused_with_the_way_out_and_unlock_ope
         assert status in run("sametag", told, NAME, *where).stdout
 
     young = run("sametag", "unlock", NAME, *where)
-    assert (young.code, f"is {status} for" in young.stderr, "--timeout" in young.stderr) == (7, True, True)
+    assert (young.code, f"has been {status} for only" in young.stderr, "--timeout" in young.stderr) == (7, True, True)
     assert helm_status(kubectl, namespace) == status
 
     opened = run("sametag", "unlock", NAME, *where, "--timeout", "1s")

@@ -149,6 +149,7 @@ SERVICE_RULES = (
     Rule("unknown-variable", "warning", variables.unknown_variable, ("env", *_HELPERS), ("envFrom", *_FILES)),
     Rule("doubled-dollar", "warning", variables.doubled_dollar, ("env", "command", "args", *_HELPERS)),
     Rule("deadline-after-timeout", "warning", workloads.late_deadline, ("progressDeadlineSeconds", "job", "hook")),
+    Rule("hook-claim", "warning", workloads.hook_claim, ("volumes",), ("hook",)),
     Rule("rwo-volume-rolling-update", "warning", workloads.rwo_volume, ("volumes",)),
     Rule("command-with-spaces", "warning", containers.spaced_command, ("command", *_HELPERS)),
 )

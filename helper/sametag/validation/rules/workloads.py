@@ -301,6 +301,18 @@ def late_deadline(service: Service) -> Iterator[RuleHit]:
             yield RuleHit(path, text, "lower it, or always pass a longer --timeout")
 
 
+def hook_claim(service: Service) -> Iterator[RuleHit]:
+    """Helm deletes a hook's claim with its data: after the hook succeeded, and before it runs again."""
+    # Source: https://helm.sh/docs/topics/charts_hooks/, whose deletion policies heed no helm.sh/resource-policy
+    if service.get("hook") is None:
+        return
+    for name, volume in service.map("volumes").items():
+        if "claim" in mapping(volume):
+            text = "is deleted with its data once the hook succeeded, and before it runs again"
+            remedy = "use persistentVolumeClaim: {claimName: NAME}, or an ephemeral volume"
+            yield RuleHit(("volumes", name, "claim"), text, remedy, at_key=True)
+
+
 def rwo_volume(service: Service) -> Iterator[RuleHit]:
     """A rolling update with a ReadWriteOnce volume hangs if the new pod is on another node."""
     if service.kind != "Deployment" or service.get("strategy", "type") == "Recreate":
