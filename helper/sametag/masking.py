@@ -174,7 +174,10 @@ def is_secret(name: str, value: Any) -> bool:
 # Everything under these keys is a secret: `secrets` of a service, and the data of a Secret.
 _ALL_SECRET = ("secrets",)
 # Values that are names, although their keys suggest a secret.
-_NAMES = ("secret", "existing", "existingSecret", "mountPath", "subPath", "env")
+_NAMES = (
+    *("secret", "existing", "existingSecret", "mountPath", "subPath", "env"),
+    *("pullSecret", "pullSecrets", "imagePullSecret", "imagePullSecrets"),
+)
 
 
 def secrets(tree: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:

@@ -189,12 +189,29 @@ def environments(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("words", [("validate",), ("render",), ("render", "shop"), ("install", "shop")])
+def test_a_command_that_has_only_the_command_line_for_values_needs_some(words: tuple[str, ...], tmp_path: Path) -> None:
+    ran = sametag(*words, folder=tmp_path)
+
+    assert ran.returncode == 2
+    assert "no values given" in ran.stderr
+
+
+def test_a_problem_of_values_without_files_names_no_files(tmp_path: Path) -> None:
+    ran = sametag("validate", "--set", "services.web.comand=x", folder=tmp_path)
+
+    assert ran.returncode == 1
+    assert "did you mean command?\n" in ran.stdout
+    assert "(with" not in ran.stdout
+
+
 def test_several_files_are_checked_each_on_its_own_over_those_of_values(environments: Path) -> None:
     ran = sametag("validate", "-f", "base.yaml", "envs/**/*.yaml", folder=environments)
 
     assert ran.returncode == 1
-    missing, unknown, warning, remedy, summary = ran.stdout.splitlines()
+    missing, how, unknown, warning, remedy, summary = ran.stdout.splitlines()
     assert missing == "base.yaml:1:1: image must have a tag, which every service runs (with envs/b.yaml)"
+    assert how == "  pass --tag TAG, or set image.tag"
     assert unknown == "envs/eu/c.yaml:2:1: service is not a setting of the values; did you mean services?"
     assert warning.startswith("envs/eu/c.yaml:1:14: warning: image.tag is latest, which changes")
     assert remedy == "  use a tag that never changes"
@@ -218,7 +235,7 @@ def test_standard_input_is_checked_over_the_files_of_values(environments: Path) 
     command = f"echo 'services: {{web: {{comand: [b]}}}}' | {sys.executable} -m sametag validate -f base.yaml -"
     ran = subprocess.run(["bash", "-c", command], cwd=environments, capture_output=True, text=True, check=False)
 
-    assert ran.stdout.splitlines()[1].startswith("<stdin>:1:18: comand is not a setting of a service")
+    assert ran.stdout.splitlines()[2].startswith("<stdin>:1:18: comand is not a setting of a service")
 
 
 def test_a_pattern_that_matches_nothing_is_wrong_usage_and_a_missing_file_a_problem(environments: Path) -> None:

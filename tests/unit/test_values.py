@@ -223,6 +223,35 @@ def test_a_problem_is_said_in_plain_words(text: str, words: str) -> None:
     assert words in read(text).problems[0].message
 
 
+@pytest.mark.usefixtures("either_parser")
+@pytest.mark.parametrize(
+    ("text", "column", "message", "remedy"),
+    [
+        ("a: * * * * *\n", 4, "* begins an alias in YAML", 'put quotes around it: "* * * * *"'),
+        (
+            "a: */9 * * * MON # often\n",
+            4,
+            "* begins an alias in YAML",
+            'put quotes around it: "*/9 * * * MON"',
+        ),
+        ("- {a: */5 * * * *, b: 1}\n", 7, "* begins an alias in YAML", 'put quotes around it: "*/5 * * * *"'),
+        ("- [*.example.com]\n", 4, "* begins an alias in YAML", 'put quotes around it: "*.example.com"'),
+        ("a: @daily\n", 4, "a string cannot start with this character", 'put quotes around it: "@daily"'),
+        ("a: & b\n", 4, "& begins an anchor in YAML", "put quotes around it"),
+        ("a: !!\n", 4, "! begins a tag in YAML", "put quotes around it"),
+        ("a: %hunter2\n", 4, "a string cannot start with this character", "put quotes around it"),
+        ("a: **HUNTER2\n", 4, "* begins an alias in YAML", "put quotes around it"),
+        ("a: `x`\n", 4, "a string cannot start with this character", "put quotes around it"),
+    ],
+)
+def test_a_string_that_begins_like_something_else_needs_quotes(
+    text: str, column: int, message: str, remedy: str
+) -> None:
+    (problem,) = read(text).problems
+    assert problem.location
+    assert (problem.location.column, problem.message, problem.remedy) == (column, message, remedy)
+
+
 def test_bytes_that_are_no_utf8_are_located() -> None:
     assert said(read("a: ü\nb: é".encode() + b"\xff\n")) == ["2:5 not-utf-8"]
 

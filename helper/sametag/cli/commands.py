@@ -11,6 +11,7 @@ from sametag import chart as charts
 from sametag import values
 from sametag.cli.context import (
     given_chart,
+    needed_sources,
     progress,
     request_of,
     run_to_its_end,
@@ -86,8 +87,9 @@ def install(arguments: Arguments) -> int:
     """Install a release and wait until every service is ready."""
     from sametag import deploy
 
+    given = needed_sources(arguments)
     with reporting(arguments) as broadcast, given_chart(arguments) as chart:
-        broadcast.outcome = run_to_its_end(deploy.install(request_of(arguments, broadcast), chart, sources(arguments)))
+        broadcast.outcome = run_to_its_end(deploy.install(request_of(arguments, broadcast), chart, given))
     return _DONE
 
 

@@ -136,6 +136,18 @@ def sources(arguments: Arguments) -> values.Sources:
     )
 
 
+def needed_sources(arguments: Arguments) -> values.Sources:
+    """Return the sources of the values; a chart of the user's own can have all of them itself.
+
+    Raises:
+        UsageError: There are none.
+    """
+    given = sources(arguments)
+    if not any(given) and arguments.chart is None:
+        raise UsageError("no values given", "name a values file: -f values.yaml")
+    return given
+
+
 def user_values(arguments: Arguments) -> Values:
     """Read and merge the user's values."""
-    return values.load(sources(arguments))
+    return values.load(needed_sources(arguments))

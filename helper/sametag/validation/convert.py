@@ -31,7 +31,7 @@ def conversion(context: Context, path: Path, types: list[str], value: Any) -> st
     if isinstance(value, str) and (plain := _unquoted(types, value)):
         return "use --set" if option in ("--set-string", "--set-literal") else plain
     if types == ["array"]:
-        return _as_list(value)
+        return _as_list(context, path, value)
     return _as_map(context, path, value) if "object" in types else None
 
 
@@ -47,14 +47,30 @@ def _unquoted(types: list[str], value: str) -> str | None:
     return f"write {value[:-1]} (seconds)" if re.fullmatch("[0-9]+s", value) else None
 
 
-def _as_list(value: Any) -> str | None:
-    if isinstance(value, dict):
-        return "write a list: '- ' before its first key" if value else "write an empty list: []"
+def _as_list(context: Context, path: Path, value: Any) -> str | None:
+    if value == {}:
+        return "write an empty list: []"
+    if accepts_type(context.shape.at((*path, 0)), {}):
+        return _as_list_of_maps(context, path, value)
     if not isinstance(value, str):
         return None
     # A command line is split into words, unless a shell would read it differently.
     entries = value.split() if re.fullmatch(r"[\w ./:=@%+-]+", value) else [value]
     return f"write a list: [{', '.join(map(wording.quoted, entries))}]"
+
+
+def _as_list_of_maps(context: Context, path: Path, value: Any) -> str | None:
+    """Say how to write one entry as a list, or entries by name as a list with names."""
+    known = keys(context.shape.at((*path, 0))).keys()
+    if not isinstance(value, dict):
+        return f"write [{{name: {wording.flow(value)}}}]" if isinstance(value, str) and "name" in known else None
+    if known & value.keys():
+        text = wording.flow([value])
+    elif "name" in known and all(isinstance(entry, dict) for entry in value.values()):
+        text = wording.flow([{"name": key, **entry} for key, entry in value.items()])
+    else:
+        return "write a list: '- ' before its first key"
+    return f"write {text}" if len(text) <= _SHOWN else "write a list: '- ' before its first key"
 
 
 def _as_map(context: Context, path: Path, value: Any) -> str | None:

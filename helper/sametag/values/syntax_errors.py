@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import yaml
-from yaml import MarkedYAMLError
+from yaml import MarkedYAMLError, YAMLError
 from yaml.reader import ReaderError
 
 from sametag.values.problem import Location, Problem
@@ -14,7 +15,7 @@ from sametag.values.problem import Location, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from yaml import Mark, YAMLError
+    from yaml import Mark
 
 # What YAML 1.1 lets a file contain, as libyaml checks it.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -55,14 +56,17 @@ _KNOWN = (
         "YAML does not know this escape",
         r"write \\ for a backslash, or use single quotes",
     ),
-    (
-        "cannot start any token",
-        "a string cannot start with this character",
-        "put quotes around it",
-    ),
     ("found invalid Unicode character", "an escape here is half a character", "write the character itself"),
     ("block sequence entries are not allowed", "a list cannot start here", "put it on the next line, indented"),
     ("did not find expected <document start>", "something follows the end of the document", None),
+)
+
+# Why a plain string cannot begin with some characters, and what the parser says of them.
+_BEGINNINGS = {"*": "* begins an alias in YAML", "&": "& begins an anchor in YAML", "!": "! begins a tag in YAML"}
+_BEGINNING = "expected alphabetic or numeric character|expected (?:tag )?URI|cannot start any token"
+# Schedules and host names: whatever else begins so can be a password, which no message repeats.
+_HARMLESS = re.compile(
+    r"\*[*/0-9,-]*( [*/0-9A-Z,-]+)*|\*(\.[a-z0-9-]+)+|@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
 )
 
 
@@ -86,12 +90,36 @@ def explain(error: YAMLError, text: str, source: str) -> Problem:
         message = f"the file ends too early{_context(error)}"
         return Problem("yaml-syntax", "error", "", location, message, "close the brackets and quotes above")
     message, remedy = _find(_KNOWN, said) or (f"not valid YAML: {said}", None)
-    return _problem(source, mark, message + _context(error), remedy)
+    message += _context(error)
+    if re.search(_BEGINNING, said):
+        mark = error.context_mark or mark
+        message, remedy = _bad_beginning(text, mark.index)
+    return _problem(source, mark, message, remedy)
 
 
 def _problem(source: str, mark: Mark, message: str, remedy: str | None) -> Problem:
     location = Location(source, mark.line + 1, mark.column + 1)
     return Problem("yaml-syntax", "error", "", location, message, remedy)
+
+
+def _bad_beginning(text: str, index: int) -> tuple[str, str]:
+    """Return message and remedy for a string that needs quotes because of its first character."""
+    plain = re.split(r"\s+#|\s*$", text[index:].partition("\n")[0], maxsplit=1)[0]
+    if _in_brackets(text, index):
+        plain = re.split(r",\s|,$|[\]}]", plain, maxsplit=1)[0]
+    message = _BEGINNINGS.get(plain[:1], "a string cannot start with this character")
+    shown = f': "{plain}"' if _HARMLESS.fullmatch(plain) else ""
+    return message, f"put quotes around it{shown}"
+
+
+def _in_brackets(text: str, index: int) -> bool:
+    """Whether the text before an index ends within a list or map in flow style."""
+    depth = 0
+    with suppress(YAMLError):
+        for token in yaml.scan(text[:index], Loader=yaml.SafeLoader):
+            depth += isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken)
+            depth -= isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken)
+    return depth > 0
 
 
 def escaped_slashes(text: str, source: str) -> Iterator[Problem]:

@@ -45,7 +45,7 @@ def collect(checked: Iterable[tuple[Sequence[str], Iterable[Problem]]]) -> Repor
         files |= dict.fromkeys(names)
         for problem in problems:
             found.setdefault(problem, []).extend(names[-1:])
-    problems = (problem if len(names) == count else _with(problem, names) for problem, names in found.items())
+    problems = (problem if len(names) in (0, count) else _with(problem, names) for problem, names in found.items())
     return Report(tuple(files), tuple(problems))
 
 
