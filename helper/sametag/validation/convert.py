@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # The longest value that a remedy repeats.
 _SHOWN = 120
+# A command line that a shell would only split into words.
+_WORDS = r"[\w ./:=@%+-]+"
 # Booleans of other tools, and of older YAML.
 _YES, _NO = {"true", "yes", "on", "y"}, {"false", "no", "off", "n"}
 
@@ -55,7 +57,7 @@ def _as_list(context: Context, path: Path, value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     # A command line is split into words, unless a shell would read it differently.
-    entries = value.split() if re.fullmatch(r"[\w ./:=@%+-]+", value) else [value]
+    entries = value.split() if re.fullmatch(_WORDS, value) else [value]
     return f"write a list: [{', '.join(map(wording.quoted, entries))}]"
 
 
@@ -122,6 +124,8 @@ def _lone_as_map(context: Context, path: Path, value: Any) -> str | None:
     schemas = context.shape.at(path)
     needed = {key for schema in schemas for key in schema.get("required", ())}
     text = value if isinstance(value, str) else wording.plain(value)
+    if whole := _whole(path, value):
+        return f"write {wording.flow(whole)}"
     name, is_assignment, rest = text.partition("=")
     if is_assignment and {"name", "value"} <= keys(schemas).keys():
         return f"write {wording.flow({'name': name, 'value': rest})}"
@@ -133,6 +137,20 @@ def _lone_as_map(context: Context, path: Path, value: Any) -> str | None:
             return f"write {{{key}: {text}}}"
         if any(value in schema.get("enum", ()) for schema in context.shape.at((*path, key, 0))):
             return f"write {{{_key(key)}: [{text}]}}"
+    return None
+
+
+def _whole(path: Path, value: Any) -> dict[str, Any] | None:
+    """Return the map that a lone value stands for in some places: the line of a Procfile, a port, a schedule."""
+    number = _port_number(str(value)) if isinstance(value, str | int) else None
+    if path[-1:] == ("ports",) and number:
+        return {"http": {"containerPort": number}}
+    if path[-2:-1] == ("ports",) and number:
+        return {"containerPort": number}
+    if path[-1:] == ("cronJob",) and isinstance(value, str):
+        return {"schedule": value}
+    if path[:-1] == ("services",) and isinstance(value, str) and re.fullmatch(_WORDS, value):
+        return {"command": value.split()}
     return None
 
 

@@ -198,6 +198,8 @@ _SERVICE = {
     # How many, and how they are replaced
     "replicaCount": "= replicas",
     "instances": "= replicas",
+    "dynos": "= replicas",
+    "quantity": "= replicas",
     "scale": "= replicas",
     "count": "= replicas",
     "deploy": "replicas: 2",
