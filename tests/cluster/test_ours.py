@@ -250,6 +250,24 @@ def test_what_hands_change_in_the_middle_is_not_called_on_the_tag(make_app: Make
     assert not history["revisions"][-1]["verified"]
 
 
+def test_a_service_object_that_is_deleted_in_the_middle_is_named_at_the_timeout(
+    make_app: Make, kubectl: Kubectl
+) -> None:
+    app = make_app("deleted-service")
+    ports = {"http": {"containerPort": 8080}}
+    web = healthy(minReadySeconds=8, ports=ports, preStopDelaySeconds=0)
+    good(app.install(services={"web": web}))
+    client = app.start("upgrade", "--tag", NEW, "--timeout", "30s")
+    wait_until(lambda: NEW in kubectl.tags(app.namespace).get("web", set()))
+    kubectl("delete", "service", f"{app.name}-web", "-n", app.namespace)
+    _, stderr = client.communicate(timeout=120)
+
+    assert client.returncode == FAILED_AND_ROLLED_BACK
+    assert "timed out after 30s, which --timeout can make longer: not in the cluster, perhaps deleted" in stderr
+    assert f"Service {app.name}-web" in stderr
+    assert app.everything_runs(OLD)
+
+
 def umbrella(folder: Path) -> Path:
     """A chart around this one, twice, each with a name of its own, as tests/cluster cannot fetch one."""
     chart = folder / "umbrella"

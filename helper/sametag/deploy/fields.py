@@ -53,6 +53,15 @@ async def restore_lost(session: Session, made: Revision) -> None:
         session.request.warn(f"cannot check that every object matches {made}: {error}")
 
 
+async def missing(session: Session, made: Revision) -> list[str]:
+    """Return the objects of a revision that are not in the cluster, for which Helm waits in vain; none if unknown."""
+    try:
+        situation = await read_objects(session, made)
+    except (ApiError, httpx2.TransportError, ClusterError):
+        return []
+    return [str(key) for key in situation.manifest if key not in situation.live]
+
+
 async def warn_of_drift(session: Session, newest: Revision) -> None:
     """Warn of objects that differ from the newest revision although Helm is done."""
     for diff in await drift.drift(await read_objects(session, newest)):

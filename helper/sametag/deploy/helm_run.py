@@ -22,6 +22,7 @@ from sametag.deploy.unblock import Unblocker
 from sametag.errors import HelmError
 from sametag.kube.retry import finish_despite_cancel, patiently
 from sametag.rollout import digests_of, evidence, snapshot, split
+from sametag.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -211,9 +212,12 @@ class HelmRun:
             await self._helm
         except HelmError as error:
             await attempt.refresh_history()
-            if attempt.revision() is None:
+            made = attempt.revision()
+            if made is None:
                 raise  # Helm recorded no revision: nothing was changed
             stuck = await self._stuck(watch)
+            if not stuck.reason and (gone := await fields.missing(self._session, made)):
+                stuck = StuckError(f"not in the cluster, perhaps deleted by somebody: {listing(gone)}", ())
             timeout = self._session.request.options.timeout
             raise why_helm_gave_up(error, stuck, timeout, watch.members) from error
         await attempt.refresh_history()
