@@ -116,9 +116,7 @@ def test_a_template_that_looks_into_the_cluster_is_a_warning(helm: str, tmp_path
 def test_without_helm_one_warning_says_that_nothing_was_tried(tmp_path: Path) -> None:
     code, (problem,) = validated(None, tmp_path, [GOOD, "{{ nope }}"])
     assert (code, problem["rule"], problem["severity"]) == (0, "untried-template", "warning")
-    assert (
-        problem["message"] == "extraObjects[0] (and 1 more) is a template and was not tried: there is no helm on PATH"
-    )
+    assert problem["message"] == "extraObjects[0] (and 1 more) is a template and was not tried: helm is not on PATH"
 
 
 def test_a_comment_silences_that_warning_and_is_never_unused(helm: str, tmp_path: Path) -> None:
