@@ -59,6 +59,8 @@ def make(status: str, run: Run, kubectl: Kubectl, namespace: str, repository: st
         patch = '{"metadata": {"finalizers": ["example.com/hold"]}}'
         kubectl("patch", "deployment", f"{NAME}-render", "--type=merge", "-p", patch, *where)
         kill_once(status, kubectl, namespace, "helm", "uninstall", NAME, *where, "--wait")
+        # Helm may have been killed before it deleted anything.
+        kubectl("delete", "deployments,services", "--all", "--wait=false", *where)
         released = '{"metadata": {"finalizers": null}}'
         kubectl("patch", "deployment", f"{NAME}-render", "--type=merge", "-p", released, *where)
         wait_until(lambda: kubectl("get", "deployments,services", *where, "-o", "name") == "")
