@@ -84,25 +84,23 @@ class _Part(NamedTuple):
         chart: The chart.
         defaults: Its values.yaml.
         user: What the user, and the charts above it, say of it.
+        whole: The user's values over the chart's.
     """
 
     within: str
     chart: Chart
     defaults: Values
     user: Values
-
-    def merged(self) -> Values:
-        """Return the user's values over the chart's."""
-        return values.on_defaults(self.defaults, self.user)
+    whole: Values
 
 
 def _parts(chart: Chart, user: Values, within: str) -> Iterator[_Part]:
     """Yield a chart, and those that it depends on as far as they are enabled."""
-    part = _Part(within, chart, _with_imports(chart, user), user)
-    yield part
+    defaults = _with_imports(chart, user)
+    whole = values.on_defaults(defaults, user)
+    yield _Part(within, chart, defaults, user, whole)
     if values.has_errors(user.problems):
         return
-    whole = part.merged()
     for dependency in chart.dependencies:
         if isinstance(whole.tree.get(dependency.name, {}), dict) and _is_enabled(dependency, whole.tree):
             yield from _parts(dependency.chart, _below(whole, dependency.name), f"{within}{dependency.name}.")
@@ -114,6 +112,8 @@ def _with_imports(chart: Chart, user: Values) -> Values:
     What the user says of a dependency is not imported.
     """
     own = defaults_of(chart)
+    if not any(dependency.imports for dependency in chart.dependencies):
+        return own
     whole = values.on_defaults(own, user)
     enabled = [dependency for dependency in chart.dependencies if _is_enabled(dependency, whole.tree)]
     if not any(dependency.imports for dependency in enabled):
@@ -153,7 +153,7 @@ def _no_maps(part: _Part) -> Iterator[Problem]:
     """Yield what Helm cannot give to a dependency, not even to one that is disabled."""
     if values.has_errors(part.user.problems):
         return
-    whole = part.merged()
+    whole = part.whole
     for dependency in part.chart.dependencies:
         own = whole.tree.get(dependency.name, {})
         if not isinstance(own, dict):
@@ -167,18 +167,20 @@ def _no_maps(part: _Part) -> Iterator[Problem]:
 
 def _repeated(parts: list[_Part], release: str | None) -> Iterator[Problem]:
     """Yield the objects that two of the charts create: Helm refuses them, or silently keeps the last."""
+    if len(parts) == 1:
+        return  # the rules compare the objects of one chart
     owners: dict[str, _Part] = {}
     objects: list[Made] = []
     for part in parts:
         if is_ours(part.chart.schema):
-            for made in created(read(part.merged(), Naming(release, part.within))):
+            for made in created(read(part.whole, Naming(release, part.within))):
                 owner = f"{part.within}{made.owner}"
                 owners[owner] = part
                 objects.append(made._replace(owner=owner))
     for first, second in repeated(objects):
         part = owners[second.owner]
         if part is not owners[first.owner]:
-            where = part.merged().locate_key(second.path) or part.user.locate_nearest(second.path)
+            where = part.whole.locate_key(second.path) or part.user.locate_nearest(second.path)
             path = f"{part.within}{values.path_text(second.path)}"
             yield Problem("same-object", "error", path, where, twice(first, second), remedy_of(second, apart=True))
 
